@@ -1,0 +1,16 @@
+"""Pixels to the networks' range and back: the only place that does it."""
+
+import numpy as np
+import tensorflow as tf
+
+_HALF = {tf.uint8: 127.5, tf.uint16: 32767.5}
+
+
+def to_signed(pixels: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """Integer pixels (uint8 or uint16, any shape) to floats in [-1, 1]."""
+    return tf.cast(pixels, dtype) / _HALF[pixels.dtype] - 1
+
+
+def to_pixels(signed: np.ndarray) -> np.ndarray:
+    """Floats in [-1, 1] (any shape) to uint8, rounded to the nearest; values outside are clipped."""
+    return np.clip(np.rint((signed + 1.0) * 127.5), 0, 255).astype(np.uint8)

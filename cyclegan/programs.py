@@ -1,0 +1,61 @@
+"""Functions that XLA compiles once, for one signature, and what each cost; another signature is an error, never a recompilation."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+class SignatureError(TypeError):
+    """A compiled program was called with other shapes or types than it was compiled for."""
+
+
+@dataclass(frozen=True)
+class CompileReport:
+    """What compiling one program took. hit: whether the persistent cache had it (None without a cache)."""
+
+    name: str
+    seconds: float
+    hit: bool | None
+
+
+class Program:
+    """A function compiled by XLA for exactly one `signature`; it may read and update variables that it captures."""
+
+    def __init__(self, function: Callable[..., Any], signature: Sequence[tf.TensorSpec], jit_compile: bool = True) -> None:
+        self.name = function.__name__
+        self.signature = tuple(signature)
+        self._function = tf.function(function, input_signature=self.signature, jit_compile=jit_compile or None, autograph=False)
+
+    def __call__(self, *arguments: tf.Tensor) -> Any:
+        """Run it. Raises SignatureError, with both signatures, if shapes or types differ from those it was made for."""
+        given = tuple(tf.TensorSpec(a.shape, a.dtype, s.name) for a, s in zip(arguments, self.signature, strict=True))
+        if any(g.shape != s.shape or g.dtype != s.dtype for g, s in zip(given, self.signature, strict=True)):
+            raise SignatureError(f"program {self.name} was compiled for ({_text(self.signature)}) but is called with ({_text(given)})")
+        return self._function(*arguments)
+
+    def compile(self, cache: Path | None) -> CompileReport:
+        """Trace and compile by one run on zeros, which leaves its marks in captured variables: assign values afterwards."""
+        before = _files(cache)
+        start = time.perf_counter()
+        # Called eagerly, a function has another key in the cache than inside a function, which is where the step calls it.
+        tf.function(self._function, input_signature=self.signature, autograph=False)(*(tf.zeros(s.shape, s.dtype) for s in self.signature))
+        seconds = time.perf_counter() - start
+        return CompileReport(self.name, seconds, None if cache is None else _files(cache) == before)
+
+    def traces(self) -> int:
+        """How often it was traced; 1 for its whole life."""
+        count: int = self._function.experimental_get_tracing_count()
+        return count
+
+
+def _files(cache: Path | None) -> set[tuple[str, int]]:
+    # A rejected entry is written again under its old name: the time of change tells.
+    return {(f.name, f.stat().st_mtime_ns) for f in cache.iterdir()} if cache and cache.is_dir() else set()
+
+
+def _text(signature: Sequence[tf.TensorSpec]) -> str:
+    return ", ".join(f"{s.name}: {s.dtype.name}{s.shape.as_list()}" for s in signature)
