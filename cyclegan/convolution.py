@@ -3,9 +3,31 @@
 Letters: B pictures, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import tensorflow as tf
+
+from cyclegan import blocks
+from cyclegan.winograd import winograd
+
+
+Convolution = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# Channels up to which a layer's end is pictures or logits rather than features.
+FEW = 16
+
+# (kernel side, stride, few channels in, few channels out) of a layer to its form on processors; TensorFlow's own for the rest.
+FAST: dict[tuple[int, int, bool, bool], Convolution] = {
+    (3, 1, False, False): partial(winograd, m=4),
+    (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),
+    (4, 1, False, False): partial(winograd, m=3),
+    (4, 1, False, True): blocks.patches,
+    (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),
+    (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),
+    (7, 1, True, False): partial(blocks.unstrided, b=2, small=blocks.patches),
+    (7, 1, False, True): partial(blocks.unstrided, b=4, small=partial(winograd, m=4)),
+}
 
 
 def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, form: str = "auto") -> tf.Tensor:
@@ -14,7 +36,9 @@ def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, form: str = "auto") -
     x: [2, B, H, W, C], already padded. w: [2, k, k, C, K]. Result: [2, B, (H - k) // stride + 1, (W - k) // stride + 1, K].
     form: "plain" is TensorFlow's own convolution, "auto" the fastest form known for this layer on this device.
     """
-    return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(2)])
+    _, k, _, c, channels = w.shape
+    fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
+    return fast(x, w) if fast else _plain(x, w, stride)
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
@@ -23,13 +47,23 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Te
     x: [2, B, H, W, C]. w: [2, 3, 3, C, K]. Result: [2, B, 2H, 2W, K]. It is torch's ConvTranspose2d with kernel 3, stride 2,
     padding 1 and output_padding 1, as in the paper's reference code. form: as in `conv2d`.
     """
-    _, batch, height, width, _ = x.shape
-    full = (batch, 2 * height + 1, 2 * width + 1, w.shape[-1])
-    kernel = tf.transpose(w, (0, 1, 2, 4, 3))
-    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, 1:, 1:] for i in range(2)])
+    if form == "plain" or has_gpu():
+        return _plain_transpose(x, w)
+    return blocks.transposed(x, w, partial(winograd, m=4))
 
 
 @cache
 def has_gpu() -> bool:
     """Whether TensorFlow computes on a GPU here, where its own convolutions are the fastest."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _plain(x: tf.Tensor, w: tf.Tensor, stride: int) -> tf.Tensor:
+    return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(2)])
+
+
+def _plain_transpose(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+    _, batch, height, width, _ = tf.unstack(tf.shape(x))
+    full = (batch, 2 * height + 1, 2 * width + 1, w.shape[-1])
+    kernel = tf.transpose(w, (0, 1, 2, 4, 3))
+    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, 1:, 1:] for i in range(2)])
