@@ -1,0 +1,114 @@
+"""The manifest: what a folder of shards holds, and the proof that it is whole."""
+
+import json
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from preprocess.errors import UserError
+from preprocess.files import sha256, write_atomic
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class ShardFile(BaseModel):
+    """One Arrow file of pictures: name inside the folder, pictures, bytes on disk, checksum of these bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    count: int
+    bytes: int
+    sha256: str
+
+
+class Split(BaseModel):
+    """The shards of trainA, trainB, testA or testB, in order; `count` pictures in all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int
+    shards: list[ShardFile]
+
+
+class Rejected(BaseModel):
+    """A file that is no picture: path inside the source, and why in a short phrase."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    reason: str
+
+
+class Manifest(BaseModel):
+    """All that a reader of shards must know; written last, so its presence says that the shards are complete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    fingerprint: str
+    source: str
+    load_size: int
+    dtype: Literal["uint8", "uint16"]
+    channels: int
+    splits: dict[str, Split]
+    rejected: list[Rejected]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read a folder's manifest. Raises UserError if it is missing, torn, of another version or not a manifest."""
+        path = folder / NAME
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}): name a folder that preprocess.build has finished") from error
+        try:
+            content = json.loads(text)
+            version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
+            if version != FORMAT:
+                raise UserError(f"{path}: format = {version}, but this version reads format {FORMAT}: delete {folder} and build it again")
+            return cls.model_validate(content)
+        except ValueError as error:
+            raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
+
+    def save(self, folder: Path) -> None:
+        """Write the manifest into its folder in one step."""
+        text = self.model_dump_json(indent=1).encode() + b"\n"
+        write_atomic(folder / NAME, lambda file: _put(file, text))
+
+    def verify(self, folder: Path, *, checksums: bool = True) -> None:
+        """Check that every shard is there with its size and, unless told otherwise, its checksum; this reads all bytes.
+
+        Raises UserError with the name of the first bad shard.
+        """
+        for split in self.splits.values():
+            for shard in split.shards:
+                fault = _fault(folder / shard.name, shard, checksums)
+                if fault:
+                    raise UserError(f"{folder / shard.name} {fault}: delete {folder} and build it again")
+
+
+def _fact(error: ValueError) -> str:
+    """The first fault that pydantic or the JSON parser found, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join([".".join(map(str, first["loc"])) or "manifest", first["msg"]])
+
+
+def _fault(path: Path, shard: ShardFile, checksums: bool) -> str:
+    try:
+        size = path.stat().st_size
+        if size != shard.bytes:
+            return f"has {size} bytes, but the manifest says {shard.bytes}"
+        if checksums and sha256(path) != shard.sha256:
+            return "is damaged (its checksum differs from the manifest's)"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
+def _put(file: BinaryIO, text: bytes) -> None:
+    file.write(text)
