@@ -1,0 +1,84 @@
+"""The manifests as Kubernetes gets them, and the folder that the image holds."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BASE = ROOT / "k8s/base"
+Document = dict[str, Any]
+
+
+def _with_kubectl(folder: Path) -> list[Document]:
+    """Documents that `kubectl kustomize` prints for a folder."""
+    printed = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, capture_output=True, text=True, timeout=60)
+    return list(yaml.safe_load_all(printed.stdout))
+
+
+def _without_kubectl(folder: Path) -> list[Document]:
+    """The same documents for the few features of kustomize that the base uses; any other raises ValueError."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    unknown = kustomization.keys() - {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions"}
+    if unknown or kustomization["generatorOptions"] != {"disableNameSuffixHash": True}:
+        raise ValueError(f"kubectl is missing, and only it can render {sorted(unknown) or 'these generatorOptions'}")
+    documents = [document for name in kustomization["resources"] for document in yaml.safe_load_all((folder / name).read_text())]
+    for generator in kustomization["configMapGenerator"]:
+        if generator.keys() != {"name", "files"}:
+            raise ValueError(f"kubectl is missing, and only it can render a generator of {sorted(generator)}")
+        data = {name: (folder / name).read_text() for name in generator["files"]}
+        documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generator["name"]}, "data": data})
+    return documents
+
+
+@pytest.fixture(scope="session")
+def documents() -> dict[str, Document]:
+    """Rendered documents of `k8s/base` by kind; the base has one of each."""
+    rendered = _with_kubectl(BASE) if shutil.which("kubectl") else _without_kubectl(BASE)
+    by_kind = {document["kind"]: document for document in rendered}
+    assert len(by_kind) == len(rendered)
+    return by_kind
+
+
+@pytest.fixture
+def both_renderings() -> tuple[list[Document], list[Document]]:
+    """Documents of `k8s/base` in the order of their kinds, by kubectl and without it."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not installed")
+    by_kubectl, without = (sorted(render(BASE), key=lambda document: str(document["kind"])) for render in (_with_kubectl, _without_kubectl))
+    return by_kubectl, without
+
+
+@pytest.fixture(scope="session")
+def dockerfile() -> list[tuple[str, list[str]]]:
+    """Instructions of `k8s/Dockerfile`, which uses neither continued lines nor quotes: (name, words)."""
+    lines = (ROOT / "k8s/Dockerfile").read_text().splitlines()
+    return [(words[0], words[1:]) for line in lines if (words := line.split()) and not line.startswith("#")]
+
+
+@pytest.fixture
+def fill_image(documents: dict[str, Document], dockerfile: list[tuple[str, list[str]]]) -> Callable[[Path], None]:
+    """Fill a folder with what the head finds in its working directory: the image's copies and the mounted ConfigMap."""
+
+    def fill(folder: Path) -> None:
+        for name, words in dockerfile:
+            if name != "COPY":
+                continue
+            source, target = ROOT / words[0], folder / words[1]
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        pod = documents["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+        container = pod["containers"][0]
+        mounted = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "config")
+        config = folder / Path(mounted).relative_to(container["workingDir"])
+        config.mkdir()
+        for key, text in documents["ConfigMap"]["data"].items():
+            (config / key).write_text(text)
+
+    return fill

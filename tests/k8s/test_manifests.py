@@ -1,0 +1,219 @@
+"""The manifests against the schemas of Kubernetes and KubeRay, and against each other."""
+
+import copy
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from cluster.config import Config, load_config
+
+ROOT = Path(__file__).parents[2]
+Document = dict[str, Any]
+CRD = Path(__file__).parent / "schemas/ray.io_rayjobs.yaml"
+KUBERNETES = "1.32.0"
+
+
+def closed(schema: Any) -> Any:
+    """A CRD's schema with unknown fields refused, which the API server would drop in silence."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        parts.setdefault("additionalProperties", False)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def ray_job_schema() -> jsonschema.Draft202012Validator:
+    crd = yaml.load(CRD.read_text(), yaml.CSafeLoader)
+    version = next(version for version in crd["spec"]["versions"] if version["name"] == "v1")
+    schema = version["schema"]["openAPIV3Schema"]
+    schema["properties"]["metadata"] = {"properties": {"name": {"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$"}}}
+    return jsonschema.Draft202012Validator(closed(schema))
+
+
+@pytest.fixture
+def job(documents: dict[str, Document]) -> Any:
+    return documents["RayJob"]["spec"]
+
+
+@pytest.fixture
+def pods(job: Any) -> dict[str, Any]:
+    """Group specs by name: head, trainers."""
+    cluster = job["rayClusterSpec"]
+    return {"head": cluster["headGroupSpec"], **{group["groupName"]: group for group in cluster["workerGroupSpecs"]}}
+
+
+@pytest.fixture
+def config(job: Any, fill_image: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """What the entrypoint's own arguments give in the working directory of the head."""
+    fill_image(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    python, module, name, *arguments = shlex.split(job["entrypoint"])
+    assert [python, module, name] == ["python", "-m", "cluster.train"]
+    return load_config(arguments, {})
+
+
+def container(group: Any) -> Any:
+    (only,) = group["template"]["spec"]["containers"]
+    return only
+
+
+def env(group: Any) -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container(group)["env"]}
+
+
+def gibibytes(quantity: str) -> int:
+    return int(quantity.removesuffix("Gi"))
+
+
+def test_rendering_without_kubectl_gives_the_same_documents(both_renderings: tuple[list[Document], list[Document]]) -> None:
+    by_kubectl, without = both_renderings
+    assert by_kubectl == without
+
+
+def test_ray_job_fits_the_schema_of_its_resource(documents: dict[str, Document], ray_job_schema: jsonschema.Draft202012Validator) -> None:
+    assert [f"{error.json_path}: {error.message}" for error in ray_job_schema.iter_errors(documents["RayJob"])] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("spec", "entryPoint", "python"),
+        ("spec.rayClusterSpec", "authOption", {"mode": "token"}),
+        ("spec.rayClusterSpec.headGroupSpec.template.spec", "terminationGracePeriod", 60),
+        ("spec.rayClusterSpec.headGroupSpec.template.spec.containers.0.livenessProbe", "timeoutSecond", 15),
+    ],
+)
+def test_a_misspelt_field_of_the_ray_job_is_found(
+    documents: dict[str, Document], ray_job_schema: jsonschema.Draft202012Validator, path: str, field: str, value: Any
+) -> None:
+    document = copy.deepcopy(documents["RayJob"])
+    parent: Any = document
+    for step in path.split("."):
+        parent = parent[int(step) if step.isdigit() else step]
+    parent[field] = value
+    (error,) = ray_job_schema.iter_errors(document)
+    assert f"'{field}' was unexpected" in error.message
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "PersistentVolumeClaim", "NetworkPolicy"])
+def test_core_documents_fit_the_schemas_of_kubernetes(documents: dict[str, Document], kind: str) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="the schemas of Kubernetes are not installed")
+    kubernetes_validate.validate(documents[kind], KUBERNETES, strict=True)
+    misspelt = {**documents[kind], "specs": {}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(misspelt, KUBERNETES, strict=True)
+
+
+def test_authentication_is_on_and_the_cluster_goes_when_the_job_is_done(job: Any) -> None:
+    assert job["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+    assert job["shutdownAfterJobFinishes"] is True
+
+
+def test_ray_version_is_the_locked_one(job: Any) -> None:
+    assert f"\nray=={job['rayClusterSpec']['rayVersion']} \\" in (ROOT / "requirements.lock").read_text()
+
+
+def test_entrypoint_survives_the_submitters_shell(job: Any) -> None:
+    """KubeRay pastes it into a bash command, and `ray job submit` quotes the words again: both must change nothing."""
+    assert shlex.join(shlex.split(job["entrypoint"])) == job["entrypoint"]
+
+
+def test_entrypoint_names_the_mounted_config(documents: dict[str, Document], job: Any, pods: dict[str, Any]) -> None:
+    words = shlex.split(job["entrypoint"])
+    named = PurePosixPath(container(pods["head"])["workingDir"], words[words.index("--config") + 1])
+    (mount,) = [mount for mount in container(pods["head"])["volumeMounts"] if mount["name"] == "config"]
+    (volume,) = [volume for volume in pods["head"]["template"]["spec"]["volumes"] if volume["name"] == "config"]
+    assert volume["configMap"]["name"] == documents["ConfigMap"]["metadata"]["name"]
+    assert named.parent == PurePosixPath(mount["mountPath"])
+    assert named.name in documents["ConfigMap"]["data"]
+
+
+def test_paths_of_the_config_lie_on_the_shared_claim_of_every_pod(
+    documents: dict[str, Document], pods: dict[str, Any], config: Config
+) -> None:
+    assert documents["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    for group in pods.values():
+        (volume,) = [volume for volume in group["template"]["spec"]["volumes"] if volume["name"] == "storage"]
+        (mount,) = [mount for mount in container(group)["volumeMounts"] if mount["name"] == "storage"]
+        assert volume["persistentVolumeClaim"]["claimName"] == documents["PersistentVolumeClaim"]["metadata"]["name"]
+        assert PurePosixPath(mount["mountPath"]) in PurePosixPath(config.run.storage).parents
+        assert PurePosixPath(mount["mountPath"]) in PurePosixPath(config.data.source).parents
+
+
+def test_every_training_worker_has_its_pod(pods: dict[str, Any], config: Config) -> None:
+    trainers = pods["trainers"]
+    assert config.cluster.workers == trainers["replicas"] == trainers["minReplicas"] == trainers["maxReplicas"]
+
+
+def test_requests_equal_limits_in_whole_cores(pods: dict[str, Any]) -> None:
+    for group in pods.values():
+        resources = container(group)["resources"]
+        assert resources["requests"] == resources["limits"]
+        assert resources["limits"]["cpu"].isdigit()
+
+
+def test_ray_gets_one_core_fewer_than_a_worker_pod_has_and_none_of_the_head(pods: dict[str, Any]) -> None:
+    assert pods["head"]["rayStartParams"]["num-cpus"] == "0"
+    trainers = pods["trainers"]
+    assert int(trainers["rayStartParams"]["num-cpus"]) == int(container(trainers)["resources"]["limits"]["cpu"]) - 1
+
+
+def test_object_store_takes_at_most_a_quarter_of_the_memory(pods: dict[str, Any]) -> None:
+    """It lies in /dev/shm and counts as the pod's memory; a generator pass of 256x256 needs 7 GB beside it."""
+    for group in pods.values():
+        store = int(group["rayStartParams"]["object-store-memory"])
+        assert 4 * store <= gibibytes(container(group)["resources"]["limits"]["memory"]) * 2**30
+
+
+def test_a_pod_outlives_its_drain_and_the_stop_of_the_job(pods: dict[str, Any]) -> None:
+    for group in pods.values():
+        waits = [float(value) for value in env(group).values()]
+        assert env(group).keys() == {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "RAY_JOB_STOP_WAIT_TIME_S"}
+        assert group["template"]["spec"]["terminationGracePeriodSeconds"] >= max(waits) + 30
+
+
+def test_network_policy_holds_the_pods_and_closes_no_port_between_them(documents: dict[str, Document], pods: dict[str, Any]) -> None:
+    policy = documents["NetworkPolicy"]["spec"]
+    for group in pods.values():
+        assert policy["podSelector"]["matchLabels"].items() <= group["template"]["metadata"]["labels"].items()
+    inside = [rule for rule in policy["ingress"] if rule["from"] == [{"podSelector": policy["podSelector"]}]]
+    assert [rule.get("ports") for rule in inside] == [None]
+    submitter = policy["ingress"][1]["from"][0]["podSelector"]["matchLabels"]
+    assert submitter["ray.io/originated-from-cr-name"] == documents["RayJob"]["metadata"]["name"]
+
+
+def test_probes_wait_for_busy_processors(pods: dict[str, Any]) -> None:
+    """KubeRay's own probe waits 2 s, which a node under full load misses."""
+    for group in pods.values():
+        for probe in ("livenessProbe", "readinessProbe"):
+            assert container(group)[probe]["timeoutSeconds"] >= 10
+            assert container(group)[probe]["failureThreshold"] * container(group)[probe]["periodSeconds"] >= 300
+
+
+def test_image_is_what_the_pods_expect(dockerfile: list[tuple[str, list[str]]], pods: dict[str, Any]) -> None:
+    instructions = dict(dockerfile)
+    (base,) = instructions["FROM"]
+    assert re.fullmatch(r"python:3\.1[123]-slim", base), "a short name, and a Python that pyproject.toml allows"
+    for group in pods.values():
+        security = group["template"]["spec"]["securityContext"]
+        assert [str(security["runAsUser"])] == instructions["USER"]
+        assert [container(group)["workingDir"]] == instructions["WORKDIR"]
+        assert f"PYTHONPATH={container(group)['workingDir']}" in instructions["ENV"]
+
+
+def test_every_source_that_the_image_copies_exists_and_reaches_the_engine(dockerfile: list[tuple[str, list[str]]]) -> None:
+    ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    sources = {words[0] for name, words in dockerfile if name == "COPY"}
+    assert all((ROOT / source).exists() for source in sources)
+    assert ignore[0] == "*"
+    assert {line[1:] for line in ignore if line.startswith("!")} == sources
