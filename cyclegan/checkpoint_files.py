@@ -9,7 +9,6 @@
 Reading one needs no cluster and no pickle. A folder without a valid index, or whose parts do not match it, is no checkpoint.
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from preprocess.files import sha256, sync_folder, write_atomic
 
 INDEX = "checkpoint.json"
 FORMAT = 1
@@ -62,12 +63,9 @@ def write_part(folder: Path, rank: int, arrays: Mapping[str, npt.NDArray[Any]]) 
     """Write one rank's arrays, then a receipt with their checksum; the receipt's presence says that the part is whole and on disk."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"part-{rank:05d}.npz"
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    part = Part(file=path.name, bytes=path.stat().st_size, sha256=_sha256(path))
-    _write_atomically(_receipt(folder, rank), part.model_dump_json())
+    write_atomic(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    part = Part(file=path.name, bytes=path.stat().st_size, sha256=sha256(path))
+    _write(_receipt(folder, rank), part)
 
 
 def written_parts(folder: Path, workers: int) -> list[Part] | None:
@@ -80,13 +78,13 @@ def written_parts(folder: Path, workers: int) -> list[Part] | None:
 
 def publish(folder: Path, index: Index, root: Path) -> Path:
     """Seal `folder` with its index and rename it to its place under `root`: from then on, and only then, it is a checkpoint."""
-    _write_atomically(folder / INDEX, index.model_dump_json(indent=1))
+    _write(folder / INDEX, index)
     for rank in range(index.workers):
         _receipt(folder, rank).unlink(missing_ok=True)
     target = step_folder(root, index.step)
     shutil.rmtree(target, ignore_errors=True)  # a torn one of the same step: a valid one would have been resumed from
     os.rename(folder, target)
-    _sync_folder(root)
+    sync_folder(root)
     return target
 
 
@@ -115,7 +113,7 @@ def verify(folder: Path) -> Index:
             raise TornCheckpoint(f"{path}: missing")
         if path.stat().st_size != part.bytes:
             raise TornCheckpoint(f"{path}: {path.stat().st_size} bytes, {part.bytes} were written")
-        if _sha256(path) != part.sha256:
+        if sha256(path) != part.sha256:
             raise TornCheckpoint(f"{path}: its checksum differs from the one written")
     return index
 
@@ -130,23 +128,6 @@ def _receipt(folder: Path, rank: int) -> Path:
     return folder / f"part-{rank:05d}.json"
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    beside = path.with_suffix(".partial")
-    with open(beside, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _write(path: Path, content: BaseModel) -> None:
+    text = content.model_dump_json(indent=1).encode()
+    write_atomic(path, lambda file: file.write(text))

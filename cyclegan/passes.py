@@ -26,9 +26,10 @@ DISCRIMINATOR_TAIL = ("D_B", "D_A")
 class Passes:
     """The compiled units, in the order of a step.
 
-    generator_pass(real, flags) → (vector `[G + 8]`, fake); discriminator_pass(real, fake, draws) → vector `[D + 2]`;
+    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled); discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
-    real: `[2, B, H, W, C]` uint8, (A, B). fake: the same shape in float, (fake_B, fake_A). flags: `[2]`, 1 asks all workers to save, to stop.
+    real: `[2, B, H, W, C]` uint8, (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
+    (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
     """
 
     generator_pass: Program
@@ -49,7 +50,7 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     real = tf.TensorSpec(shape, tf.uint8, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
 
-    def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = to_signed(real, dtype)
         d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         parameters = state.generator_layout.split(state.generators.weights.read_value())
@@ -62,7 +63,7 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
             identity = train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
             loss = tf.reduce_sum(adversarial + cycle + identity)
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
-        return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake
+        return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled
 
     def _fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor, model: ModelConfig) -> tuple[tf.Tensor, tf.Tensor]:
         if not train.lambda_identity:

@@ -1,0 +1,107 @@
+"""What a user can get wrong, found before any worker starts."""
+
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cluster.capacity import cpus_for_each
+from cluster.config import Config
+from cluster.paths import RunPaths
+from cluster.resume import check_resumable, find_newest
+from cyclegan.checkpoint_files import read_index
+from preprocess.errors import UserError
+from preprocess.manifest import Manifest
+
+POLL_SECONDS = 0.5
+
+
+def storage_folder(config: Config, environment: Mapping[str, str], working_directory: Path) -> Path:
+    """run.storage as an absolute path. Raises UserError if it is a file, or below the working directory of a submitted job."""
+    storage = (working_directory / Path(config.run.storage).expanduser()).resolve()
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment and storage.is_relative_to(working_directory.resolve()):
+        raise UserError(
+            f"run.storage = {config.run.storage} lies in the job's working directory, an unpacked copy that vanishes with the job: "
+            "give an absolute path that all nodes see"
+        )
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"run.storage = {config.run.storage}: cannot make this folder ({error.strerror}): give one that you may write to") from error
+    if not os.access(storage, os.W_OK):
+        raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or mend its permissions")
+    return storage
+
+
+def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
+    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes. Raises UserError if they do not fit."""
+    deadline = time.monotonic() + (config.cluster.start_timeout if joined else 0)
+    wanted, workers = config.cluster.cpus_per_worker, config.cluster.workers
+    while True:
+        nodes = [n["Resources"] for n in ray.nodes() if n["Alive"] and (not gpu or n["Resources"].get("GPU"))]
+        cpus = [int(n.get("CPU", 0)) for n in nodes]
+        each = cpus_for_each(cpus, workers)
+        if gpu and sum(int(n.get("GPU", 0)) for n in nodes) < workers:
+            each = 0
+        if each >= max(wanted, 1):
+            return wanted or each
+        if time.monotonic() > deadline:
+            kind = f"{wanted or 1} CPU{'s' if wanted > 1 else ''}{' and a GPU' if gpu else ''} each"
+            where = f"the cluster has {len(cpus)} node(s) with {cpus} CPUs" if joined else f"this machine has {sum(cpus)} CPUs"
+            fitting = sum(c // max(wanted, 1) for c in cpus)
+            raise UserError(f"cluster.workers = {workers} with {kind}, but {where}: use {fitting or 'fewer'} or fewer, or add nodes")
+        time.sleep(POLL_SECONDS)
+
+
+def gpu_wanted(config: Config) -> bool:
+    """Whether workers compute on GPUs. auto: if Ray has one for each of them."""
+    if config.cluster.device == "auto":
+        return ray.cluster_resources().get("GPU", 0) >= config.cluster.workers
+    return config.cluster.device == "gpu"
+
+
+def check_nodes(storage: Path, shards: Path) -> None:
+    """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
+    marker = storage / f".seen-{uuid.uuid4().hex[:8]}"
+    marker.touch()
+    try:
+        nodes = [n for n in ray.nodes() if n["Alive"]]
+        sees = [_sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(marker, shards) for n in nodes]
+        for node, missing in zip(nodes, ray.get(sees), strict=True):
+            if missing is not None:
+                field = "run.storage" if missing == marker else "data.shards"
+                path = storage if missing == marker else shards
+                raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
+    finally:
+        marker.unlink()
+
+
+def check_run(config: Config, run: Path, shards: Path) -> str:
+    """Check that batches fit the domains and that the run can be started or resumed. Returns what will happen, in one line."""
+    manifest = Manifest.load(shards)
+    for domain in "AB":
+        count = manifest.splits[f"train{domain}"].count
+        if config.train.batch > count:
+            raise UserError(
+                f"train.batch = {config.train.batch}, but domain {domain} has {count} pictures ({manifest.source}/train{domain}): "
+                f"use {count} or fewer, or add pictures"
+            )
+    if manifest.channels != config.model.channels:
+        raise UserError(f"model.channels = {config.model.channels}, but the pictures of {manifest.source} have {manifest.channels}: use that")
+    if config.data.crop_size > manifest.load_size:
+        raise UserError(f"data.crop_size = {config.data.crop_size} is larger than the {manifest.load_size} pixels a side of the shards in {shards}")
+    newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
+    if newest is None:
+        return f"starting run {config.run.name}"
+    index = read_index(newest)
+    check_resumable(index, newest, config, manifest.fingerprint)
+    return f"resuming run {config.run.name} at step {index.step:,} from {newest}"
+
+
+@ray.remote(num_cpus=0)
+def _sees(*paths: Path) -> Path | None:
+    return next((path for path in paths if not path.exists()), None)

@@ -1,0 +1,26 @@
+"""Compiling the units of a worker: one process of a node at a time, so that the others find the programs in the cache."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from cyclegan.programs import CompileReport, Program
+
+
+def use_cache(folder: Path) -> None:
+    """Let XLA keep compiled programs in `folder`; must come before the first of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={folder}".strip()
+
+
+def compile_units(units: Sequence[Program], cache: Path) -> list[CompileReport]:
+    """Compile all, or take them from the cache. Every process must come here with the same history of TensorFlow operations (DESIGN, XLA)."""
+    with FileLock(cache / "compile.lock"):
+        return [unit.compile(cache) for unit in units]
+
+
+def summarise(reports: Sequence[CompileReport]) -> tuple[int, int, float]:
+    """Programs, how many of them the cache had, and seconds in all."""
+    return len(reports), sum(bool(report.hit) for report in reports), sum(report.seconds for report in reports)

@@ -1,0 +1,138 @@
+"""What happens every so many steps, beside the training: one signature, so that the loop does not grow."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ray
+
+from cluster.board import Progress
+from cluster.checkpoint import Checkpointer
+from cluster.telemetry import MetricsLog, grid
+from cyclegan.schedule import Schedule
+from cyclegan.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A finished step. position: the next one. seconds: the step's time, of which `waited` for data. last: no step follows."""
+
+    step: int
+    position: int
+    losses: dict[str, float]
+    rate: float
+    seconds: float
+    waited: float
+    real: npt.NDArray[np.uint8]
+    fake: Any
+    cycled: Any
+    save: bool
+    last: bool
+
+
+Hook = Callable[[Moment], None]
+
+
+def every(steps: int, hook: Hook) -> Hook:
+    """`hook` at each multiple of `steps` and at the last moment."""
+
+    def when_due(moment: Moment) -> None:
+        if moment.step % steps == 0 or moment.last:
+            hook(moment)
+
+    return when_due
+
+
+def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], steps: int) -> Hook:
+    """A checkpoint at each multiple of `steps`, when one is asked for, and at the last moment."""
+
+    def save(moment: Moment) -> None:
+        if moment.step % steps == 0 or moment.save or moment.last:
+            checkpointer.save(state, rows, moment.step, moment.position)
+
+    return save
+
+
+def metrics(log: MetricsLog, global_batch: int) -> Hook:
+    """Losses, rate and speed into the log."""
+
+    def write(moment: Moment) -> None:
+        log.scalars(
+            moment.step,
+            {
+                **moment.losses,
+                "learning_rate": moment.rate,
+                "images_per_second": 2 * global_batch / moment.seconds,
+                "wait_for_data": moment.waited / moment.seconds,
+            },
+        )
+
+    return write
+
+
+def samples(log: MetricsLog, folder: Path) -> Hook:
+    """A grid of the step's own pictures, as a file and into the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write(moment: Moment) -> None:
+        picture = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy())
+        picture.save(folder / f"step-{moment.step:08d}.png")
+        log.picture(moment.step, "real, fake, cycled", picture)
+
+    return write
+
+
+class Reporter:
+    """Posts progress to the board twice a second, without waiting, and learns from its answers whether to stop.
+
+    Rank 0 has one; what it wants reaches the other ranks by the flags of the next step.
+    """
+
+    INTERVAL = 0.5
+    SMOOTHING = 0.05  # share of the newest step in the running mean of step times
+
+    def __init__(self, board: Any, schedule: Schedule, checkpoint_minutes: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._board, self._schedule, self._clock = board, schedule, clock
+        self._save_interval = checkpoint_minutes * 60
+        self._saved = clock()
+        self._posted = -self.INTERVAL
+        self._answer: Any = None
+        self._seconds = self._waited = 0.0
+        self._trained = 0.0
+        self._stop = False
+
+    def flags(self) -> npt.NDArray[np.float32]:
+        """(save, stop) for the next step."""
+        return np.array([self._clock() - self._saved > self._save_interval, self._stop], np.float32)
+
+    def __call__(self, moment: Moment) -> None:
+        """Post, if due."""
+        share = self.SMOOTHING if self._seconds else 1.0
+        self._seconds += share * (moment.seconds - self._seconds)
+        self._waited += share * (moment.waited - self._waited)
+        self._trained += moment.seconds
+        if moment.save:
+            self._saved = self._clock()
+        self._listen()
+        if self._clock() - self._posted < self.INTERVAL and not moment.last:
+            return
+        self._posted = self._clock()
+        progress = Progress(
+            step=moment.step,
+            steps=self._schedule.steps,
+            losses=moment.losses,
+            images_per_second=2 * self._schedule.global_batch / self._seconds,
+            wait=self._waited / self._seconds,
+            seconds_left=self._seconds * (self._schedule.steps - moment.step),
+        )
+        self._answer = self._board.post.remote(phase="training", progress=progress, seconds={"train": self._trained})
+        self._trained = 0.0
+
+    def _listen(self) -> None:
+        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
+            self._stop = self._stop or ray.get(self._answer)
+            self._answer = None

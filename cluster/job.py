@@ -1,0 +1,27 @@
+"""What the driver hands to every worker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.config import Config
+from preprocess.manifest import Manifest
+from preprocess.plan import Plan
+
+
+@dataclass(frozen=True)
+class Job:
+    """One launch of a run; all paths are absolute. board: handle of the Board. gpu: whether each worker has one."""
+
+    config: Config
+    run: Path
+    shards: Path
+    compile_cache: Path
+    gpu: bool
+    board: Any
+
+
+def plan_of(config: Config, manifest: Manifest) -> Plan:
+    """The order of pictures of a run on the shards of `manifest`."""
+    sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
+    return Plan(sizes, config.train.seed, manifest.load_size, config.data.crop_size, config.data.flip)

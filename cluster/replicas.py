@@ -1,0 +1,52 @@
+"""The workers as replicas: TensorFlow's threads, the strategy, and the exchange of gradients around the ring."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import coordination_config_pb2  # type: ignore[import-not-found]
+from tensorflow.python.eager import context
+
+INTER_OP_THREADS = 2  # one for a pass, one for the exchange beside it
+
+
+def set_threads(cores: int) -> None:
+    """Intra-op threads = cores; must come before TensorFlow's first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(cores)
+    tf.config.threading.set_inter_op_parallelism_threads(max(INTER_OP_THREADS, min(cores, 4)))
+
+
+def make_strategy(peer_timeout: float, gpu: bool) -> tf.distribute.Strategy:
+    """MultiWorkerMirroredStrategy over the processes of TF_CONFIG; a collective fails after `peer_timeout` seconds without a peer."""
+    communication = tf.distribute.experimental.CommunicationImplementation
+    _configure_coordination(peer_timeout)
+    return tf.distribute.MultiWorkerMirroredStrategy(
+        communication_options=tf.distribute.experimental.CommunicationOptions(
+            implementation=communication.NCCL if gpu else communication.RING, timeout_seconds=peer_timeout
+        )
+    )
+
+
+def mean_over_workers(vector: tf.Tensor) -> tf.Tensor:
+    """The exchange: elementwise mean of the workers' vectors; in replica context."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, vector)
+
+
+def runner(strategy: tf.distribute.Strategy) -> Callable[[Callable[..., Any], tuple[tf.Tensor, ...]], Any]:
+    """What calls the replica's function under `strategy`."""
+    return lambda replica, arguments: strategy.run(replica, args=arguments)
+
+
+def _configure_coordination(peer_timeout: float) -> None:
+    """Heartbeats as patient as the collectives: TensorFlow's own 10 s give false alarms while a process compiles."""
+    cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        heartbeat_timeout_in_ms=int(peer_timeout * 1000),
+        cluster_register_timeout_in_ms=int(peer_timeout * 1000),
+        shutdown_barrier_timeout_in_ms=1000,  # a peer that is gone already must not hold up the end
+        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster))],
+    )

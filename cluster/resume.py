@@ -1,0 +1,81 @@
+"""Which checkpoint a run goes on from, and whether a configuration may go on from it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cluster.config import Config
+from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_arrays, read_index, verify
+from preprocess.errors import UserError
+
+# The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
+FREE_TO_CHANGE = {"train.batch", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
+FIXED_DATA = {"data.crop_size", "data.flip"}
+
+
+def find_newest(root: Path, say: Callable[[str], object]) -> Path | None:
+    """The newest checkpoint whose parts match their checksums; each torn one on the way is said, never used."""
+    for folder in reversed(checkpoints(root)):
+        try:
+            verify(folder)
+        except TornCheckpoint as torn:
+            say(f"checkpoint passed over: {torn}")
+            continue
+        return folder
+    return None
+
+
+def remove_partial(root: Path) -> None:
+    """Delete what interrupted saves left."""
+    for folder in root.glob("step-*.partial-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str) -> None:
+    """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
+    old, new = _flat(index.config), _flat(config.model_dump())
+    fixed = [f for f in new if f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE or f in FIXED_DATA]
+    for field in fixed:
+        if old.get(field) != new[field]:
+            raise UserError(
+                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({folder}): keep it, or give another run.name"
+            )
+    old_batch, new_batch = old["train.batch"] * index.workers, config.train.batch * config.cluster.workers
+    if old_batch != new_batch:
+        raise UserError(
+            f"train.batch × cluster.workers = {new_batch}, but run {config.run.name} has a global batch of {old_batch}: "
+            "choose workers and batch to keep it, or give another run.name"
+        )
+    if fingerprint != index.fingerprint:
+        raise UserError(
+            f"data.source = {config.data.source} has fingerprint {fingerprint}, but run {config.run.name} was trained on {index.fingerprint}: "
+            "give the same pictures and data.load_size, or another run.name"
+        )
+
+
+def load_state(folder: Path, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
+    """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch."""
+    index = read_index(folder)
+    shared = read_arrays(folder, index.parts[0])
+    owners: dict[int, tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]] = {}
+    for part in index.parts:
+        held = read_arrays(folder, part, ("pool.rows",))["pool.rows"]
+        if np.intersect1d(held, rows).size:
+            pools = read_arrays(folder, part, ("pool.pictures", "pool.filled"))
+            owners |= {int(row): (pools["pool.pictures"][:, i], pools["pool.filled"][:, i]) for i, row in enumerate(held)}
+    pictures, filled = zip(*(owners[int(row)] for row in rows), strict=True)
+    return index, {**shared, "pool.pictures": np.stack(pictures, 1), "pool.filled": np.stack(filled, 1)}
+
+
+def newest_checkpoint(root: Path) -> str:
+    """Path of the newest checkpoint, or empty."""
+    found = checkpoints(root)
+    return str(found[-1]) if found else ""
+
+
+def _flat(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {f"{section}.{name}": value for section, fields in tree.items() for name, value in fields.items()}

@@ -1,0 +1,76 @@
+"""Metrics as JSON lines and TensorBoard event files, and grids of sample pictures."""
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from cyclegan.pixels import to_pixels
+
+
+class MetricsLog:
+    """Appends one object a line to metrics.jsonl and the same scalars to event files.
+
+    Lines after `step`, left by a run that did more than it saved, are cut off first.
+    """
+
+    def __init__(self, file: Path, events: Path, step: int) -> None:
+        _cut_after(file, step)
+        self._file = open(file, "a", buffering=1)  # noqa: SIM115  (closed in `close`)
+        self._events = EventFileWriter(str(events), flush_secs=10)
+        if step:
+            self._events.add_event(Event(wall_time=time.time(), step=step, session_log={"status": 1}))  # START: TensorBoard drops later steps
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Write values of one step."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+        self._events.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def picture(self, step: int, tag: str, picture: Image.Image) -> None:
+        """Add a picture to the event files."""
+        png = io.BytesIO()
+        picture.save(png, "PNG")
+        image = Summary.Image(height=picture.height, width=picture.width, colorspace=3, encoded_image_string=png.getvalue())
+        self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=[Summary.Value(tag=tag, image=image)])))
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+        self._events.close()
+
+
+def grid(real: npt.NDArray[np.uint8], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating]) -> Image.Image:
+    """Real, fake and cycled pictures side by side, one row for each direction and picture.
+
+    real `[2, B, H, W, C]` uint8 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
+    """
+    columns = (real, to_pixels(fake), to_pixels(cycled[::-1]))
+    rows = [np.concatenate([column[direction, picture] for column in columns], 1) for direction in range(2) for picture in range(real.shape[1])]
+    return Image.fromarray(np.concatenate(rows, 0))
+
+
+def _cut_after(file: Path, step: int) -> None:
+    if not file.is_file():
+        return
+    lines = file.read_text().splitlines()
+    kept = [line for line in lines if _step_of(line) <= step]
+    if len(kept) < len(lines):
+        beside = file.with_suffix(".partial")
+        beside.write_text("".join(line + "\n" for line in kept))
+        os.replace(beside, file)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # torn by a kill in mid-write
+        return float("inf")

@@ -1,0 +1,133 @@
+"""`python -m cluster.train`: from a configuration to a trained CycleGAN."""
+
+import getpass
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import ray
+
+from cluster.board import News
+from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
+from cluster.config import Config, as_toml, load_config, one_line
+from cluster.console import Screen, duration, fail
+from cluster.group import Group, Interrupts, run_group
+from cluster.job import Job, plan_of
+from cluster.paths import RunPaths
+from cyclegan.schedule import make_schedule
+from preprocess.build import check_source, ensure_shards
+from preprocess.config import DataConfig
+from preprocess.errors import UserError
+from preprocess.manifest import Manifest
+from preprocess.ray_start import start_ray
+from preprocess.synthetic import write_dataset
+
+SYNTHETIC = "synthetic"  # as data.source: the embedded data set
+FAILED, MISTAKEN, STOPPED = 1, 2, 75  # 75: EX_TEMPFAIL of sysexits.h, start again to go on
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the configuration, check what a user can get wrong, have shards, run the group, say what came out. Returns the exit code."""
+    screen = Screen()
+    try:
+        config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+        return _train(config, screen)
+    except UserError as error:
+        screen.close()
+        fail(error)
+        return MISTAKEN
+
+
+def _train(config: Config, screen: Screen) -> int:
+    started = time.monotonic()
+    storage = storage_folder(config, os.environ, Path.cwd())
+    data = _data(config, storage, screen)
+    check_source(data)
+    for section in one_line(config):
+        screen.line(section)
+    with Interrupts() as interrupts:
+        screen.phase("starting Ray")
+        joined = start_ray()
+        gpu = gpu_wanted(config)
+        group = Group(config.cluster.workers, cpus_of_workers(config, joined, gpu), gpu)
+        screen.phase("looking for shards")
+        shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
+        check_nodes(storage, shards)
+        run = storage / config.run.name
+        screen.line(check_run(config, run, shards))
+        schedule = make_schedule(config.train, config.train.batch * config.cluster.workers, plan_of(config, Manifest.load(shards)).epoch_length)
+        screen.line(schedule.describe())
+        run.mkdir(parents=True, exist_ok=True)
+        RunPaths(run).config.write_text(as_toml(config))
+        job = Job(config, run, shards, _compile_cache(config), gpu, None)
+        news = run_group(job, group, screen.show, interrupts)
+    screen.close()
+    code = _conclude(news, config, run, screen)
+    screen.line(_times(news, time.monotonic() - started))
+    ray.shutdown()
+    return code
+
+
+def _data(config: Config, storage: Path, screen: Screen) -> DataConfig:
+    """The `data` section with absolute paths; the embedded data set is drawn below the storage when it is asked for."""
+    data = config.data
+    if data.source == SYNTHETIC:
+        source = storage / SYNTHETIC
+        screen.phase("drawing the embedded pictures")
+        write_dataset(source)
+        return data.model_copy(update={"source": str(source), "shards": _absolute(data.shards)})
+    if "://" in data.source:
+        return data
+    return data.model_copy(update={"source": _absolute(data.source), "shards": _absolute(data.shards)})
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _compile_cache(config: Config) -> Path:
+    """One folder per user and TensorFlow: entries of another version never fit."""
+    given = config.cluster.compile_cache
+    folder = Path(given) if given else Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
+    return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
+
+
+def _conclude(news: News, config: Config, run: Path, screen: Screen) -> int:
+    """Say how it ended, what was compiled and how to go on; the exit code."""
+    outcome = news.outcome
+    assert outcome is not None
+    for rank, worker in sorted(news.workers.items()):
+        screen.line(
+            f"worker {rank}: {worker.programs} programs compiled in {worker.compile_seconds:.1f} s, "
+            f"cache hits {worker.hits}, misses {worker.programs - worker.hits}"
+        )
+    newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
+    if outcome.kind == "finished":
+        screen.line(f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; pictures in {RunPaths(run).samples}")
+        return 0
+    if outcome.kind == "stopped":
+        screen.line(f"stopped at step {outcome.step:,}; {newest}; the same command goes on from there")
+        return STOPPED
+    if outcome.kind == "diverged":
+        fail(
+            f"the losses are no longer finite at step {outcome.step:,} ({outcome.reason}); {newest}: "
+            f"start again with a train.learning_rate below {config.train.learning_rate:g}"
+        )
+        return FAILED
+    fail(f"{outcome.reason}; {newest}; logs of the workers are in Ray's session folder")
+    return FAILED
+
+
+def _times(news: News, total: float) -> str:
+    """Where the time went."""
+    spent = {"compile": 0.0, "train": 0.0, **news.seconds}
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in {"start": total - sum(spent.values()), **spent}.items())
+    return f"time {duration(total)}: {parts}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

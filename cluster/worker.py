@@ -1,0 +1,172 @@
+"""One worker: what Ray Train runs in each process of the group, and the loop of steps."""
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import ray
+import ray.train
+import ray.train.collective
+import tensorflow as tf
+
+from cluster import hooks
+from cluster.board import Outcome, WorkerInfo
+from cluster.checkpoint import Checkpointer
+from cluster.compiling import compile_units, summarise, use_cache
+from cluster.job import Job, plan_of
+from cluster.paths import RunPaths
+from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
+from cluster.resume import find_newest, load_state, newest_checkpoint, remove_partial
+from cluster.telemetry import MetricsLog
+from cluster.topology import pin_process, share_of, usable_cores
+from cyclegan.checkpoint_files import read_index
+from cyclegan.image_pool import pool_draws
+from cyclegan.passes import FLAGS, make_passes
+from cyclegan.programs import Program
+from cyclegan.schedule import Schedule, make_schedule
+from cyclegan.state import make_state
+from cyclegan.step import LOSSES, MEANS, alone, make_step
+from preprocess.errors import UserError
+from preprocess.feed import Feed
+from preprocess.manifest import Manifest
+
+
+def train_loop(settings: dict[str, Job]) -> None:
+    """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
+    job = settings["job"]
+    try:
+        _train(job)
+    except UserError as error:
+        ray.get(job.board.post.remote(outcome=Outcome("failed", 0, reason=str(error))))
+
+
+def _train(job: Job) -> None:
+    config, board, paths = job.config, job.board, RunPaths(job.run)
+    context = ray.train.get_context()
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    # Before TensorFlow's first operation: its pools take over the affinity of the thread that makes them.
+    cores = share_of(usable_cores(os.sched_getaffinity(0)), context.get_local_rank(), context.get_local_world_size())
+    pin_process(cores)
+    set_threads(len(cores))
+    use_cache(job.compile_cache)
+
+    token, resumed = _agree(paths.checkpoints, rank, job)
+    manifest = Manifest.load(job.shards)
+    plan = plan_of(config, manifest)
+    global_batch = config.train.batch * workers
+    schedule = make_schedule(config.train, global_batch, plan.epoch_length)
+    rows = np.arange(global_batch)[rank::workers]
+    step = _step_of(resumed)
+    with Feed(
+        job.shards,
+        plan,
+        batch=config.train.batch,
+        rank=rank,
+        workers=workers,
+        position=step * global_batch,
+        end=schedule.steps * global_batch,
+        actors=config.data.feed_actors,
+        read_ahead_mb=config.data.read_ahead_mb,
+    ) as feed:
+        begin = time.perf_counter()
+        strategy = make_strategy(config.cluster.peer_timeout, job.gpu)
+        state = make_state(config.model, config.train, (plan.crop_size, plan.crop_size))
+        passes = make_passes(state, config.model, config.train)
+        board.post.remote(phase="compiling")
+        reports = compile_units(passes.all(), job.compile_cache)
+        ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
+        program = make_step(passes, mean_over_workers if workers > 1 else alone, runner(strategy))
+        first_step = program.compile(job.compile_cache)
+        assert first_step.hit, "the step compiled a unit again"
+        if resumed:
+            state.assign(load_state(resumed, rows)[1])
+        else:
+            state.assign_initial(config.train.seed)
+        info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), tuple(cores), tuple(feed.pids()), *summarise(reports), step)
+        ray.get(board.post.remote(worker=(rank, info), seconds={"compile": time.perf_counter() - begin} if rank == 0 else {}))
+
+        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, token, config.cluster.peer_timeout)
+        reporter = hooks.Reporter(board, schedule, config.run.checkpoint_minutes) if rank == 0 else None
+        due = [hooks.checkpoints(checkpointer, state, rows, config.run.checkpoint_every)]
+        log = None
+        if rank == 0:
+            log = MetricsLog(paths.metrics, paths.events, step)
+            due += [
+                hooks.every(config.run.log_every, hooks.metrics(log, global_batch)),
+                hooks.every(config.run.sample_every, hooks.samples(log, paths.samples)),
+            ]
+        outcome = _loop(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
+        checkpointer.wait()
+        if log:
+            log.close()
+    ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
+    assert all(p.traces() == 1 for p in (*passes.all(), program)), "a program was traced again"
+    if rank == 0:
+        ray.get(board.post.remote(outcome=Outcome(outcome.kind, outcome.step, newest_checkpoint(paths.checkpoints), outcome.reason)))
+
+
+def _agree(root: Path, rank: int, job: Job) -> tuple[str, Path | None]:
+    """What all ranks must know alike, decided by rank 0: a token of this start, and the checkpoint to go on from."""
+    decision = None
+    if rank == 0:
+        root.mkdir(parents=True, exist_ok=True)
+        remove_partial(root)
+        newest = find_newest(root, lambda line: ray.get(job.board.post.remote(line=line)))
+        decision = (uuid.uuid4().hex[:8], newest.name if newest else None)
+    token, name = ray.train.collective.broadcast_from_rank_zero(decision)
+    return token, root / name if name else None
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return read_index(checkpoint).step if checkpoint else 0
+
+
+def _loop(
+    program: Program,
+    feed: Feed,
+    schedule: Schedule,
+    seed: int,
+    rows: npt.NDArray[np.int64],
+    pool_size: int,
+    step: int,
+    due: Sequence[hooks.Hook],
+    reporter: hooks.Reporter | None,
+) -> Outcome:
+    """Steps from `step` to the schedule's end, unless a stop is asked for or the losses are no longer finite."""
+    position, kind = step * schedule.global_batch, "finished"
+    while step < schedule.steps:
+        begin, waited = time.perf_counter(), feed.waited
+        real = next(feed)
+        rate = schedule.rate(position)
+        flags = reporter.flags() if reporter else np.zeros(len(FLAGS), np.float32)
+        draws = pool_draws(seed, position, rows, schedule.global_batch, pool_size)
+        result, fake, cycled = program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
+        means = dict(zip(MEANS, map(float, result.numpy()), strict=True))
+        step, position = step + 1, position + schedule.global_batch
+        losses = {name: means[name] for name in LOSSES}
+        if not np.isfinite(list(losses.values())).all():
+            return Outcome("diverged", step, reason=", ".join(f"{name} = {value:.3g}" for name, value in losses.items()))
+        if means["stop"] and step < schedule.steps:
+            kind = "stopped"
+        moment = hooks.Moment(
+            step=step,
+            position=position,
+            losses=losses,
+            rate=rate,
+            seconds=time.perf_counter() - begin,
+            waited=feed.waited - waited,
+            real=real,
+            fake=fake,
+            cycled=cycled,
+            save=bool(means["save"]),
+            last=kind == "stopped" or step == schedule.steps,
+        )
+        for hook in (*due, *([reporter] if reporter else [])):
+            hook(moment)
+        if moment.last:
+            break
+    return Outcome(kind, step)
