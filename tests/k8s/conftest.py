@@ -1,5 +1,6 @@
 """The manifests as Kubernetes gets them, and the folder that the image holds."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -32,7 +33,8 @@ def _without_kubectl(folder: Path) -> list[Document]:
             raise ValueError(f"kubectl is missing, and only it can render a generator of {sorted(generator)}")
         data = {name: (folder / name).read_text() for name in generator["files"]}
         documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generator["name"]}, "data": data})
-    return documents
+    copies: list[Document] = json.loads(json.dumps(documents))  # PyYAML shares what has an alias
+    return copies
 
 
 @pytest.fixture(scope="session")
