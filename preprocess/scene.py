@@ -14,12 +14,12 @@ from preprocess.hashing import generator
 Array = npt.NDArray[np.float32]
 
 UNIT = 72
-"""Pixels a side for which the lengths in this file are written; other sizes scale them."""
+"""Units of length a side: the lengths in this file are pixels of a picture of 72 x 72; other sizes scale them."""
 
 _CORNERS = 36
 _HUES = np.array([0.00, 0.04, 0.09, 0.15, 0.30, 0.38, 0.56, 0.63, 0.90])
 _ROUNDING = 1.5
-_GAP = 5
+_GAP = 3.5
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,12 @@ class Scene:
 
     albedo: (size, size, 3) float32 in [0, 1], the colour under white light, outlines smoothed over one pixel.
     distance: (size, size) float32, pixels to the nearest outline, negative inside a shape.
+    scale: pixels in one unit of length, of which a picture has UNIT a side.
     """
 
     albedo: Array
     distance: Array
+    scale: float
 
 
 def draw_scene(seed: int, index: int, size: int) -> Scene:
@@ -57,24 +59,26 @@ def draw_scene(seed: int, index: int, size: int) -> Scene:
         cover = _soft(inside, 0.5 / scale)[..., None]
         albedo[part] = albedo[part] * (1 - cover) + colour * cover
         distance[part] = np.minimum(distance[part], inside)
-    return Scene(np.clip(albedo, 0, 1).astype(np.float32), (distance * scale).astype(np.float32))
+    return Scene(np.clip(albedo, 0, 1).astype(np.float32), (distance * scale).astype(np.float32), scale)
 
 
 def _background(rng: np.random.Generator, x: Array, y: Array, light: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A gradient between two pale colours at a free angle, brighter towards the light."""
+    """A gradient at a free angle between a pale and a deep colour of opposite hues, so that pictures differ little in their mean."""
     turn = rng.uniform(0, 2 * np.pi)
-    along = 0.5 + ((x - UNIT / 2) * np.cos(turn) + (y - UNIT / 2) * np.sin(turn)) / UNIT / 1.3
-    first, second = (_rgb(rng.uniform(), rng.uniform(0.1, 0.45), v) for v in (rng.uniform(0.3, 0.6), rng.uniform(0.75, 1.0)))
+    along = 0.5 + ((x - UNIT / 2) * np.cos(turn) + (y - UNIT / 2) * np.sin(turn)) / UNIT / 1.1
+    hue = rng.uniform()
+    pale = _rgb(hue, rng.uniform(0.15, 0.45), rng.uniform(0.85, 1.0))
+    deep = _rgb(hue + 0.5 + rng.uniform(-0.15, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.45))
     lit = 1 + 0.15 * ((x - UNIT / 2) * light[0] + (y - UNIT / 2) * light[1]) / (UNIT / 2)
     blend = np.clip(along, 0, 1)[..., None]
-    mixed: npt.NDArray[np.float64] = ((1 - blend) * first + blend * second) * lit[..., None]
+    mixed: npt.NDArray[np.float64] = ((1 - blend) * deep + blend * pale) * lit[..., None]
     return mixed
 
 
 def _places(rng: np.random.Generator) -> list[tuple[npt.NDArray[np.float64], float]]:
     """Centres and radii of discs that keep a gap, the large ones first; darts that hit are dropped."""
     places: list[tuple[npt.NDArray[np.float64], float]] = []
-    for radius in np.concatenate([rng.uniform(15, 20, 6), rng.uniform(10, 14, 12), rng.uniform(8, 9, 12)]):
+    for radius in np.concatenate([rng.uniform(13, 20, 8), rng.uniform(9, 13, 16), rng.uniform(7, 9, 16)]):
         centre = rng.uniform(-2, UNIT + 2, 2)
         if all(np.hypot(*(centre - other)) > radius + reach + _GAP for other, reach in places):
             places.append((centre, float(radius)))

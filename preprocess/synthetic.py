@@ -26,8 +26,8 @@ Picture = npt.NDArray[np.uint8]
 FORMAT = 1
 """Counts up whenever the pixels change, so that an older set is not taken for a new one."""
 
-_SUN_GAIN, _SUN_POWER = np.array([[1.0, 0.92, 0.68], [0.9, 1.0, 1.15]], np.float32)
-_MOON_GAIN, _MOON_POWER = np.array([[0.62, 0.78, 1.0], [1.3, 1.1, 0.9]], np.float32)
+_SUN_GAIN, _SUN_POWER = np.array([[1.0, 0.92, 0.70], [0.9, 1.0, 1.15]], np.float32)
+_MOON_GAIN, _MOON_POWER = np.array([[0.64, 0.80, 1.0], [1.3, 1.1, 0.9]], np.float32)
 _INK = np.array([0.20, 0.10, 0.06], np.float32)
 _GLOW = np.array([0.92, 1.0, 0.80], np.float32)
 _HALF_LINE = 0.9
@@ -53,12 +53,12 @@ def moon(albedo: Array) -> Array:
 
 def render_a(scene: Scene) -> Picture:
     """The scene in domain A: sunlight, and dark ink along the outlines; (size, size, 3) uint8."""
-    return _lined(sun(scene.albedo), scene.distance, _INK_AT, _INK)
+    return _lined(sun(scene.albedo), scene, _INK_AT, _INK)
 
 
 def render_b(scene: Scene) -> Picture:
     """The scene in domain B: moonlight, and a pale line at a fixed distance inside the outlines; (size, size, 3) uint8."""
-    return _lined(moon(scene.albedo), scene.distance, _GLOW_AT, _GLOW)
+    return _lined(moon(scene.albedo), scene, _GLOW_AT, _GLOW)
 
 
 def write_dataset(out: Path, pictures: int = 400, test: int = 32, size: int = UNIT, seed: int = 0) -> None:
@@ -100,10 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _lined(colours: Array, distance: Array, at: float, line: Array) -> Picture:
-    """Draw a line in colour `line` (3,) where `distance` is `at`, both in pixels of a picture UNIT pixels a side."""
-    scale = len(distance) / UNIT
-    cover = np.clip(_HALF_LINE * scale + 0.5 - np.abs(distance - at * scale), 0, 1)[..., None]
+def _lined(colours: Array, scene: Scene, at: float, line: Array) -> Picture:
+    """Draw a line in colour `line` (3,) over colours (size, size, 3) where the distance to the outline is `at` units."""
+    cover = np.clip(_HALF_LINE * scene.scale + 0.5 - np.abs(scene.distance - at * scene.scale), 0, 1)[..., None]
     lined: Picture = np.rint((colours * (1 - cover) + line * cover) * 255).astype(np.uint8)
     return lined
 
