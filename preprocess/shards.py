@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from preprocess.files import sha256, write_atomic
 from preprocess.manifest import ShardFile, Split
