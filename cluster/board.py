@@ -65,7 +65,8 @@ class Board:
     def post(self, **news: Any) -> bool:
         """Set fields of the news. `line` adds one, `worker` = (rank, info) sets one, `seconds` adds to the time spent, by name.
 
-        Returns whether to stop."""
+        Returns whether to stop.
+        """
         if "line" in news:
             self._news.lines.append(news.pop("line"))
         if "worker" in news:

@@ -31,7 +31,9 @@ def storage_folder(config: Config, environment: Mapping[str, str], working_direc
     try:
         storage.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"run.storage = {config.run.storage}: cannot make this folder ({error.strerror}): give one that you may write to") from error
+        raise UserError(
+            f"run.storage = {config.run.storage}: cannot make this folder ({error.strerror}): give one that you may write to"
+        ) from error
     if not os.access(storage, os.W_OK):
         raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or mend its permissions")
     return storage
@@ -70,7 +72,9 @@ def check_nodes(storage: Path, shards: Path) -> None:
     marker.touch()
     try:
         nodes = [n for n in ray.nodes() if n["Alive"]]
-        sees = [_sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(marker, shards) for n in nodes]
+        sees = [
+            _sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(marker, shards) for n in nodes
+        ]
         for node, missing in zip(nodes, ray.get(sees), strict=True):
             if missing is not None:
                 field = "run.storage" if missing == marker else "data.shards"
@@ -91,9 +95,13 @@ def check_run(config: Config, run: Path, shards: Path) -> str:
                 f"use {count} or fewer, or add pictures"
             )
     if manifest.channels != config.model.channels:
-        raise UserError(f"model.channels = {config.model.channels}, but the pictures of {manifest.source} have {manifest.channels}: use that")
+        raise UserError(
+            f"model.channels = {config.model.channels}, but the pictures of {manifest.source} have {manifest.channels}: use that"
+        )
     if config.data.crop_size > manifest.load_size:
-        raise UserError(f"data.crop_size = {config.data.crop_size} is larger than the {manifest.load_size} pixels a side of the shards in {shards}")
+        raise UserError(
+            f"data.crop_size = {config.data.crop_size} is larger than the {manifest.load_size} pixels a side of the shards in {shards}"
+        )
     newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
     if newest is None:
         return f"starting run {config.run.name}"

@@ -43,7 +43,9 @@ class ClusterConfig(BaseModel):
     start_timeout: float = Field(120.0, gt=0, description="seconds to wait for enough CPUs or GPUs in a cluster that we joined")
     peer_timeout: float = Field(60.0, gt=0, description="seconds after which a silent peer counts as lost")
     max_restarts: int = Field(100, ge=0, description="restarts of the group after failures, in one launch")
-    compile_cache: str = Field("", description="folder of compiled programs on each node; empty: a folder of this user below the temporary folder")
+    compile_cache: str = Field(
+        "", description="folder of compiled programs on each node; empty: a folder of this user below the temporary folder"
+    )
 
 
 class Config(BaseModel):
@@ -73,7 +75,11 @@ def parser() -> argparse.ArgumentParser:
     for section, model in _sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
-            default = "" if field.default == "" else f" (default: {str(field.default).lower() if isinstance(field.default, bool) else field.default})"
+            default = (
+                ""
+                if field.default == ""
+                else f" (default: {str(field.default).lower() if isinstance(field.default, bool) else field.default})"
+            )
             group.add_argument(f"--{section}.{name}", metavar=_kind(field), help=f"{field.description}{default}".replace("%", "%%"))
     return result
 

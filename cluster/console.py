@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Callable
 
+from preprocess.build import BuildProgress
 from rich.console import Console
 
 from cluster.board import News, Progress, WorkerInfo
-from preprocess.build import BuildProgress
 
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be redrawn, as in a job's log
 
@@ -48,7 +48,9 @@ class Screen:
                 self._workers[rank] = worker
                 cores = ", ".join(map(str, worker.cores))
                 feeds = ", ".join(map(str, worker.feed_pids))
-                self.line(f"worker {rank}: process {worker.pid} on {worker.host}, cores {cores}, feed {feeds}, ready at step {worker.step:,}")
+                self.line(
+                    f"worker {rank}: process {worker.pid} on {worker.host}, cores {cores}, feed {feeds}, ready at step {worker.step:,}"
+                )
         self._draw(progress_text(news.progress) if news.progress and news.phase == "training" else news.phase)
 
     def close(self) -> None:

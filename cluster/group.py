@@ -68,7 +68,9 @@ def run_group(job: Job, group: Group, show: Callable[[News], None], interrupts: 
     news = ray.get(board.read.remote())
     show(news)
     if news.outcome is None:
-        news.outcome = Outcome("failed", news.progress.step if news.progress else 0, reason=fit.error or "left before a checkpoint was written")
+        news.outcome = Outcome(
+            "failed", news.progress.step if news.progress else 0, reason=fit.error or "left before a checkpoint was written"
+        )
     return news
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import coordination_config_pb2  # type: ignore[import-not-found]
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
 INTER_OP_THREADS = 2  # one for a pass, one for the exchange beside it

@@ -38,7 +38,7 @@ def remove_partial(root: Path) -> None:
 def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str) -> None:
     """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
     old, new = _flat(index.config), _flat(config.model_dump())
-    fixed = [f for f in new if f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE or f in FIXED_DATA]
+    fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
         if old.get(field) != new[field]:
             raise UserError(

@@ -27,7 +27,9 @@ class MetricsLog:
         self._file = open(file, "a", buffering=1)  # noqa: SIM115  (closed in `close`)
         self._events = EventFileWriter(str(events), flush_secs=10)
         if step:
-            self._events.add_event(Event(wall_time=time.time(), step=step, session_log={"status": 1}))  # START: TensorBoard drops later steps
+            self._events.add_event(
+                Event(wall_time=time.time(), step=step, session_log={"status": 1})
+            )  # START: TensorBoard drops later steps
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write values of one step."""
@@ -54,7 +56,9 @@ def grid(real: npt.NDArray[np.uint8], fake: npt.NDArray[np.floating], cycled: np
     real `[2, B, H, W, C]` uint8 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
     """
     columns = (real, to_pixels(fake), to_pixels(cycled[::-1]))
-    rows = [np.concatenate([column[direction, picture] for column in columns], 1) for direction in range(2) for picture in range(real.shape[1])]
+    rows = [
+        np.concatenate([column[direction, picture] for column in columns], 1) for direction in range(2) for picture in range(real.shape[1])
+    ]
     return Image.fromarray(np.concatenate(rows, 0))
 
 

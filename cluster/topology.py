@@ -8,11 +8,13 @@ from pathlib import Path
 
 
 def usable_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[int]:
-    """Logical CPUs to compute on: one hyperthread of each allowed physical core, at most as many as the cgroup's quota of processor time.
+    """Logical CPUs to compute on, socket by socket: one hyperthread of each allowed physical core, at most as many as the cgroup's quota of processor time.
 
     allowed: from `os.sched_getaffinity`. root: where /sys lies; a recorded tree in tests.
     """
-    cores = [cpu for cpu in sorted(allowed) if cpu == _first_allowed_sibling(cpu, set(allowed), root)]
+    mine = set(allowed)
+    cores = [cpu for cpu in mine if cpu == _first_allowed_sibling(cpu, mine, root)]
+    cores.sort(key=lambda cpu: (_socket(cpu, root), cpu))  # numbering often alternates between sockets; neighbours shall share one
     quota = _cgroup_quota(root)
     return cores if quota is None else cores[: max(1, floor(quota))]
 
@@ -33,6 +35,11 @@ def pin_process(cores: Iterable[int]) -> None:
         except ProcessLookupError:  # it ended meanwhile
             continue
     os.sched_setaffinity(threading.get_native_id(), cores)
+
+
+def _socket(cpu: int, root: Path) -> int:
+    path = root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id"
+    return int(path.read_text()) if path.is_file() else 0
 
 
 def _first_allowed_sibling(cpu: int, allowed: set[int], root: Path) -> int:

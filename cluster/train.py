@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ray
+from preprocess.build import check_source, ensure_shards
+from preprocess.ray_start import start_ray
 
 from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
@@ -19,11 +21,9 @@ from cluster.group import Group, Interrupts, run_group
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
 from cyclegan.schedule import make_schedule
-from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
-from preprocess.ray_start import start_ray
 from preprocess.synthetic import write_dataset
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
@@ -59,7 +59,9 @@ def _train(config: Config, screen: Screen) -> int:
         check_nodes(storage, shards)
         run = storage / config.run.name
         screen.line(check_run(config, run, shards))
-        schedule = make_schedule(config.train, config.train.batch * config.cluster.workers, plan_of(config, Manifest.load(shards)).epoch_length)
+        schedule = make_schedule(
+            config.train, config.train.batch * config.cluster.workers, plan_of(config, Manifest.load(shards)).epoch_length
+        )
         screen.line(schedule.describe())
         run.mkdir(parents=True, exist_ok=True)
         RunPaths(run).config.write_text(as_toml(config))
