@@ -46,7 +46,9 @@ class Layout:
 
     def initial(self, seed: int) -> np.ndarray:
         """Initial values `[size]`: kernels N(0, 0.02), biases 0. A value depends on (seed, parameter name) only."""
-        return np.concatenate([_initial(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(self.dtype.as_numpy_dtype)
+        return np.concatenate([_initial(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(
+            self.dtype.as_numpy_dtype
+        )
 
     def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters by name as views into the NumPy vector `[size]`."""

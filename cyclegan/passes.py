@@ -60,7 +60,11 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
             cycled = generate(parameters, _swap(fake), model)
             adversarial = least_squares(discriminate(d_parameters, fake, model), 1.0)
             cycle = train.lambda_cycle * absolute(cycled, _swap(signed))
-            identity = train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
+            identity = (
+                train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed))
+                if train.lambda_identity
+                else tf.zeros_like(cycle)
+            )
             loss = tf.reduce_sum(adversarial + cycle + identity)
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
         return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled

@@ -1,0 +1,49 @@
+# Needs Python >= 3.11, pip and make. Everything lives in .venv, build/ and runs/: nothing outside the project is touched.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+# Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help install demo test check chaos lock clean
+
+help:
+	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
+	@echo "make test    all tests but the long ones"
+	@echo "make check   style, types, import directions and the fast tests"
+	@echo "make chaos   the long tests that break things at random"
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@mkdir -p build && date +%s > build/install-began
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@expr $$(date +%s) - $$(cat build/install-began) > build/install-seconds
+	@touch $@
+
+demo: install
+	@$(BIN)/python -m cluster.demo
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not process and not chaos"
+
+test: check
+	$(BIN)/python -m pytest -m process --durations=10
+
+chaos: install
+	$(BIN)/python -m pytest -m chaos
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build runs .mypy_cache .ruff_cache .hypothesis
