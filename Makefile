@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 # Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
 export PYTHONPATH := $(CURDIR)
@@ -17,12 +18,12 @@ help:
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.lock
+$(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
 	@mkdir -p build && date +%s > build/install-began
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.lock
 	@expr $$(date +%s) - $$(cat build/install-began) > build/install-seconds
 	@touch $@
 
@@ -43,7 +44,8 @@ chaos: install
 	$(BIN)/python -m pytest -m chaos
 
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile $(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv build runs .mypy_cache .ruff_cache .hypothesis

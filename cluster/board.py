@@ -30,7 +30,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A started worker, ready to go on at `step`. cores: the logical CPUs that it is pinned to. programs: compiled, of which `hits` came from the cache."""
+    """A started worker, ready to go on at `step`.
+
+    cores: the logical CPUs that it is pinned to. programs: compiled, of which `hits` came from the cache.
+    """
 
     pid: int
     host: str

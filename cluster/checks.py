@@ -40,7 +40,10 @@ def storage_folder(config: Config, environment: Mapping[str, str], working_direc
 
 
 def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
-    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes. Raises UserError if they do not fit."""
+    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes.
+
+    Raises UserError if the workers do not fit.
+    """
     deadline = time.monotonic() + (config.cluster.start_timeout if joined else 0)
     wanted, workers = config.cluster.cpus_per_worker, config.cluster.workers
     while True:
@@ -62,7 +65,7 @@ def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
 def gpu_wanted(config: Config) -> bool:
     """Whether workers compute on GPUs. auto: if Ray has one for each of them."""
     if config.cluster.device == "auto":
-        return ray.cluster_resources().get("GPU", 0) >= config.cluster.workers
+        return bool(ray.cluster_resources().get("GPU", 0) >= config.cluster.workers)
     return config.cluster.device == "gpu"
 
 

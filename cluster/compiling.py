@@ -16,7 +16,10 @@ def use_cache(folder: Path) -> None:
 
 
 def compile_units(units: Sequence[Program], cache: Path) -> list[CompileReport]:
-    """Compile all, or take them from the cache. Every process must come here with the same history of TensorFlow operations (DESIGN, XLA)."""
+    """Compile all, or take them from the cache.
+
+    The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
+    """
     with FileLock(cache / "compile.lock"):
         return [unit.compile(cache) for unit in units]
 

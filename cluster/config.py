@@ -66,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m cluster.train",
         usage="%(prog)s [--config FILE] [--section.field VALUE …]",
         description="Train a CycleGAN on a Ray cluster, or on this machine when there is none.",
-        epilog=f"Each field can also be set by the environment, as {ENVIRONMENT_PREFIX}SECTION__FIELD. Command line wins over environment, environment over file.",
+        epilog=f"Each field can also be set by the environment, as {ENVIRONMENT_PREFIX}SECTION__FIELD.\n"
+        "The command line wins over the environment, the environment over the file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         exit_on_error=False,
@@ -168,7 +169,7 @@ def _suggestion(name: str) -> str:
 
 def _kind(field: FieldInfo) -> str:
     choices = get_args(field.annotation)
-    return "|".join(map(str, choices)) if choices else {int: "N", float: "X", bool: "true|false"}.get(field.annotation or str, "TEXT")  # type: ignore[call-overload]
+    return "|".join(map(str, choices)) if choices else _KINDS[field.annotation]
 
 
 def _toml(value: Any) -> str:
@@ -176,3 +177,6 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     # A JSON string is a TOML basic string, but for DEL and surrogates, which no path holds.
     return json.dumps(value)
+
+
+_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT"}

@@ -85,7 +85,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def fail(error: Exception) -> None:
+def fail(error: object) -> None:
     """A user's mistake, in one line on standard error."""
     print(f"error: {error}", file=sys.stderr, flush=True)
 

@@ -12,7 +12,7 @@ import ray
 
 from cluster.board import Board, News, Outcome
 from cluster.job import Job
-from cluster.quiet import quiet_stderr
+from preprocess.quiet import quiet_stderr
 
 POLL_SECONDS = 0.2
 
@@ -47,7 +47,9 @@ class Interrupts:
 
 
 def run_group(job: Job, group: Group, show: Callable[[News], None], interrupts: Interrupts) -> News:
-    """Train until an outcome is posted or the group cannot go on. The first signal asks for a checkpoint and a stop, a second one leaves at once.
+    """Train until an outcome is posted or the group cannot go on.
+
+    The first signal asks for a checkpoint and a stop, a second one leaves at once.
 
     Returns the last news; without an outcome in it, the reason is put there.
     """

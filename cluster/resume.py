@@ -42,7 +42,8 @@ def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str
     for field in fixed:
         if old.get(field) != new[field]:
             raise UserError(
-                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({folder}): keep it, or give another run.name"
+                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({folder}): "
+                "keep it, or give another run.name"
             )
     old_batch, new_batch = old["train.batch"] * index.workers, config.train.batch * config.cluster.workers
     if old_batch != new_batch:
@@ -52,7 +53,8 @@ def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str
         )
     if fingerprint != index.fingerprint:
         raise UserError(
-            f"data.source = {config.data.source} has fingerprint {fingerprint}, but run {config.run.name} was trained on {index.fingerprint}: "
+            f"data.source = {config.data.source} has fingerprint {fingerprint}, "
+            f"but run {config.run.name} was trained on {index.fingerprint}: "
             "give the same pictures and data.load_size, or another run.name"
         )
 

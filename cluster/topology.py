@@ -7,20 +7,27 @@ from math import floor
 from pathlib import Path
 
 
-def usable_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[int]:
-    """Logical CPUs to compute on, socket by socket: one hyperthread of each allowed physical core, at most as many as the cgroup's quota of processor time.
+def worker_cores(allowed: Iterable[int], index: int, workers: int, cpus: int, root: Path = Path("/")) -> list[int]:
+    """The logical CPUs that worker `index` of `workers` on this node computes on: a disjoint share of the physical cores.
 
-    allowed: from `os.sched_getaffinity`. root: where /sys lies; a recorded tree in tests.
+    allowed: from `os.sched_getaffinity`. cpus: logical CPUs that Ray gave the worker, which bound its share: a CPU that Ray
+    was not given stays free for others. root: where /sys lies; a recorded tree in tests.
     """
     mine = set(allowed)
-    cores = [cpu for cpu in mine if cpu == _first_allowed_sibling(cpu, mine, root)]
+    threads = len(mine) // len(_first_threads(mine, root))
+    return share_of(usable_cores(mine, root), index, workers)[: max(1, cpus // threads)]
+
+
+def usable_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[int]:
+    """One hyperthread of each allowed physical core, socket by socket; at most as many as the cgroup's quota of processor time."""
+    cores = _first_threads(set(allowed), root)
     cores.sort(key=lambda cpu: (_socket(cpu, root), cpu))  # numbering often alternates between sockets; neighbours shall share one
     quota = _cgroup_quota(root)
     return cores if quota is None else cores[: max(1, floor(quota))]
 
 
 def share_of(cores: Sequence[int], index: int, workers: int) -> list[int]:
-    """The cores of worker `index` of `workers` on one node: equal, adjacent and disjoint shares; with fewer cores than workers, they take turns."""
+    """The cores of worker `index` of `workers`: equal, adjacent and disjoint shares; with fewer cores than workers, they take turns."""
     if workers > len(cores):
         return [cores[index % len(cores)]]
     each = len(cores) // workers
@@ -35,6 +42,10 @@ def pin_process(cores: Iterable[int]) -> None:
         except ProcessLookupError:  # it ended meanwhile
             continue
     os.sched_setaffinity(threading.get_native_id(), cores)
+
+
+def _first_threads(allowed: set[int], root: Path) -> list[int]:
+    return [cpu for cpu in allowed if cpu == _first_allowed_sibling(cpu, allowed, root)]
 
 
 def _socket(cpu: int, root: Path) -> int:

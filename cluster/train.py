@@ -11,7 +11,6 @@ from pathlib import Path
 
 import ray
 from preprocess.build import check_source, ensure_shards
-from preprocess.ray_start import start_ray
 
 from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
@@ -24,6 +23,7 @@ from cyclegan.schedule import make_schedule
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
+from preprocess.ray_start import start_ray
 from preprocess.synthetic import write_dataset
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set

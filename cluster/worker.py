@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from cluster.paths import RunPaths
 from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
 from cluster.resume import find_newest, load_state, newest_checkpoint, remove_partial
 from cluster.telemetry import MetricsLog
-from cluster.topology import pin_process, share_of, usable_cores
+from cluster.topology import pin_process, worker_cores
 from cyclegan.checkpoint_files import read_index
 from cyclegan.image_pool import pool_draws
 from cyclegan.passes import FLAGS, make_passes
@@ -49,7 +50,8 @@ def _train(job: Job) -> None:
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     # Before TensorFlow's first operation: its pools take over the affinity of the thread that makes them.
-    cores = share_of(usable_cores(os.sched_getaffinity(0)), context.get_local_rank(), context.get_local_world_size())
+    cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
+    cores = worker_cores(os.sched_getaffinity(0), context.get_local_rank(), context.get_local_world_size(), cpus)
     pin_process(cores)
     set_threads(len(cores))
     use_cache(job.compile_cache)
@@ -99,6 +101,8 @@ def _train(job: Job) -> None:
                 hooks.every(config.run.log_every, hooks.metrics(log, global_batch)),
                 hooks.every(config.run.sample_every, hooks.samples(log, paths.samples)),
             ]
+        if reporter:
+            due.append(reporter)
         outcome = _loop(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
         checkpointer.wait()
         if log:
@@ -137,7 +141,8 @@ def _loop(
     reporter: hooks.Reporter | None,
 ) -> Outcome:
     """Steps from `step` to the schedule's end, unless a stop is asked for or the losses are no longer finite."""
-    position, kind = step * schedule.global_batch, "finished"
+    position = step * schedule.global_batch
+    kind: Literal["finished", "stopped"] = "finished"
     while step < schedule.steps:
         begin, waited = time.perf_counter(), feed.waited
         real = next(feed)
@@ -165,7 +170,7 @@ def _loop(
             save=bool(means["save"]),
             last=kind == "stopped" or step == schedule.steps,
         )
-        for hook in (*due, *([reporter] if reporter else [])):
+        for hook in due:
             hook(moment)
         if moment.last:
             break

@@ -26,7 +26,8 @@ class Schedule:
         epochs = self.steps * self.global_batch / self.epoch_length
         return (
             f"{self.steps:,} steps of {self.global_batch} pictures per domain ({epochs:,.1f} epochs of {self.epoch_length:,}); "
-            f"rate = learning_rate × √(global batch) = {self.peak:.3g}, constant for {self.constant:.0%} of the steps, then falling linearly to 0"
+            f"rate = learning_rate × √(global batch) = {self.peak:.3g}, constant for {self.constant:.0%} of the steps, "
+            "then falling linearly to 0"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file beside `path`, bring it to the disk, then give it its name in one step.
 
     Whoever finds `path` finds all of it, also after a loss of power. The name beside carries the process id and starts

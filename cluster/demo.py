@@ -1,0 +1,48 @@
+"""`make demo`: train on the embedded pictures, then say by the ground truth what was learnt, and where the time went."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from cluster import train
+from cluster.config import load_config
+from cluster.console import Screen, duration, fail
+from preprocess.errors import UserError
+
+CONFIG = "configs/demo.toml"
+INSTALL_SECONDS = Path("build/install-seconds")
+
+
+def main() -> int:
+    """Train `configs/demo.toml` with runs kept in this folder; further arguments override the configuration. Returns the exit code."""
+    arguments = ["--config", CONFIG, "--run.storage", "runs", *sys.argv[1:]]
+    began = time.monotonic()
+    code = train.main(arguments)
+    if code:
+        return code
+    config = load_config(arguments, os.environ)
+    storage = Path(config.run.storage).absolute()
+    from cyclegan.evaluate import ground_truth_error  # TensorFlow, which training has loaded by now
+
+    screen = Screen()
+    run = storage / config.run.name
+    pictures = run / "translated.png"
+    try:
+        errors = ground_truth_error(run, storage / train.SYNTHETIC, pictures)
+    except UserError as error:
+        fail(error)
+        return train.MISTAKEN
+    for direction, found in errors.items():
+        screen.line(
+            f"{direction}: mean error {found.translated:.1f} of 255 against the ground truth, {found.unchanged:.1f} if left unchanged: "
+            f"ratio {found.ratio:.2f}"
+        )
+    screen.line(f"pictures (input, translated, truth): {pictures}")
+    if INSTALL_SECONDS.is_file():
+        screen.line(f"installation took {duration(float(INSTALL_SECONDS.read_text()))}, the demo {duration(time.monotonic() - began)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+import pytest
+
+from cluster.capacity import cpus_for_each
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "cpus"),
+    [([2], 1, 2), ([2], 2, 1), ([2], 3, 0), ([24, 24], 4, 12), ([24, 24], 2, 24), ([0, 8, 8], 3, 4), ([4, 16], 3, 5), ([], 1, 0)],
+)
+def test_cpus_for_each(nodes: list[int], workers: int, cpus: int) -> None:
+    assert cpus_for_each(nodes, workers) == cpus

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from cluster.config import Config, as_toml, load_config, parser
+from preprocess.errors import UserError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[train]\nbatch = 2\nseed = 2\nsteps = 2\n")
+    config = load_config(
+        ["--config", str(file), "--train.batch", "4"], {"RINGCYCLE_TRAIN__BATCH": "3", "RINGCYCLE_TRAIN__SEED": "3", "OTHER": "x"}
+    )
+    assert (config.train.batch, config.train.seed, config.train.steps) == (4, 3, 2)
+
+
+def test_resolved_toml_reads_back(tmp_path: Path) -> None:
+    config = load_config(["--run.name", "a", "--data.source", 'with "quotes" and \\ and ü', "--data.flip", "false"], {})
+    file = tmp_path / "resolved.toml"
+    file.write_text(as_toml(config))
+    assert load_config(["--config", str(file)], {}) == config
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
+def test_shipped_configs_are_valid(file: Path) -> None:
+    assert load_config(["--config", str(file)], {}) != Config()
+
+
+def test_help_shows_every_field() -> None:
+    text = parser().format_help()
+    for section, field in Config.model_fields.items():
+        for name in field.annotation.model_fields:  # type: ignore[union-attr]
+            assert f"--{section}.{name} " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "toml", "error"),
+    [
+        (["--train.btach", "3"], "", "--train.btach: no such option, did you mean train.batch?; --help lists all"),
+        (["--train.batch"], "", "argument --train.batch: expected one argument"),
+        (["--train.batch", "0"], "", "train.batch = 0: input should be greater than or equal to 1"),
+        (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
+        (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
+        (
+            ["--data.crop_size", "64", "--data.load_size", "32"],
+            "",
+            "data.crop_size = 64 is larger than data.load_size = 32: use a load_size of 64 or more",
+        ),
+        ([], "[train]\nbtach = 3\n", "train.btach = 3: no such field, did you mean train.batch?; --help lists all"),
+        ([], "[trian]\n", "trian = {}: no such field"),
+        ([], "train = 3\n", "train = 3"),
+        ([], "[train\n", "not valid TOML"),
+        (["--train.batch", "2"], "train = 3\n", "train = 3 is a value, but train is a section: write [train]"),
+    ],
+)
+def test_mistakes_cost_one_line(arguments: list[str], toml: str, error: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(toml)
+    with pytest.raises(UserError) as caught:
+        load_config(["--config", str(file), *arguments], {})
+    assert error in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_config_file() -> None:
+    with pytest.raises(UserError, match=r"--config nowhere.toml: no such file; examples are in configs/"):
+        load_config(["--config", "nowhere.toml"], {})
