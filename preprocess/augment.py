@@ -1,0 +1,43 @@
+"""Crops, flips and their assembly into batches: the plan's decisions carried out on pixels."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocess.plan import Rows
+
+Picture = npt.NDArray[Any]
+
+
+def crop(picture: Picture, top: int, left: int, size: int, flip: bool) -> Picture:
+    """The square of `size` pixels a side at (top, left) of a picture [H, W, C], mirrored left to right if `flip`; a view."""
+    height, width, _ = picture.shape
+    assert 0 <= top <= height - size and 0 <= left <= width - size, (picture.shape, top, left, size)
+    square = picture[top : top + size, left : left + size]
+    return square[:, ::-1] if flip else square
+
+
+def batches(read: tuple[Callable[[int], Picture], Callable[[int], Picture]], rows: Rows, steps: int, size: int) -> Picture:
+    """Assemble the batches of some steps: [steps, 2, B, size, size, C], contiguous, dtype and C of the first picture.
+
+    read: gives picture i [H, W, C] of domain A, of domain B; rows: the steps' rows, B of them each, step after step.
+    Raises what `read` raises.
+    """
+    batch = rows.index.shape[1] // steps
+    first = read[0](int(rows.index[0, 0]))
+    out = np.empty((steps, 2, batch, size, size, first.shape[2]), first.dtype)
+    for (domain, column), index in np.ndenumerate(rows.index):
+        place = (domain, column)
+        square = crop(read[domain](int(index)), int(rows.top[place]), int(rows.left[place]), size, bool(rows.flip[place]))
+        _copy(square, out[column // batch, domain, column % batch])
+    return out
+
+
+def _copy(square: Picture, target: Picture) -> None:
+    if square.strides[1] > 0:
+        target[...] = square
+    else:  # NumPy copies mirrored pixels of three bytes one by one, but mirrored planes in long loops: 58 against 277 us at 256 x 256.
+        for channel in range(square.shape[2]):
+            target[..., channel] = square[..., channel]
