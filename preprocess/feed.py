@@ -1,0 +1,156 @@
+"""The feed: Ray actors beside a worker read, crop, flip and batch ahead of it; the worker gets batches without a copy.
+
+All that an actor does (`preprocess.reader`) follows from the plan and a position, so a killed one is started again and asked
+again, and no batch is lost or seen twice. Actors belong to the process that made the feed and end with it.
+"""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import ray
+from ray.exceptions import RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from preprocess.errors import UserError
+from preprocess.manifest import Manifest
+from preprocess.plan import Plan
+from preprocess.reader import DOMAINS, Reader
+from preprocess.shards import Picture
+
+MIB = 2**20
+
+
+class Feed:
+    """Iterator over one worker's batches: uint8 or uint16 (as the manifest says) [2, batch, crop, crop, C], domain A then B.
+
+    The arrays are read-only views into Ray's object store, which keeps their block as long as one of them lives.
+    """
+
+    waited: float
+    """Seconds spent in `next` waiting for the actors, in all."""
+    position: int
+    """Position of the next batch, advanced by batch * workers pictures a step."""
+    block_steps: int
+    """Steps in one block, the unit that is asked of an actor; the last block before `end` may be shorter."""
+    ahead: int
+    """Most blocks asked for and not yet taken."""
+
+    def __init__(
+        self,
+        shards: Path | str,
+        plan: Plan,
+        *,
+        batch: int,
+        rank: int,
+        workers: int,
+        position: int,
+        end: int | None,
+        actors: int = 1,
+        read_ahead_mb: float = 32,
+        node_id: str | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Start the actors, which read ahead from now on. Ray must be initialised.
+
+        shards: folder of a manifest, reachable under this path on the node; batch: pictures per domain, worker and step;
+        rank, workers: this worker's rows of a global batch are rank::workers; position, end: pictures per domain at which
+        iteration begins and stops (None: never); read_ahead_mb: MiB of blocks asked for ahead, two blocks if that is more;
+        node_id: where the actors live, by default the caller's node.
+
+        Raises UserError if the manifest cannot be read or is not what the plan was made for; `next` raises UserError with the name of a
+        shard that cannot be read.
+        """
+        folder = Path(shards)
+        manifest = Manifest.load(folder)
+        _check(folder, manifest, plan)
+        step_bytes = 2 * batch * plan.crop_size**2 * manifest.channels * np.dtype(manifest.dtype).itemsize
+        # Ray copies results below 100 KiB to the heap, and a call costs about a millisecond on both sides: a MiB or more a block, but
+        # no more than lets each actor prepare one block while the next is asked of it. Blocks of 4 MiB feed twice as fast as of 1.
+        read_ahead = int(read_ahead_mb * MIB)
+        self.block_steps = -(-max(MIB, read_ahead // max(8, 2 * actors)) // step_bytes)
+        self.ahead = max(2, read_ahead // (self.block_steps * step_bytes))
+        self.waited = 0.0
+        self.position = self._asked = position
+        self._end = end
+        self._global_batch = batch * workers
+        self._clock = clock
+        node = NodeAffinitySchedulingStrategy(node_id or ray.get_runtime_context().get_node_id(), soft=False)
+        # No CPU is asked for, as the worker's bundle has taken them all. Deaths are retried without end, errors in Python are not.
+        reader = ray.remote(Reader).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=node)
+        self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers) for _ in range(actors)]
+        self._turns = itertools.cycle(self._actors)
+        self._blocks: deque[Any] = deque()
+        self._block: Iterator[Picture] = iter(())
+        self._ask()
+
+    def __iter__(self) -> Self:
+        """The feed itself: there is one position."""
+        return self
+
+    def __next__(self) -> Picture:
+        """The batch at `position`, which then advances. Raises StopIteration at `end`, UserError for an unreadable shard."""
+        if self._end is not None and self.position >= self._end:
+            raise StopIteration
+        batch = next(self._block, None)
+        if batch is None:
+            self._block = iter(self._take())
+            batch = next(self._block)
+        self.position += self._global_batch
+        return batch
+
+    def __enter__(self) -> Self:
+        """The feed itself, closed at the end of the block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the actors and give their blocks back; batches already handed out stay valid."""
+        for block in self._blocks:
+            ray.cancel(block)  # Else Ray prints, for each, that it failed and will be retried.
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
+        self._actors.clear()
+        self._blocks.clear()
+        self._block = iter(())
+
+    def pids(self) -> list[int]:
+        """Process ids of the actors; waits for the blocks that were asked of them before."""
+        return list(ray.get([actor.pid.remote() for actor in self._actors]))
+
+    def _ask(self) -> None:
+        while len(self._blocks) < self.ahead and (self._end is None or self._asked < self._end):
+            steps = self.block_steps
+            if self._end is not None:
+                steps = min(steps, -(-(self._end - self._asked) // self._global_batch))
+            self._blocks.append(next(self._turns).read.remote(self._asked, steps))
+            self._asked += steps * self._global_batch
+
+    def _take(self) -> Picture:
+        begin = self._clock()
+        try:
+            block: Picture = ray.get(self._blocks[0])
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, UserError) else error from None
+        finally:
+            self.waited += self._clock() - begin
+        self._blocks.popleft()  # Only now: after an error the next call meets it again, rather than skip a block.
+        self._ask()
+        return block
+
+
+def _check(folder: Path, manifest: Manifest, plan: Plan) -> None:
+    found = (*(manifest.splits[domain].count for domain in DOMAINS), manifest.load_size)
+    planned = (*plan.sizes, plan.load_size)
+    if found != planned:
+        raise UserError(
+            f"{folder} holds {found[0]} and {found[1]} pictures of {found[2]} pixels a side, but the run was planned for "
+            f"{planned[0]} and {planned[1]} of {planned[2]}: name the shards with which it was started, or start a new run"
+        )

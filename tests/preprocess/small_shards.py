@@ -1,0 +1,46 @@
+"""Shards of a few random pictures, a plan for them, and the batches that must come out."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocess.manifest import FORMAT, Manifest, Split
+from preprocess.plan import Plan
+from preprocess.shards import write_shard
+
+Picture = npt.NDArray[Any]
+Dtype = Literal["uint8", "uint16"]
+
+SIZES = (13, 20)
+PLAN = Plan(SIZES, seed=5, load_size=70, crop_size=64, flip=True)
+
+
+def make_shards(folder: Path, dtype: Dtype = "uint8") -> Path:
+    """Both domains in shards of 6 pictures and a rest; returns the folder."""
+    folder.mkdir(exist_ok=True)
+    splits = {}
+    for domain, name in enumerate(("trainA", "trainB")):
+        whole = _pictures(domain, dtype)
+        parts = [whole[i : i + 6] for i in range(0, len(whole), 6)]
+        files = [write_shard(folder / f"{name}-{i}.arrow", [f"{i}-{j}" for j in range(len(p))], list(p)) for i, p in enumerate(parts)]
+        splits[name] = Split(count=len(whole), shards=files)
+    manifest = Manifest(format=FORMAT, fingerprint="", source="", load_size=70, dtype=dtype, channels=3, splits=splits, rejected=[])
+    manifest.save(folder)
+    return folder
+
+
+def expected(position: int, batch: int, rank: int, workers: int, dtype: Dtype = "uint8") -> Picture:
+    """The batch [2, batch, 64, 64, 3] at a position, written straight from the plan."""
+    rows = PLAN.worker_rows(position, batch * workers, rank, workers)
+    out = np.empty((2, batch, 64, 64, 3), dtype)
+    for domain, row in np.ndindex(2, batch):
+        top, left = rows.top[domain, row], rows.left[domain, row]
+        square = _pictures(domain, dtype)[rows.index[domain, row], top : top + 64, left : left + 64]
+        out[domain, row] = square[:, ::-1] if rows.flip[domain, row] else square
+    return out
+
+
+def _pictures(domain: int, dtype: Dtype) -> Picture:
+    return np.random.default_rng(domain).integers(0, np.iinfo(dtype).max, (SIZES[domain], 70, 70, 3), dtype=dtype)
