@@ -151,9 +151,9 @@ def test_ten_million_pictures_cost_no_more_than_ten() -> None:
             begin = time.perf_counter()
             plan.worker_rows(step * 10_007, 8, 0, 1)
             times.append(time.perf_counter() - begin)
-    # The best of 100 alternating calls is about 0.5 ms for both; twice that leaves room for a busy machine.
+    # The best of 100 alternating calls is 0.5 ms for both; a permutation of 10 million in a table would take half a second.
     assert min(seconds[large]) < 2 * min(seconds[small])
-    assert min(seconds[large]) < 1e-3
+    assert min(seconds[large]) < 5e-3
 
     tracemalloc.start()
     large.worker_rows(123_456_789, 8, 0, 1)
