@@ -17,9 +17,16 @@ UNIT = 72
 """Units of length a side: the lengths in this file are pixels of a picture of 72 x 72; other sizes scale them."""
 
 _CORNERS = 36
+"""Corners of the polygon that stands for a smooth outline."""
+
 _HUES = np.array([0.00, 0.04, 0.09, 0.15, 0.30, 0.38, 0.56, 0.63, 0.90])
+"""Hues of shapes, in turns."""
+
 _ROUNDING = 1.5
+"""Radius of the smallest corner, in units."""
+
 _GAP = 3.5
+"""Units between the discs that hold the shapes: where shapes hid each other, a line could appear far from any visible outline."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Scene:
 
 
 def draw_scene(seed: int, index: int, size: int) -> Scene:
-    """Draw scene `index` of `seed`: 3 to 9 shapes of varied form, colour, size and angle, under light from one side.
+    """Draw scene `index` of `seed`: about 4 to 8 shapes of varied form, colour, size and angle, under light from one side.
 
     Depends on (seed, index, size) only.
     """

@@ -8,7 +8,6 @@ outlines: either picture is a local, translation-equivariant function of the oth
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -32,6 +31,8 @@ _INK = np.array([0.20, 0.10, 0.06], np.float32)
 _GLOW = np.array([0.92, 1.0, 0.80], np.float32)
 _HALF_LINE = 0.9
 _INK_AT, _GLOW_AT = -0.6, -3.2
+
+_DRAFT = ".synthetic-draft-"
 
 _README = """Synthetic pictures of drawn scenes. A is sunlit and inked, B is moonlit with a pale line inside each shape. The folders
 trainA and trainB show different scenes. truth/AtoB/NNNNN.png is what testA/NNNNN.jpg is in domain B, truth/BtoA/NNNNN.png what
@@ -64,22 +65,25 @@ def render_b(scene: Scene) -> Picture:
 def write_dataset(out: Path, pictures: int = 400, test: int = 32, size: int = UNIT, seed: int = 0) -> None:
     """Write `pictures` training and `test` test pictures of each domain, `size` pixels a side, and the truth below `out`.
 
-    The same settings give the same bytes. `out` appears complete or not at all; a complete set with the same settings is left as
-    it is. Raises UserError if a setting is out of range, or if `out` holds anything else.
+    The same settings give the same bytes. The set is drawn in a hidden folder inside `out` and moved into place when it is
+    complete, synthetic.json last; a complete set with the same settings is left as it is. Raises UserError if a setting is out of
+    range, or if `out` holds anything else.
     """
     settings = {"format": FORMAT, "pictures": pictures, "test": test, "size": size, "seed": seed}
     _check(pictures, test, size, seed)
     if _is_there(out, settings):
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    out.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=out))
     try:
         _write(draft, pictures, test, size, seed)
+        for part in draft.iterdir():
+            part.replace(out / part.name)
         (draft / "synthetic.json").write_text(json.dumps(settings) + "\n")
-        draft.chmod(0o755)
-        os.replace(draft, out)
+        (draft / "synthetic.json").replace(out / "synthetic.json")
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for unfinished in out.glob(_DRAFT + "*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,7 +135,7 @@ def _is_there(out: Path, settings: dict[str, int]) -> bool:
     try:
         found = json.loads((out / "synthetic.json").read_text())
     except (OSError, ValueError):
-        if any(out.iterdir()):
+        if any(not path.name.startswith(_DRAFT) for path in out.iterdir()):  # a killed run leaves its draft
             raise UserError(f"OUT = {out} holds files that are no synthetic set: give a new or empty folder") from None
         return False
     if found != settings:
