@@ -1,0 +1,38 @@
+"""Real checkpoints of small networks that were never trained."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.config import ModelConfig
+from cyclegan.generator import generator_shapes
+from cyclegan.layout import Layout
+
+MODEL = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
+SIZE = Layout(generator_shapes(MODEL)).size
+
+
+def weights(seed: int = 0) -> np.ndarray:
+    """Large enough for strong colours."""
+    return np.random.default_rng(seed).normal(0, 0.2, SIZE).astype(np.float32)
+
+
+def write_checkpoint(run: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None) -> Path:
+    """A checkpoint of two workers in the run folder `run`."""
+    root = run / "checkpoints"
+    partial = root / f"step-{step:08d}.partial-x"
+    write_part(partial, 0, {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
+    write_part(partial, 1, {"pool.rows": np.arange(1, 2)})
+    parts = written_parts(partial, 2)
+    assert parts is not None
+    config = {"model": model.model_dump(), "train": {"batch": 1}}
+    return publish(partial, Index(step=step, position=step, workers=2, fingerprint="f", versions={}, config=config, parts=parts), root)
+
+
+def damage(checkpoint: Path) -> None:
+    """Change one bit of the weights."""
+    part = checkpoint / "part-00000.npz"
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
