@@ -1,0 +1,105 @@
+"""`python -m cyclegan.translate`: pictures to the other domain, by the generators of a training.
+
+What a user can get wrong is checked before TensorFlow is imported, which takes seconds.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+from rich.console import Console
+
+from cyclegan.picture_paths import plan_outputs
+from cyclegan.progress import screen, track
+from cyclegan.trained import DIRECTIONS, Trained, read_trained
+from preprocess.decode import BrokenPicture, UInt8, decode
+from preprocess.errors import UserError
+from preprocess.files import write_atomic
+from preprocess.quiet import quiet_stderr
+
+Translate = Callable[[UInt8], UInt8]
+"""From uint8 RGB [H, W, 3] to the same shape. Raises BrokenPicture if the picture does not fit in memory."""
+
+SKIPPED, MISTAKEN = 1, 2
+JPEG_QUALITY = 95
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, translate, say what came out. 0: all translated; 1: some skipped; 2: a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate a picture, or a folder of pictures.")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint")
+    parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a picture, or a folder of pictures (folders inside it count too)")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder for PNG files; for one picture also a .png or .jpg file")
+    given = parser.parse_args(arguments)
+    console = screen()
+    try:
+        if given.direction not in DIRECTIONS:
+            raise UserError(f"--direction = {given.direction}: there is no such direction: give {' or '.join(DIRECTIONS)}")
+        plan = plan_outputs(given.input, given.output)
+        single = given.input.is_file()
+        if single:
+            _check_single(given.input)
+        trained = read_trained(given.checkpoint, console.print)
+        translate = load_translator(trained, given.direction)
+        skipped = translate_files(plan, translate, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return MISTAKEN
+    where = next(iter(plan.values())) if single else given.output
+    print(f"{where}: {len(plan) - skipped} translated, {skipped} skipped ({given.direction}, step {trained.step:,} of {trained.folder})")
+    return SKIPPED if skipped else 0
+
+
+def load_translator(trained: Trained, direction: str) -> Translate:
+    """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
+        from cyclegan.translator import Translator
+
+        return Translator(trained, direction)
+
+
+def translate_files(plan: dict[Path, Path], translate: Translate, console: Console) -> int:
+    """Translate each picture of `plan` to its file, whole or not at all; say which are skipped and why, and return how many.
+
+    Raises UserError if a result cannot be written.
+    """
+    skipped = 0
+    for picture, result in track(list(plan.items()), "translating", console):
+        try:
+            translated = translate(decode(picture))
+        except BrokenPicture as reason:
+            console.print(f"skipped: {picture}: {reason}")
+            skipped += 1
+            continue
+        try:
+            result.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(result, partial(_encode, translated, result.suffix.lower()))
+        except OSError as error:
+            raise UserError(f"OUTPUT: {result} cannot be written ({error.strerror}): free its place, or give another one") from error
+    return skipped
+
+
+def _encode(pixels: UInt8, suffix: str, file: BinaryIO) -> None:
+    if suffix == ".png":
+        Image.fromarray(pixels).save(file, "PNG")
+    else:
+        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+
+
+def _check_single(picture: Path) -> None:
+    """A folder's broken pictures are skipped; the only one is a mistake, worth telling before TensorFlow is there."""
+    try:
+        decode(picture)
+    except BrokenPicture as reason:
+        raise UserError(f"INPUT = {picture} cannot be translated: {reason}: give a picture, or a folder of pictures") from reason
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The command translates what is a picture, says what is none, and refuses mistakes in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan.picture_paths import plan_outputs
+from cyclegan.translate import main
+from preprocess.decode import BrokenPicture, decode
+from tests.cyclegan.made_checkpoint import damage, write_checkpoint
+
+ROOT = Path(__file__).parents[2]
+AWKWARD = Path(os.environ.get("RINGCYCLE_DATA", "../shared/data")) / "awkward"
+
+
+def save(path: Path, height: int, width: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)).save(path)
+    return path
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def translate(*arguments: str | Path) -> int:
+    return main([str(a) for a in arguments])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run")
+    source = tmp_path / "in"
+    save(source / "a.png", 37, 53)
+    save(source / "a.bmp", 8, 9)
+    save(source / "deep" / "[red]b.webp", 5, 70)
+    (source / "deep" / "[bold]c.jpg").write_text("no picture")
+    (source / "d.png").write_bytes((source / "a.png").read_bytes()[:900])
+    (source / "notes.txt").write_text("not meant")
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", source, tmp_path / "out") == 1
+    assert files(tmp_path / "out") == ["a.bmp.png", "a.png.png", "deep/[red]b.png"]
+    assert size(tmp_path / "out/a.png.png") == (53, 37)
+    assert size(tmp_path / "out/deep/[red]b.png") == (70, 5)
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        f"{tmp_path / 'out'}: 3 translated, 2 skipped (AtoB, step 10 of {tmp_path / 'run/checkpoints/step-00000010'})"
+    ]
+    assert printed.err.splitlines() == [
+        f"skipped: {source / 'd.png'}: truncated file",
+        f"skipped: {source / 'deep/[bold]c.jpg'}: no picture of a known format",
+    ]
+
+
+def test_one_picture_to_each_kind_of_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_checkpoint(tmp_path / "run")
+    picture = save(tmp_path / "a.png", 30, 20)
+    for direction in ("AtoB", "BtoA"):
+        for name in (f"{direction}.png", f"{direction}.JPG", direction):
+            assert translate("--checkpoint", checkpoint, "--direction", direction, picture, tmp_path / "out" / name) == 0
+    assert files(tmp_path / "out") == ["AtoB.JPG", "AtoB.png", "AtoB/a.png", "BtoA.JPG", "BtoA.png", "BtoA/a.png"]
+    ab, ba = (decode(tmp_path / "out" / f"{d}.png").astype(int) for d in ("AtoB", "BtoA"))
+    np.testing.assert_array_equal(ab, decode(tmp_path / "out/AtoB/a.png"))
+    assert np.abs(ab - ba).mean() > 10
+    assert np.abs(ab - decode(tmp_path / "out/AtoB.JPG")).mean() < 12  # noise at quality 95; another picture differs by 70
+    with Image.open(tmp_path / "out/AtoB.JPG") as image:
+        assert image.format == "JPEG"
+    assert "1 translated, 0 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not AWKWARD.is_dir(), reason=f"no folder {AWKWARD}; RINGCYCLE_DATA names its parent")
+def test_awkward_pictures_come_out_in_their_size_or_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run")
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "BtoA", AWKWARD, tmp_path / "out") == 1
+    for picture, result in plan_outputs(AWKWARD, tmp_path / "out").items():
+        try:
+            height, width, _ = decode(picture).shape
+        except BrokenPicture:
+            assert not result.exists()
+        else:
+            assert size(result) == (width, height)
+    printed = capsys.readouterr()
+    assert "61 translated, 10 skipped" in printed.out
+    assert len(printed.err.splitlines()) == 10
+
+
+def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run", 9)
+    damage(write_checkpoint(tmp_path / "run", 10))
+    picture = save(tmp_path / "a.png", 8, 8)
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", picture, tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert "step 9 of" in printed.out
+    assert printed.err.startswith("checkpoint passed over: ")
+
+
+def test_results_that_cannot_be_written_are_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run")
+    picture = save(tmp_path / "a.png", 8, 8)
+    (tmp_path / "file").write_text("x")
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", picture, tmp_path / "file" / "out") == 2
+    assert "cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+MISTAKES = """
+import sys
+from cyclegan.picture_paths import plan_outputs
+from cyclegan.translate import main
+good, text, empty = ["--checkpoint", "run", "--direction", "AtoB"], "notes.txt", "empty"
+for arguments in (
+    ["--checkpoint", "run", "--direction", "AtoC", "a.png", "out"],
+    ["--checkpoint", "nowhere", "--direction", "AtoB", "a.png", "out"],
+    ["--checkpoint", "empty", "--direction", "AtoB", "a.png", "out"],
+    [*good, "none.png", "out"],
+    [*good, "empty", "out"],
+    [*good, "notes.txt", "out"],
+    [*good, ".", "."],
+):
+    assert main(arguments) == 2, arguments
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "run")
+    save(tmp_path / "a.png", 8, 8)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", MISTAKES], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "error: --direction = AtoC: there is no such direction: give AtoB or BtoA",
+        "error: --checkpoint = nowhere does not exist: give the folder of a run, or of one of its checkpoints",
+        "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
+        "error: INPUT = none.png does not exist: give a picture or a folder of pictures",
+        "error: INPUT = empty holds no pictures (it is empty): give a folder with JPEG, PNG, WebP or TIFF files",
+        "error: INPUT = notes.txt cannot be translated: no picture of a known format: give a picture, or a folder of pictures",
+        "error: OUTPUT = . is in INPUT = ., among the pictures to read: give another folder",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_nothing_but_the_result(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "run")
+    save(tmp_path / "a.png", 9, 8)
+    command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", "run", "--direction", "AtoB", "a.png", "out"]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout == "out/a.png: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010)\n"
+    assert size(tmp_path / "out/a.png") == (8, 9)
