@@ -1,0 +1,107 @@
+"""Runs `python -m cluster.train` for real and reads what it prints, as a user would."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cyclegan.checkpoint_files import read_arrays, verify
+from tests.ray_nodes import ROOT, clean_environment
+
+WORKER = re.compile(r"worker (\d+): process (\d+) on (\S+), cores ([\d, ]+), feed ([\d, ]+), ready at step ([\d,]+)")
+
+
+class Launch:
+    """One launch of a command; its output is collected while it runs."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "cluster.train", *arguments],
+            cwd=ROOT,
+            env=dict(environment) if environment else {**clean_environment(), "RAY_ADDRESS": "local"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far."""
+        return "\n".join(self.lines)
+
+    def wait_for(self, pattern: str, count: int = 1, seconds: float = 240) -> list[re.Match[str]]:
+        """Until `pattern` was printed `count` times; the matches. Fails with the output if the command ends or time is up before."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = [match for line in list(self.lines) if (match := re.search(pattern, line))]
+            if len(found) >= count:
+                return found
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self._reader.join(5)
+                found = [match for line in list(self.lines) if (match := re.search(pattern, line))]
+                if len(found) >= count:
+                    return found
+                pytest.fail(f"{pattern!r} was printed {len(found)} times, not {count}:\n{self.output}")
+            time.sleep(0.05)
+
+    def end(self, code: int, seconds: float = 300) -> str:
+        """Wait for the end, which must have this exit code; the output."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail(f"still running after {seconds} s:\n{self.output}")
+        self._reader.join(10)
+        assert self.process.returncode == code, f"exit code {self.process.returncode}, not {code}:\n{self.output}"
+        return self.output
+
+    def kill(self) -> None:
+        """SIGKILL to the command and all that it started itself."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def workers(self, count: int, starts: int = 1) -> list[re.Match[str]]:
+        """Lines of the workers of start number `starts`: groups rank, pid, host, cores, feed pids, step."""
+        return self.wait_for(WORKER.pattern, count * starts)[count * (starts - 1) : count * starts]
+
+
+def wait_for_step(run: Path, step: int, seconds: float = 240) -> None:
+    """Until a checkpoint of `step` or later is there."""
+    deadline = time.monotonic() + seconds
+    while not any(int(folder.name[5:]) >= step for folder in run.glob("checkpoints/step-????????")):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{run} has no checkpoint of step {step}")
+        time.sleep(0.02)
+
+
+def everything_saved(run: Path, step: int) -> dict[str, npt.NDArray[np.generic]]:
+    """All arrays of all parts of a checkpoint, after its checksums: weights, moments, counts and pools."""
+    folder = run / f"checkpoints/step-{step:08d}"
+    index = verify(folder)
+    return {f"{part.file}: {name}": array for part in index.parts for name, array in read_arrays(folder, part).items()}
+
+
+def assert_equal_runs(one: Path, other: Path, step: int) -> None:
+    """Bit for bit the same state at `step`."""
+    first, second = everything_saved(one, step), everything_saved(other, step)
+    assert first.keys() == second.keys()
+    different = [name for name, array in first.items() if array.tobytes() != second[name].tobytes()]
+    assert not different

@@ -1,0 +1,45 @@
+"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Arguments: dtype, output; TF_CONFIG says the rest."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.image_pool import pool_draws
+from cyclegan.passes import make_passes
+from cyclegan.state import make_state
+from cyclegan.step import make_step
+
+SIZE, GLOBAL_BATCH, STEPS = 32, 2, 3
+
+
+def main(dtype: tf.DType, output: str) -> None:
+    configuration = json.loads(os.environ["TF_CONFIG"])
+    rank, workers = configuration["task"]["index"], len(configuration["cluster"]["worker"])
+    set_threads(1)
+    strategy = make_strategy(60.0, gpu=False)
+    model = ModelConfig(filters=8, blocks=1, discriminator_filters=8, form="plain")
+    train = TrainConfig(batch=GLOBAL_BATCH // workers, pool_size=0)
+    state = make_state(model, train, (SIZE, SIZE), dtype)
+    passes = make_passes(state, model, train)
+    step = make_step(passes, mean_over_workers, runner(strategy))
+    state.assign_initial(0)
+    rows = np.arange(GLOBAL_BATCH)[rank::workers]
+    saved = {}
+    for number in range(STEPS):
+        pictures = np.random.default_rng(number).integers(0, 256, (2, GLOBAL_BATCH, SIZE, SIZE, 3), np.uint8)[:, rows]
+        draws = pool_draws(0, number * GLOBAL_BATCH, rows, GLOBAL_BATCH, 0)
+        step(tf.constant(pictures), tf.constant(draws), tf.zeros(2, dtype), tf.constant(2e-4))
+        if number == 0:
+            # Adam's first moment after one step is (1 - beta1) times the exchanged gradient.
+            saved["generator gradient"] = state.generators.first.numpy() / (1 - train.beta1)
+            saved["discriminator gradient"] = state.discriminators.first.numpy() / (1 - train.beta1)
+    np.savez(output, **saved, **state.shared_arrays())
+
+
+if __name__ == "__main__":
+    main(tf.as_dtype(sys.argv[1]), sys.argv[2])
