@@ -31,7 +31,6 @@ Example = tuple[UInt8, UInt8, UInt8]
 class TruthError:
     """Mean absolute errors of one direction over whole test pictures, in levels of 0 to 255; the first few pictures as examples."""
 
-    direction: str
     pictures: int
     translated: float
     unchanged: float
@@ -45,7 +44,7 @@ class TruthError:
     def describe(self) -> str:
         """One line."""
         return (
-            f"{self.direction}: mean absolute error {self.translated:.2f} of 255, unchanged {self.unchanged:.2f}, "
+            f"mean absolute error {self.translated:.2f} of 255, unchanged {self.unchanged:.2f}, "
             f"ratio {self.ratio:.3f} ({self.pictures} pictures)"
         )
 
@@ -57,30 +56,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=Path, metavar="OUT.png", help="write a table of pictures, translations and truths there")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder written by `python -m preprocess.synthetic`")
     given = parser.parse_args(arguments)
-    console = screen()
     try:
-        if given.pictures and given.pictures.suffix.lower() != ".png":
-            raise UserError(f"--pictures = {given.pictures} does not end with .png: give a name that does")
-        find_pairs(given.source)
-        trained = read_trained(given.checkpoint, console.print)
-        errors = ground_truth_error(trained, given.source, console)
-        if given.pictures:
-            write_examples(given.pictures, errors)
+        errors = ground_truth_error(given.checkpoint, given.source, given.pictures)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISTAKEN
-    print(f"{trained.folder}, step {trained.step:,}")
-    for result in errors:
-        print(result.describe())
+    for direction, found in errors.items():
+        print(f"{direction}: {found.describe()}")
     return 0
 
 
-def ground_truth_error(trained: Trained, source: Path, console: Console) -> list[TruthError]:
-    """Translate all test pictures of `source` whole and compare them with their truth, one result for each of DIRECTIONS.
+def ground_truth_error(place: Path, source: Path, pictures: Path | None = None) -> dict[str, TruthError]:
+    """Translate all test pictures of `source` whole and compare them with their truth, for each of DIRECTIONS.
 
-    Progress is shown on `console`. Raises UserError if `source` has no truth, or if a file of it is broken.
+    place: a run's folder or a checkpoint. pictures: a .png file to write, with a few rows of picture, translation and truth for each
+    direction. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
     """
-    return [_direction_error(trained, direction, pairs, console) for direction, pairs in find_pairs(source).items()]
+    if pictures and pictures.suffix.lower() != ".png":
+        raise UserError(f"--pictures = {pictures} does not end with .png: give a name that does")
+    pairs = find_pairs(source)
+    console = screen()
+    trained = read_trained(place, console.print)
+    console.print(f"evaluating step {trained.step:,} of {trained.folder}")
+    errors = {direction: _direction_error(trained, direction, pairs[direction], console) for direction in DIRECTIONS}
+    if pictures:
+        _write_examples(pictures, errors)
+    return errors
 
 
 def find_pairs(source: Path) -> dict[str, list[tuple[Path, Path]]]:
@@ -99,9 +100,10 @@ def find_pairs(source: Path) -> dict[str, list[tuple[Path, Path]]]:
     return pairs
 
 
-def write_examples(path: Path, errors: list[TruthError]) -> None:
-    """Write a PNG table: for each direction a few rows of picture, translation and truth. Raises UserError if it cannot."""
-    blocks = [((f"{e.direction[0]} (input)", f"translated to {e.direction[-1]}", f"{e.direction[-1]} (truth)"), e.examples) for e in errors]
+def _write_examples(path: Path, errors: dict[str, TruthError]) -> None:
+    blocks = [
+        ((f"{name[0]} (input)", f"translated to {name[-1]}", f"{name[-1]} (truth)"), found.examples) for name, found in errors.items()
+    ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, lambda file: picture_table(blocks).save(file, "PNG"))
@@ -126,7 +128,7 @@ def _direction_error(trained: Trained, direction: str, pairs: list[tuple[Path, P
         unchanged.append(_distance(given, wanted))
         if len(examples) < EXAMPLES:
             examples.append((given, got, wanted))
-    return TruthError(direction, len(pairs), float(np.mean(translated)), float(np.mean(unchanged)), tuple(examples))
+    return TruthError(len(pairs), float(np.mean(translated)), float(np.mean(unchanged)), tuple(examples))
 
 
 def _distance(one: UInt8, other: UInt8) -> float:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from cyclegan.evaluate import ground_truth_error, main
 from cyclegan.trained import DIRECTIONS, read_trained
@@ -15,8 +14,6 @@ from preprocess.decode import decode
 from preprocess.errors import UserError
 from preprocess.synthetic import write_dataset
 from tests.cyclegan.made_checkpoint import write_checkpoint
-
-QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +30,21 @@ def distance(one: Path, other: np.ndarray) -> float:
 
 
 def test_numbers_are_those_of_the_files(made: Path) -> None:
-    trained, source = read_trained(made / "run", pytest.fail), made / "source"
-    errors = ground_truth_error(trained, source, QUIET)
-    assert [e.direction for e in errors] == list(DIRECTIONS)
-    for e in errors:
-        translate = load_translator(trained, e.direction)
-        tests = [source / f"test{e.direction[0]}/{i:05}.jpg" for i in range(6)]
-        truths = [source / f"truth/{e.direction}/{i:05}.png" for i in range(6)]
+    source = made / "source"
+    errors = ground_truth_error(made / "run", source)
+    assert tuple(errors) == DIRECTIONS
+    for direction, found in errors.items():
+        translate = load_translator(read_trained(made / "run", pytest.fail), direction)
+        tests = [source / f"test{direction[0]}/{i:05}.jpg" for i in range(6)]
+        truths = [source / f"truth/{direction}/{i:05}.png" for i in range(6)]
         translated = np.mean([distance(truth, translate(decode(test)).astype(float)) for test, truth in zip(tests, truths, strict=True)])
         unchanged = np.mean([distance(truth, np.asarray(Image.open(test), float)) for test, truth in zip(tests, truths, strict=True)])
-        assert e.pictures == 6
+        assert found.pictures == 6
         # Means of the same integers in another order: float64 rounding.
-        assert e.translated == pytest.approx(translated, rel=1e-9)
-        assert e.unchanged == pytest.approx(unchanged, rel=1e-9)
-        assert e.ratio == pytest.approx(translated / unchanged, rel=1e-9)
-        assert e.ratio > 1  # these networks know nothing
+        assert found.translated == pytest.approx(translated, rel=1e-9)
+        assert found.unchanged == pytest.approx(unchanged, rel=1e-9)
+        assert found.ratio == pytest.approx(translated / unchanged, rel=1e-9)
+        assert found.ratio > 1  # these networks know nothing
 
 
 def test_truth_itself_has_no_error(made: Path, tmp_path: Path) -> None:
@@ -57,17 +54,17 @@ def test_truth_itself_has_no_error(made: Path, tmp_path: Path) -> None:
     for direction in DIRECTIONS:
         shutil.rmtree(source / f"test{direction[0]}")
         shutil.copytree(source / "truth" / direction, source / f"test{direction[0]}")
-    for e in ground_truth_error(read_trained(made / "run", pytest.fail), source, QUIET):
-        assert e.unchanged == 0
-        assert e.ratio == float("inf")
+    for found in ground_truth_error(made / "run", source).values():
+        assert found.unchanged == 0
+        assert found.ratio == float("inf")
 
 
 def test_command_prints_numbers_and_writes_a_table(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--pictures", str(tmp_path / "new/table.png")]) == 0
-    errors = ground_truth_error(read_trained(made / "run", pytest.fail), made / "source", QUIET)
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [f"{made / 'run/checkpoints/step-00000010'}, step 10", *(e.describe() for e in errors)]
-    assert printed.err == ""
+    errors = ground_truth_error(made / "run", made / "source")
+    assert printed.out.splitlines() == [f"{direction}: {found.describe()}" for direction, found in errors.items()]
+    assert printed.err == f"evaluating step 10 of {made / 'run/checkpoints/step-00000010'}\n"
     with Image.open(tmp_path / "new/table.png") as table:
         colours = np.asarray(table.convert("RGB"))
     assert colours.shape == (24 + 4 * 150, 6 + 6 * 150 + 30, 3)
@@ -105,4 +102,4 @@ def test_spoilt_truth_is_refused(content: bytes | None, fact: str, made: Path, t
     else:
         truth.write_bytes(content)
     with pytest.raises(UserError, match=fact):
-        ground_truth_error(read_trained(made / "run", pytest.fail), source, QUIET)
+        ground_truth_error(made / "run", source)
