@@ -87,8 +87,11 @@ def check_nodes(storage: Path, shards: Path) -> None:
         marker.unlink()
 
 
-def check_run(config: Config, run: Path, shards: Path) -> str:
-    """Check that batches fit the domains and that the run can be started or resumed. Returns what will happen, in one line."""
+def check_run(config: Config, run: Path, shards: Path) -> tuple[int, str]:
+    """Check that batches fit the domains and that the run can be started or resumed.
+
+    Returns the step at which it goes on and its checkpoint, empty for a new run.
+    """
     manifest = Manifest.load(shards)
     for domain in "AB":
         count = manifest.splits[f"train{domain}"].count
@@ -107,10 +110,10 @@ def check_run(config: Config, run: Path, shards: Path) -> str:
         )
     newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
     if newest is None:
-        return f"starting run {config.run.name}"
+        return 0, ""
     index = read_index(newest)
     check_resumable(index, newest, config, manifest.fingerprint)
-    return f"resuming run {config.run.name} at step {index.step:,} from {newest}"
+    return index.step, str(newest)
 
 
 @ray.remote(num_cpus=0)

@@ -27,7 +27,7 @@ from preprocess.ray_start import start_ray
 from preprocess.synthetic import write_dataset
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
-FAILED, MISTAKEN, STOPPED = 1, 2, 75  # 75: EX_TEMPFAIL of sysexits.h, start again to go on
+FAILED, MISTAKEN, INTERRUPTED, STOPPED = 1, 2, 130, 75  # 75: EX_TEMPFAIL of sysexits.h, start again to go on
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.close()
         fail(error)
         return MISTAKEN
+    except KeyboardInterrupt:
+        screen.close()
+        fail("interrupted before training began; finished shards are kept, the same command goes on")
+        return INTERRUPTED
+    finally:
+        ray.shutdown()
 
 
 def _train(config: Config, screen: Screen) -> int:
@@ -49,28 +55,33 @@ def _train(config: Config, screen: Screen) -> int:
     check_source(data)
     for section in one_line(config):
         screen.line(section)
-    with Interrupts() as interrupts:
-        screen.phase("starting Ray")
-        joined = start_ray()
-        gpu = gpu_wanted(config)
-        group = Group(config.cluster.workers, cpus_of_workers(config, joined, gpu), gpu)
-        screen.phase("looking for shards")
-        shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
-        check_nodes(storage, shards)
-        run = storage / config.run.name
-        screen.line(check_run(config, run, shards))
-        schedule = make_schedule(
-            config.train, config.train.batch * config.cluster.workers, plan_of(config, Manifest.load(shards)).epoch_length
+    screen.phase("starting Ray")
+    joined = start_ray()
+    gpu = gpu_wanted(config)
+    group = Group(config.cluster.workers, cpus_of_workers(config, joined, gpu), gpu)
+    screen.phase("looking for shards")
+    shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
+    check_nodes(storage, shards)
+    run = storage / config.run.name
+    step, checkpoint = check_run(config, run, shards)
+    plan = plan_of(config, Manifest.load(shards))
+    schedule = make_schedule(config.train, config.train.batch * config.cluster.workers, plan.epoch_length)
+    if step >= schedule.steps:
+        screen.line(
+            f"run {config.run.name} is already finished at step {step:,}: {checkpoint}; to go on, raise train.steps or train.epochs"
         )
-        screen.line(schedule.describe())
-        run.mkdir(parents=True, exist_ok=True)
-        RunPaths(run).config.write_text(as_toml(config))
-        job = Job(config, run, shards, _compile_cache(config), gpu, None)
-        news = run_group(job, group, screen.show, interrupts)
+        return 0
+    screen.line(
+        f"resuming run {config.run.name} at step {step:,} from {checkpoint}" if step else f"starting run {config.run.name} in {run}"
+    )
+    screen.line(schedule.describe())
+    run.mkdir(parents=True, exist_ok=True)
+    RunPaths(run).config.write_text(as_toml(config))
+    with Interrupts() as interrupts:
+        news = run_group(Job(config, run, shards, _compile_cache(config), gpu, None), group, screen.show, interrupts)
     screen.close()
     code = _conclude(news, config, run, screen)
     screen.line(_times(news, time.monotonic() - started))
-    ray.shutdown()
     return code
 
 

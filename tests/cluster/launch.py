@@ -92,6 +92,16 @@ def wait_for_step(run: Path, step: int, seconds: float = 240) -> None:
         time.sleep(0.02)
 
 
+def wait_for_metrics(run: Path, step: int, seconds: float = 240) -> None:
+    """Until metrics.jsonl has that many lines."""
+    deadline = time.monotonic() + seconds
+    file = run / "metrics.jsonl"
+    while not file.is_file() or file.read_text().count("\n") < step:
+        if time.monotonic() > deadline:
+            pytest.fail(f"{file} has no {step} lines")
+        time.sleep(0.02)
+
+
 def everything_saved(run: Path, step: int) -> dict[str, npt.NDArray[np.generic]]:
     """All arrays of all parts of a checkpoint, after its checksums: weights, moments, counts and pools."""
     folder = run / f"checkpoints/step-{step:08d}"

@@ -1,4 +1,4 @@
-"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Arguments: dtype, output; TF_CONFIG says the rest."""
+"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Arguments: dtype, output."""
 
 import json
 import os
