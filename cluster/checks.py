@@ -12,8 +12,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cluster.capacity import cpus_for_each
 from cluster.config import Config
 from cluster.paths import RunPaths
-from cluster.resume import check_resumable, find_newest
+from cluster.resume import check_resumable
 from cyclegan.checkpoint_files import read_index
+from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
 

@@ -1,7 +1,6 @@
 """Which checkpoint a run goes on from, and whether a configuration may go on from it."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_arrays, read_index, verify
+from cyclegan.checkpoint_files import Index, checkpoints, read_arrays, read_index
 from preprocess.errors import UserError
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
 FREE_TO_CHANGE = {"train.batch", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
 FIXED_DATA = {"data.crop_size", "data.flip"}
-
-
-def find_newest(root: Path, say: Callable[[str], object]) -> Path | None:
-    """The newest checkpoint whose parts match their checksums; each torn one on the way is said, never used."""
-    for folder in reversed(checkpoints(root)):
-        try:
-            verify(folder)
-        except TornCheckpoint as torn:
-            say(f"checkpoint passed over: {torn}")
-            continue
-        return folder
-    return None
 
 
 def remove_partial(root: Path) -> None:

@@ -21,7 +21,7 @@ from cluster.compiling import compile_units, summarise, use_cache
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
 from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
-from cluster.resume import find_newest, load_state, newest_checkpoint, remove_partial
+from cluster.resume import load_state, newest_checkpoint, remove_partial
 from cluster.telemetry import MetricsLog
 from cluster.topology import pin_process, worker_cores
 from cyclegan.checkpoint_files import read_index
@@ -31,6 +31,7 @@ from cyclegan.programs import Program
 from cyclegan.schedule import Schedule, make_schedule
 from cyclegan.state import make_state
 from cyclegan.step import LOSSES, MEANS, alone, make_step
+from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import Manifest

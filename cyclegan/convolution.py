@@ -59,11 +59,11 @@ def has_gpu() -> bool:
 
 
 def _plain(x: tf.Tensor, w: tf.Tensor, stride: int) -> tf.Tensor:
-    return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(2)])
+    return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(w.shape[0])])
 
 
 def _plain_transpose(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     _, batch, height, width, _ = tf.unstack(tf.shape(x))
     full = (batch, 2 * height + 1, 2 * width + 1, w.shape[-1])
     kernel = tf.transpose(w, (0, 1, 2, 4, 3))
-    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, 1:, 1:] for i in range(2)])
+    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, 1:, 1:] for i in range(w.shape[0])])

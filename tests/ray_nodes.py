@@ -100,7 +100,12 @@ def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | N
     """`ray start --head` on free ports. folder: short, since paths of Unix sockets have at most 107 bytes."""
     environment = {**clean_environment(), **(environment or {})}
     gcs, dashboard, client, agent = free_ports(4)
-    ports = [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}"]
+    ports = [
+        f"--port={gcs}",
+        f"--dashboard-port={dashboard}",
+        f"--ray-client-server-port={client}",
+        f"--dashboard-agent-listen-port={agent}",
+    ]
     # Ray's temporary folder is inherited by drivers through the cluster's address.
     options = ["--head", f"--num-cpus={cpus}", f"--temp-dir={folder / 'ray'}", "--node-ip-address=127.0.0.1", *ports]
     head = start_node(folder / "head.log", environment, options)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from cluster.config import Config, load_config
-from cluster.resume import check_resumable, find_newest, load_state, newest_checkpoint, remove_partial
+from cluster.resume import check_resumable, load_state, newest_checkpoint, remove_partial
 from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 
 

@@ -1,0 +1,68 @@
+"""Each mistake of a user costs one clear line on standard error and exit code 2, before any worker starts."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.ray_nodes import ROOT, clean_environment
+
+
+def run(arguments: Sequence[str], tmp_path: Path) -> str:
+    """The only line on standard error of a command that must fail with exit code 2."""
+    environment = {**clean_environment(), "RAY_ADDRESS": "local"}
+    command = [sys.executable, "-m", "cluster.train", *arguments, "--run.storage", str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def pictures(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for i in range(count):
+        Image.new("RGB", (40, 40), (i * 20, 100, 100)).save(folder / f"{i}.jpg")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    pictures(tmp_path / "horses/trainA", 4)
+    pictures(tmp_path / "horses/trainB", 3)
+    return tmp_path / "horses"
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    line = run(["--data.source", str(tmp_path / "nowhere")], tmp_path)
+    assert line.startswith("error: data.source = ")
+    assert "nowhere" in line
+
+
+def test_no_source(tmp_path: Path) -> None:
+    assert run([], tmp_path).startswith("error: data.source")
+
+
+def test_empty_domain(source: Path, tmp_path: Path) -> None:
+    for picture in (source / "trainB").iterdir():
+        picture.unlink()
+    line = run(["--data.source", str(source)], tmp_path)
+    assert "trainB" in line
+
+
+def test_unknown_field(tmp_path: Path) -> None:
+    assert run(["--train.btach", "3"], tmp_path) == "error: --train.btach: no such option, did you mean train.batch?; --help lists all"
+
+
+@pytest.mark.process
+def test_more_workers_than_cpus(source: Path, tmp_path: Path) -> None:
+    line = run(["--data.source", str(source), "--cluster.workers", "999"], tmp_path)
+    assert line.startswith("error: cluster.workers = 999 with 1 CPU each, but this machine has")
+
+
+@pytest.mark.process
+def test_batch_larger_than_domain(source: Path, tmp_path: Path) -> None:
+    sizes = ["--data.load_size", "40", "--data.crop_size", "32"]
+    line = run(["--data.source", str(source), *sizes, "--train.batch", "4"], tmp_path)
+    assert line == (f"error: train.batch = 4, but domain B has 3 pictures ({source}/trainB): use 3 or fewer, or add pictures")

@@ -1,0 +1,107 @@
+"""Two hosts: preprocessing and training on both, one is lost and returns, and the run goes on."""
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from preprocess.synthetic import write_dataset
+from tests.cluster.launch import Launch, wait_for_step
+from tests.hosts import Host, need_namespaces, running_hosts
+from tests.ray_nodes import Node, clean_environment, start_node
+
+pytestmark = pytest.mark.process
+PORT = 6379
+STEPS = 150
+
+
+class Cluster:
+    """A head on the first host and a node on each other one, of one CPU each."""
+
+    def __init__(self, hosts: list[Host], folder: Path) -> None:
+        self.hosts, self._folder = hosts, folder
+        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{PORT}"}
+        self.nodes: dict[Host, Node] = {}
+        for host in hosts:
+            self.start(host)
+
+    def start(self, host: Host) -> None:
+        """Start the host's node; a node that cannot reach the head yet keeps trying for a while."""
+        head = host is self.hosts[0]
+        where = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
+        options = [
+            *(where if head else [f"--address={self.environment['RAY_ADDRESS']}"]),
+            "--num-cpus=1",
+            f"--node-ip-address={host.address}",
+        ]
+        log = self._folder / f"{host.name}-{time.monotonic_ns()}.log"
+        self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+
+    def stop(self) -> None:
+        """End all nodes, the head last."""
+        for node in reversed(self.nodes.values()):
+            node.stop()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    need_namespaces()
+    with ExitStack() as stack:
+        hosts = stack.enter_context(running_hosts(2))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rc"))  # short: Unix sockets have 107 bytes
+        cluster = Cluster(hosts, Path(folder))
+        stack.callback(cluster.stop)
+        yield cluster
+
+
+def test_a_node_is_lost_and_returns(cluster: Cluster, tmp_path: Path) -> None:
+    source, run = tmp_path / "pictures", tmp_path / "runs/two"
+    write_dataset(source, pictures=40, test=4)
+    values = {
+        "data.source": source,
+        "data.load_size": 72,
+        "data.crop_size": 64,
+        "data.shard_mb": 0.2,
+        "model.filters": 8,
+        "model.blocks": 1,
+        "model.discriminator_filters": 8,
+        "train.steps": STEPS,
+        "run.name": "two",
+        "run.storage": tmp_path / "runs",
+        "run.checkpoint_every": 20,
+        "run.keep": 100,
+        "cluster.workers": 2,
+        "cluster.peer_timeout": 30,
+        "cluster.compile_cache": tmp_path / "programs",
+    }
+    arguments = [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    first, second = cluster.hosts
+    launch = Launch(arguments, cluster.environment, first.prefix)
+    try:
+        workers = launch.workers(2)
+        assert {worker[3] for worker in workers} == {first.address, second.address}
+        for worker in workers:
+            host = first if worker[3] == first.address else second
+            assert host.holds(int(worker[2]))
+            assert all(host.holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
+        (log,) = (tmp_path / "runs/shards").glob("*/build.json")
+        assert len(json.loads(log.read_text())["nodes"]) == 2, "build actors ran on both nodes"
+
+        wait_for_step(run, 20)
+        cluster.nodes[second].kill()
+        time.sleep(5)
+        assert launch.process.poll() is None, launch.output
+        cluster.start(second)
+        resumed = {int(worker[6].replace(",", "")) for worker in launch.workers(2, starts=2)}
+        assert len(resumed) == 1
+        assert resumed.pop() >= 20
+        output = launch.end(0)
+        assert re.search(rf"finished: {STEPS} steps", output)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
