@@ -60,15 +60,14 @@ def _whole_tiles(x: tf.Tensor, w: tf.Tensor, m: int) -> tf.Tensor:
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             dy = tf.transpose(tf.reshape(dy, (2, batch, rows, m, columns, m, k)), (3, 5, 0, 1, 2, 4, 6))
             dproduct = tf.reshape(_apply(square.output.T, dy), (a * a, 2, tiles, k))
-            # Made again from the transposed kernel: a product that transposes u on the fly is slow.
-            u_transposed = barrier(tf.reshape(_apply(square.kernel, tf.transpose(w, (1, 2, 0, 4, 3))), (a * a, 2, k, c)))
-            dtiles = tf.reshape(_apply(square.input.T, dproduct @ u_transposed), (a, a, 2, batch, rows, columns, c))
+            dv = tf.matmul(dproduct, u, transpose_b=True)
+            dtiles = tf.reshape(_apply(square.input.T, dv), (a, a, 2, batch, rows, columns, c))
             dx = _fold(tf.stack([_fold(dtiles[i], 3, m) for i in range(a)]), 2, m)
             du = tf.matmul(v, dproduct, transpose_a=True)
             dw = tf.reshape(_apply(square.kernel.T, du), (r, r, 2, c, k))
             return barrier(dx), tf.transpose(dw, (2, 0, 1, 3, 4))
 
-        return y, gradient
+        return barrier(y), gradient
 
     return convolve(x, w)
 
