@@ -9,6 +9,7 @@ from functools import cache, partial
 import tensorflow as tf
 
 from cyclegan import blocks
+from cyclegan.taps import few_outputs
 from cyclegan.winograd import winograd
 
 
@@ -22,11 +23,11 @@ FAST: dict[tuple[int, int, bool, bool], Convolution] = {
     (3, 1, False, False): partial(winograd, m=4),
     (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),
     (4, 1, False, False): partial(winograd, m=3),
-    (4, 1, False, True): blocks.patches,
+    (4, 1, False, True): few_outputs,
     (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),
     (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),
-    (7, 1, True, False): partial(blocks.unstrided, b=2, small=blocks.patches),
-    (7, 1, False, True): partial(blocks.unstrided, b=4, small=partial(winograd, m=4)),
+    (7, 1, True, False): partial(blocks.unstrided, b=2, small=partial(winograd, m=4)),
+    (7, 1, False, True): few_outputs,
 }
 
 

@@ -1,0 +1,41 @@
+"""Stride-1 convolution from features to few channels: one product with all taps of the kernel, then a sum of shifts.
+
+The few channels travel channels first, where a shift moves whole runs of pixels.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from cyclegan.barrier import barrier
+
+
+def few_outputs(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+    """Correlate x [2, B, H, W, C] with w [2, k, k, C, K] without padding, K small: [2, B, H - k + 1, W - k + 1, K]."""
+    _, batch, height, width, c = x.shape
+    k, channels = w.shape[1], w.shape[-1]
+    out_height, out_width = height - k + 1, width - k + 1
+
+    @tf.custom_gradient
+    def convolve(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        pixels = tf.reshape(x, (2, batch * height * width, c))
+        kernel = tf.reshape(tf.transpose(w, (0, 1, 2, 4, 3)), (2, k * k * channels, c))
+        taps = tf.reshape(tf.matmul(kernel, pixels, transpose_b=True), (2, k, k, channels, batch, height, width))
+        # Rows, then columns: 2 k terms instead of k k.
+        rows = tf.add_n([taps[:, i, :, :, :, i : i + out_height] for i in range(k)])
+        y = tf.add_n([rows[:, j, ..., j : j + out_width] for j in range(k)])
+
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dy = tf.transpose(dy, (0, 4, 1, 2, 3))
+            dy = tf.pad(dy, [[0, 0], [0, 0], [0, 0], [k - 1, k - 1], [k - 1, k - 1]])
+            back = range(k - 1, -1, -1)
+            dtaps = tf.stack([dy[..., j : j + width] for j in back], 1)
+            dtaps = tf.stack([dtaps[..., i : i + height, :] for i in back], 1)
+            dtaps = tf.reshape(dtaps, (2, k * k * channels, batch * height * width))
+            dx = tf.reshape(tf.matmul(dtaps, kernel, transpose_a=True), x.shape)
+            dw = tf.transpose(tf.reshape(dtaps @ pixels, (2, k, k, channels, c)), (0, 1, 2, 4, 3))
+            return barrier(dx), dw
+
+        return tf.transpose(y, (0, 2, 3, 4, 1)), gradient
+
+    return convolve(x, w)
