@@ -40,5 +40,7 @@ def _mean(x: tf.Tensor) -> tf.Tensor:
     """
     shape = tf.shape(x)
     ones = tf.ones_like(x[:, :, None, :, 0, 0])
-    columns = tf.reshape(ones @ tf.reshape(x, (2, shape[1], shape[2], shape[3] * shape[4])), (2, shape[1], 1, shape[3], shape[4]))
+    columns = tf.reshape(
+        ones @ tf.reshape(x, (shape[0], shape[1], shape[2], shape[3] * shape[4])), (shape[0], shape[1], 1, shape[3], shape[4])
+    )
     return tf.reduce_mean(columns, 3, keepdims=True) / tf.cast(shape[2], x.dtype)
