@@ -29,12 +29,17 @@ def make_learner(size: int, dtype: tf.DType) -> Learner:
 
 
 def adam(learner: Learner, gradient: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> None:
-    """Update in place: θ ← θ - rate · m̂ / (√v̂ + ε). Nothing changes where any element of the gradient `[size]` is not finite."""
-    finite = tf.reduce_all(tf.math.is_finite(gradient))
+    """Update in place: θ ← θ - rate · m̂ / (√v̂ + ε).
+
+    gradient: `[size]`. If any element of it, or its square, is not finite, nothing changes.
+    """
+    square = tf.square(gradient)
+    # An infinite second moment would never decay: its weight would stand still for ever.
+    finite = tf.reduce_all(tf.math.is_finite(square))
     updates = learner.updates + 1
     steps = tf.cast(updates, gradient.dtype)
     first = beta1 * learner.first + (1 - beta1) * gradient
-    second = beta2 * learner.second + (1 - beta2) * tf.square(gradient)
+    second = beta2 * learner.second + (1 - beta2) * square
     first_hat = first / (1 - tf.pow(tf.constant(beta1, gradient.dtype), steps))
     second_hat = second / (1 - tf.pow(tf.constant(beta2, gradient.dtype), steps))
     weights = learner.weights - tf.cast(rate, gradient.dtype) * first_hat / (tf.sqrt(second_hat) + EPSILON)
