@@ -97,8 +97,11 @@ def read_index(folder: Path) -> Index:
     """The index. Raises TornCheckpoint if it is missing or invalid."""
     try:
         index = Index.model_validate_json((folder / INDEX).read_text())
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise TornCheckpoint(f"{folder / INDEX}: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise TornCheckpoint(": ".join([str(folder / INDEX), *map(str, first["loc"]), first["msg"]])) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TornCheckpoint(f"{folder / INDEX}: {error}") from error
     if index.format != FORMAT:
         raise TornCheckpoint(f"{folder / INDEX}: format {index.format}, this version reads {FORMAT}")
     return index
