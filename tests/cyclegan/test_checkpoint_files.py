@@ -1,0 +1,236 @@
+"""Checkpoint files: there and back, torn ones known by name, and a process killed at any moment."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cyclegan.checkpoint_files import (
+    INDEX,
+    Index,
+    TornCheckpoint,
+    checkpoints,
+    publish,
+    read_arrays,
+    read_index,
+    step_folder,
+    verify,
+    write_part,
+    written_parts,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def arrays(rank: int) -> dict[str, npt.NDArray[Any]]:
+    random = np.random.default_rng(rank)
+    pool = {"pool.pictures": random.random((2, 1, 3, 4, 4, 3), np.float32), "pool.filled": random.random((2, 1, 3)) < 0.5}
+    return pool if rank else {"generators.weights": random.random(1000), "generators.updates": np.array(7, np.int32)} | pool
+
+
+def save(root: Path, step: int, workers: int = 2) -> Path:
+    partial = root / f"step-{step:08d}.partial-x"
+    for rank in range(workers):
+        write_part(partial, rank, arrays(rank))
+    parts = written_parts(partial, workers)
+    assert parts is not None
+    index = Index(
+        step=step,
+        position=step * workers,
+        workers=workers,
+        fingerprint="f" * 64,
+        versions={"python": "3"},
+        config={"train": {"batch": 1}},
+        parts=parts,
+    )
+    return publish(partial, index, root)
+
+
+def test_all_arrays_and_the_index_come_back(tmp_path: Path) -> None:
+    folder = save(tmp_path, 200)
+    assert folder == step_folder(tmp_path, 200) == tmp_path / "step-00000200"
+    assert sorted(f.name for f in folder.iterdir()) == [INDEX, "part-00000.npz", "part-00001.npz"]
+    index = verify(folder)
+    assert (index.step, index.position, index.workers, index.config) == (200, 400, 2, {"train": {"batch": 1}})
+    for rank, part in enumerate(index.parts):
+        found = read_arrays(folder, part)
+        assert found.keys() == arrays(rank).keys()
+        for name, value in arrays(rank).items():
+            np.testing.assert_array_equal(found[name], value)
+            assert found[name].dtype == value.dtype
+    assert list(read_arrays(folder, index.parts[0], ("generators.updates",))) == ["generators.updates"]
+
+
+def test_parts_are_plain_numpy_files_and_nothing_is_unpickled(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1)
+    index = read_index(folder)
+    for part in index.parts:
+        with zipfile.ZipFile(folder / part.file) as file:
+            for name in file.namelist():
+                with file.open(name) as member:
+                    assert np.lib.format.read_magic(member) in {(1, 0), (2, 0)}
+                    assert not np.lib.format.read_array_header_1_0(member)[2].hasobject
+    np.savez(folder / index.parts[0].file, evil=np.array([print], object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_arrays(folder, index.parts[0])
+
+
+def test_equal_arrays_make_equal_files(tmp_path: Path) -> None:
+    one, two = save(tmp_path / "one", 1), save(tmp_path / "two", 1)
+    assert read_index(one).parts == read_index(two).parts
+
+
+def test_checkpoints_are_listed_oldest_first_and_partial_ones_never(tmp_path: Path) -> None:
+    assert checkpoints(tmp_path) == []
+    folders = [save(tmp_path, step) for step in (100, 9, 20)]
+    partial = tmp_path / "step-00000300.partial-x"
+    write_part(partial, 0, arrays(0))
+    (partial / INDEX).write_text((folders[0] / INDEX).read_text())
+    step_folder(tmp_path, 400).mkdir()
+    assert checkpoints(tmp_path) == [step_folder(tmp_path, step) for step in (9, 20, 100)]
+
+
+def test_parts_count_when_every_rank_has_its_receipt(tmp_path: Path) -> None:
+    assert written_parts(tmp_path / "absent", 1) is None
+    write_part(tmp_path, 1, arrays(1))
+    assert written_parts(tmp_path, 2) is None
+    write_part(tmp_path, 0, arrays(0))
+    parts = written_parts(tmp_path, 2)
+    assert parts is not None
+    assert [part.file for part in parts] == ["part-00000.npz", "part-00001.npz"]
+    assert [part.bytes for part in parts] == [(tmp_path / part.file).stat().st_size for part in parts]
+
+
+def test_a_torn_checkpoint_of_the_same_step_gives_way(tmp_path: Path) -> None:
+    torn = save(tmp_path, 5)
+    (torn / "part-00001.npz").unlink()
+    (torn / "litter").write_text("")
+    verify(save(tmp_path, 5))
+    assert not (torn / "litter").exists()
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def edit(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("file", "harm", "text"),
+    [
+        ("part-00000.npz", truncate, r"bytes, \d+ were written"),
+        ("part-00001.npz", flip, "its checksum differs from the one written"),
+        ("part-00001.npz", Path.unlink, "missing"),
+        ("part-00000.npz", lambda path: path.write_bytes(b""), "0 bytes"),
+        (INDEX, Path.unlink, "No such file"),
+        (INDEX, truncate, "Invalid JSON"),
+        (INDEX, lambda path: path.write_bytes(b""), "Invalid JSON"),
+        (INDEX, lambda path: path.write_bytes(b"\xff\xfe\x00"), "can't decode"),
+        (INDEX, lambda path: path.write_text("{}"), "step: Field required"),
+        (INDEX, lambda path: edit(path, surprise=1), "surprise: Extra inputs are not permitted"),
+        (INDEX, lambda path: edit(path, format=2), "format 2, this version reads 1"),
+    ],
+)
+def test_a_torn_checkpoint_is_known_by_name(tmp_path: Path, file: str, harm: Any, text: str) -> None:
+    folder = save(tmp_path, 3)
+    harm(folder / file)
+    with pytest.raises(TornCheckpoint, match=text) as caught:
+        verify(folder)
+    assert str(caught.value).startswith(f"{folder / file}: ")
+    assert "\n" not in str(caught.value)
+
+
+# Forks a writer again and again: killed at its n-th call that changes a name in the file system, for all n, then by the clock.
+KILLER = """
+import os, shutil, signal, sys, time
+from pathlib import Path
+import numpy as np
+from cyclegan.checkpoint_files import Index, checkpoints, publish, step_folder, verify, write_part, written_parts
+
+EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
+root = Path(sys.argv[1])
+
+def save(step, size):
+    partial = root / f"step-{step:08d}.partial-{os.getpid()}"
+    for rank in range(2):
+        write_part(partial, rank, {"weights": np.full(size, step), "rank": np.array(rank)})
+    index = Index(step=step, position=step, workers=2, fingerprint="", versions={}, config={}, parts=written_parts(partial, 2))
+    publish(partial, index, root)
+
+def forked(child, parent):
+    process = os.fork()
+    if process == 0:
+        child()
+        os._exit(0)
+    parent(process)
+    status = os.waitpid(process, 0)[1]
+    return os.WIFSIGNALED(status)
+
+def check():
+    found = [verify(folder).step for folder in checkpoints(root)]
+    assert found == list(range(1, len(found) + 1)), found
+    return len(found)
+
+save(1, 1000)
+kept = []
+while True:
+    def write_until(n=len(kept)):
+        seen = 0
+        def hook(event, arguments):
+            nonlocal seen
+            if event in EVENTS and (event != "open" or str(root) in str(arguments[0])):
+                seen += 1
+                if seen > n:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+        save(2, 1000)
+    if not forked(write_until, lambda process: None):
+        break
+    kept.append(check())
+    shutil.rmtree(step_folder(root, 2), ignore_errors=True)
+assert check() == 2
+
+def kill_after(seconds):
+    def parent(process):
+        time.sleep(seconds)
+        os.kill(process, signal.SIGKILL)
+    return parent
+
+for i in range(8):
+    before = check()
+    def go_on(step=before + 1):
+        while True:
+            save(step, 100_000)
+            step += 1
+    forked(go_on, kill_after(0.05 + 0.017 * i))
+    check()
+print(*kept, check())
+"""
+
+
+def test_a_process_killed_at_any_moment_leaves_only_whole_checkpoints(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", KILLER, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    *kept, in_the_end = map(int, run.stdout.split())
+    # Each of two parts, two receipts and an index is opened, renamed and synced; then both receipts go, and the folder is renamed.
+    assert len(kept) >= 5 * 3 + 2 + 1
+    # Killed at any call before the last rename, the old one alone is there; after it, the new one too.
+    assert kept == sorted(kept)
+    assert (kept[0], kept[-1]) == (1, 2)
+    assert in_the_end > 2, "the writer killed by the clock must have published something"
