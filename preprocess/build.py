@@ -6,28 +6,35 @@ the same, byte for byte, for any number of actors and interruptions.
 
 import argparse
 import json
-import shutil
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import ray
 from filelock import FileLock
 from pydantic import ValidationError
 from rich.console import Console
 
 from preprocess.build_pool import Done, Pool, Task
-from preprocess.build_units import CHANNELS, Unit, note, plan_units
+from preprocess.build_result import Pictures, check_rejected, check_seen, manifest_of, rejected_so_far
+from preprocess.build_units import Unit, plan_units
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
-from preprocess.files import write_atomic
-from preprocess.manifest import FORMAT, NAME, Manifest, Rejected, Split
+from preprocess.files import sync_folder, write_atomic
+from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
-from preprocess.sources import TRAIN, PictureFile, absolute, find_pictures, fingerprint
+from preprocess.sources import TRAIN, absolute, find_pictures, fingerprint
 
 LOG = "build.json"
-_SHOWN = 3  # rejected pictures named in an error
+_SHOWN = 10  # rejected pictures in the summary
+_LOCK = ".lock"
+# What a build leaves in its folder, finished or not (names with a dot: cut off while written); only this is ever deleted.
+_SHARD = r"(train|test)[AB]-\d+\.arrow(\.json)?"
+_OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
 
 
 @dataclass(frozen=True)
@@ -51,41 +58,48 @@ Progress = Callable[[BuildProgress], None]
 
 
 def check_source(config: DataConfig) -> None:
-    """Raises UserError, in one line, for a source that cannot be trained on. Needs no Ray."""
-    if not _has_manifest(config.source):
+    """Raises UserError, in one line, for a source that cannot be trained on: no folder, an empty domain, shards that are not whole."""
+    if not _finished_shards(config.source):
         find_pictures(config.source)
 
 
 def ensure_shards(config: DataConfig, root: Path, progress: Progress | None = None) -> Path:
     """The folder of shards of `config.source`: the source itself if it is one, else below `root`, by fingerprint, built if it is not there.
 
-    Two processes may ask for the same shards at once: the second waits for the first. Ray must be initialised.
+    Two processes may ask for the same shards at once: the second waits for the first. Ray must be initialised for a build only.
+    Raises UserError as `check_source` and `build`. Damaged shards are an error, not built again: deleting gigabytes is the user's choice.
     """
-    if _has_manifest(config.source):
-        Manifest.load(Path(config.source)).verify(Path(config.source), checksums=False)
-        return Path(config.source)
+    finished = _finished_shards(config.source)
+    if finished:
+        return finished
     pictures = find_pictures(config.source)
     folder = root / fingerprint(pictures, config.load_size)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{folder.name}.lock"):
-        if (folder / NAME).is_file():
-            Manifest.load(folder).verify(folder, checksums=False)
+        if folder.exists():
+            manifest = Manifest.load(folder)
+            _accept(manifest, folder, pictures, config.max_rejected)
             return folder
         unfinished = root / f".{folder.name}.unfinished"
-        _build(config, pictures, unfinished, progress)
+        if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
+            _build(config, pictures, unfinished, progress)
         unfinished.rename(folder)
+        sync_folder(root)
     return folder
 
 
 def build(source: str, out: Path, config: DataConfig, progress: Progress | None = None) -> Manifest:
-    """Turn the pictures of `source` into shards and a manifest in `out`. Ray must be initialised.
+    """Turn the pictures of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
 
-    Raises UserError if `out` holds something else, if more than `config.max_rejected` of the pictures are broken, or a domain has none left.
+    Raises UserError if `out` holds something else, if more than `config.max_rejected` of the pictures are broken, or a domain has none
+    left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
     pictures = find_pictures(source)
     name = fingerprint(pictures, config.load_size)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file: name an empty or a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / ".lock"):
+    with FileLock(out / _LOCK):
         if (out / NAME).is_file():
             manifest = Manifest.load(out)
             if manifest.fingerprint != name:
@@ -93,54 +107,40 @@ def build(source: str, out: Path, config: DataConfig, progress: Progress | None 
                     f"{out} holds shards of {manifest.source} with load_size {manifest.load_size} (fingerprint {manifest.fingerprint}), "
                     f"not of these pictures and settings ({name}): name another folder, or delete it"
                 )
-            manifest.verify(out, checksums=False)
+            _accept(manifest, out, pictures, config.max_rejected)
             return manifest
-        foreign = [path.name for path in out.iterdir() if path.name != ".lock" and path.suffix not in (".arrow", ".json")]
+        foreign = sorted(path.name for path in out.iterdir() if not _OURS.fullmatch(path.name))
         if foreign:
             raise UserError(f"{out} holds other files ({foreign[0]}): name an empty or a new folder")
         return _build(config.model_copy(update={"source": source}), pictures, out, progress)
 
 
-def _build(config: DataConfig, pictures: dict[str, list[PictureFile]], out: Path, progress: Progress | None) -> Manifest:
+def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress | None) -> Manifest:
     out.mkdir(parents=True, exist_ok=True)
     source = absolute(config.source)
     units = plan_units(pictures, config.load_size, config.shard_mb)
     began = time.monotonic()
     done: dict[str, Done] = {}
     pool = Pool(Task(source, out.absolute(), config.load_size, config.threads), units, config.build_actors)
-    for result in pool.run():
-        done[result.unit.shard] = result
-        if progress:
-            progress(_progress(done.values(), units, time.monotonic() - began))
-    rejected = [one for unit in units for one in done[unit.shard].built.rejected]
-    total = sum(len(files) for files in pictures.values())
-    if len(rejected) > config.max_rejected * total:
-        raise UserError(
-            f"data.max_rejected = {config.max_rejected:g}, but {len(rejected)} of {total} pictures are broken ({_some(rejected)}): "
-            "mend or remove them, or raise data.max_rejected"
-        )
-    manifest = Manifest(
-        format=FORMAT,
-        fingerprint=fingerprint(pictures, config.load_size),
-        source=source,
-        load_size=config.load_size,
-        dtype="uint8",
-        channels=CHANNELS,
-        splits={split: _split(split, units, done) for split in pictures},
-        rejected=rejected,
-    )
-    for split in TRAIN:
-        if not manifest.splits[split].count:
-            raise UserError(f"{config.source}: every picture in {split} is broken ({_some(rejected)}): put whole pictures there")
+    # Closed at once on an error: else the traceback would keep the actors at work.
+    with closing(pool.run()) as results:
+        for result in results:
+            done[result.unit.shard] = result
+            check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
+            if progress:
+                progress(_progress(done.values(), units, time.monotonic() - began))
+    manifest = manifest_of(source, pictures, config.load_size, units, done)
+    check_seen(manifest, out, done)
     _write_log(out, done.values(), time.monotonic() - began)
     manifest.save(out)
-    _remove_leftovers(out, manifest, units)
+    _remove_leftovers(out, manifest)
     return manifest
 
 
-def _split(split: str, units: list[Unit], done: dict[str, Done]) -> Split:
-    shards = [built.shard for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
-    return Split(count=sum(shard.count for shard in shards), shards=shards)
+def _accept(manifest: Manifest, folder: Path, pictures: Pictures, max_rejected: float) -> None:
+    """Finished shards serve again if they are all there and the limit of this time allows their rejects."""
+    manifest.verify(folder, checksums=False)
+    check_rejected(manifest.rejected, pictures, max_rejected)
 
 
 def _progress(done: Iterable[Done], units: list[Unit], seconds: float) -> BuildProgress:
@@ -169,23 +169,25 @@ def _write_log(out: Path, done: Iterable[Done], seconds: float) -> None:
     write_atomic(out / LOG, lambda file: file.write(text))
 
 
-def _remove_leftovers(out: Path, manifest: Manifest, units: list[Unit]) -> None:
-    """Notes, and shards of an interrupted build that was cut otherwise."""
-    for unit in units:
-        note(out, unit.shard).unlink(missing_ok=True)
-    kept = {shard.name for split in manifest.splits.values() for shard in split.shards} | {NAME, LOG, ".lock"}
+def _remove_leftovers(out: Path, manifest: Manifest) -> None:
+    """Notes, and shards of an interrupted build that was cut otherwise; nothing that a build has not made."""
+    kept = {shard.name for split in manifest.splits.values() for shard in split.shards} | {NAME, LOG, _LOCK}
     for path in out.iterdir():
-        if path.name not in kept:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name not in kept and _OURS.fullmatch(path.name):
+            path.unlink()
 
 
-def _has_manifest(source: str) -> bool:
-    return bool(source) and "://" not in source and (Path(source) / NAME).is_file()
-
-
-def _some(rejected: list[Rejected]) -> str:
-    named = ", ".join(f"{one.path}: {one.reason}" for one in rejected[:_SHOWN])
-    return named + (f" and {len(rejected) - _SHOWN} more" if len(rejected) > _SHOWN else "")
+def _finished_shards(source: str) -> Path | None:
+    """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
+    folder = Path(source).absolute()
+    if not source or "://" in source or not (folder / NAME).is_file():
+        return None
+    manifest = Manifest.load(folder)
+    manifest.verify(folder, checksums=False)
+    missing = [split for split in TRAIN if split not in manifest.splits]
+    if missing:
+        raise UserError(f'data.source = "{source}": its shards lack {missing[0]}: build them of a source with trainA and trainB')
+    return folder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -204,22 +206,34 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     try:
         config = _config(given)
-        find_pictures(config.source)
+        find_pictures(config.source)  # before Ray starts, which takes seconds
         began = time.monotonic()
         with console.status("starting Ray") as status:
-            start_ray()
+            if not ray.is_initialized():
+                start_ray()
             manifest = build(config.source, given.out.absolute(), config, lambda progress: status.update(progress.describe()))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    total = sum(split.count for split in manifest.splits.values())
-    seconds = time.monotonic() - began
-    for split, content in manifest.splits.items():
-        console.print(f"{split}: {content.count:,} pictures in {len(content.shards)} shards", markup=False)
-    for one in manifest.rejected:
-        console.print(f"rejected {one.path}: {one.reason}", markup=False)
-    console.print(f"{total:,} pictures, {len(manifest.rejected):,} rejected, in {given.out} after {seconds:.1f} s", markup=False)
+    for line in _summary(manifest, given.out, time.monotonic() - began):
+        console.print(line, markup=False)
     return 0
+
+
+def _summary(manifest: Manifest, out: Path, seconds: float) -> list[str]:
+    """What a build made, for the terminal."""
+    lines = []
+    for split, content in manifest.splits.items():
+        lines.append(f"{split}: {content.count:,} pictures in {len(content.shards)} shard{'s' if len(content.shards) > 1 else ''}")
+    lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
+    if len(manifest.rejected) > _SHOWN:
+        lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {out / NAME}")
+    speed = json.loads((out / LOG).read_text())["pictures_per_second"]
+    total = sum(split.count for split in manifest.splits.values())
+    lines.append(
+        f"{total:,} pictures, {len(manifest.rejected):,} rejected, in {out} after {seconds:.1f} s, built at {speed:,.0f} pictures/s"
+    )
+    return lines
 
 
 def _config(given: argparse.Namespace) -> DataConfig:

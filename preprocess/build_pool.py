@@ -1,7 +1,7 @@
 """Ray actors that build units, spread over all nodes; actors may die and CPUs may be taken."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,10 +69,11 @@ class Pool:
         self._nodes = len(cpus)
         self._calls: dict[Any, tuple[Any, Unit | None]] = {}
         self._where: dict[Any, str] = {}
+        self._idle: list[Any] = []
         self._deaths: Counter[str] = Counter()
         self._shared = ray.available_resources().get("CPU", 0) < task.threads
 
-    def run(self) -> Iterator[Done]:
+    def run(self) -> Generator[Done, None, None]:
         """Yield each unit's result as it comes. Raises UserError from a unit, or if its actors die again and again."""
         try:
             self._hire(min(self._size, self._nodes) if self._shared else self._size)
@@ -102,6 +103,8 @@ class Pool:
         if self._waiting:
             following = self._waiting.popleft()
             self._calls[actor.build.remote(following)] = (actor, following)
+        else:
+            self._idle.append(actor)
         return result if unit is not None else None
 
     def _bury(self, actor: Any, unit: Unit | None, error: RayActorError) -> None:
@@ -118,14 +121,21 @@ class Pool:
             ) from error
         if unit:
             self._waiting.appendleft(unit)
-        self._hire(1)
+        # A new actor may find no CPU while idle ones hold them all. They may be as dead as this one, so they are asked first.
+        if self._idle:
+            self._ask(self._idle.pop())
+        else:
+            self._hire(1)
 
     def _hire(self, count: int) -> None:
         cpus = 0 if self._shared else self._task.threads
         kind = ray.remote(Builder).options(num_cpus=cpus, scheduling_strategy="SPREAD", max_restarts=0)
         for _ in range(count):
-            actor = kind.remote(self._task)
-            self._calls[actor.node.remote()] = (actor, None)
+            self._ask(kind.remote(self._task))
+
+    def _ask(self, actor: Any) -> None:
+        """Ask for a sign of life; who gives it gets a unit."""
+        self._calls[actor.node.remote()] = (actor, None)
 
     def _share(self) -> None:
         """Nobody came to life: give up the claim to whole CPUs."""
@@ -138,3 +148,4 @@ class Pool:
             ray.kill(actor)
         self._calls.clear()
         self._where.clear()
+        self._idle.clear()

@@ -1,6 +1,7 @@
 """One unit of a build: the files of one shard. Plain functions of files and folders, the same in any process on any node."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -101,7 +102,8 @@ def _picture(read: Callable[[str], bytes], name: str, load_size: int) -> UInt8 |
     # A file that was listed but cannot be read is not broken: the node does not see the source. Rejecting it would lose good pictures.
     except OSError as error:
         fact = str(error).splitlines()[0]
-        raise UserError(f"data.source: {name} was listed but cannot be read ({fact}): every node must see the source at the same place") from error
+        cure = "every node must see the source at the same place"
+        raise UserError(f"data.source: {name} was listed but cannot be read on {os.uname().nodename} ({fact}): {cure}") from error
     try:
         return square(decode(data, at_least=DRAFT * load_size), load_size)
     except BrokenPicture as error:

@@ -63,7 +63,8 @@ class Manifest(BaseModel):
         try:
             text = path.read_bytes()
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}): name a folder that preprocess.build has finished") from error
+            cure = "name a folder that preprocess.build has finished, or delete this one and build it again"
+            raise UserError(f"{path} cannot be read ({error.strerror}): {cure}") from error
         try:
             content = json.loads(text)
             version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
