@@ -12,7 +12,6 @@ from cyclegan import blocks
 from cyclegan.taps import few_outputs
 from cyclegan.winograd import winograd
 
-
 Convolution = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 # Channels up to which a layer's end is pictures or logits rather than features.
