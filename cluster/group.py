@@ -46,7 +46,33 @@ class Interrupts:
         self.count += 1
 
 
-def run_group(job: Job, group: Group, show: Callable[[News], None], interrupts: Interrupts) -> News:
+class Preload:
+    """Imports TensorFlow and the trainer in the background, some seconds, while Ray starts.
+
+    Silently, as TensorFlow's C++ prints: until `wait` returns, nothing that this process writes to standard error appears.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.Thread(target=self._import, name="preload", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until it is done, if it began."""
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @staticmethod
+    def _import() -> None:
+        with quiet_stderr():
+            import ray.train.tensorflow  # noqa: F401
+
+            import cluster.worker  # noqa: F401
+
+
+def run_group(job: Job, group: Group, preload: Preload, show: Callable[[News], None], interrupts: Interrupts) -> News:
     """Train until an outcome is posted or the group cannot go on.
 
     The first signal asks for a checkpoint and a stop, a second one leaves at once.
@@ -54,7 +80,7 @@ def run_group(job: Job, group: Group, show: Callable[[News], None], interrupts: 
     Returns the last news; without an outcome in it, the reason is put there.
     """
     board = Board.remote()  # type: ignore[attr-defined]
-    fit = _Fit(replace(job, board=board), group)
+    fit = _Fit(replace(job, board=board), group, preload)
     fit.start()
     asked = False
     while fit.is_alive():
@@ -79,17 +105,18 @@ def run_group(job: Job, group: Group, show: Callable[[News], None], interrupts: 
 class _Fit(threading.Thread):
     """`TensorflowTrainer.fit()` in a side thread, where it leaves the signals alone."""
 
-    def __init__(self, job: Job, group: Group) -> None:
+    def __init__(self, job: Job, group: Group, preload: Preload) -> None:
         super().__init__(name="fit", daemon=True)
-        self._job, self._group = job, group
+        self._job, self._group, self._preload = job, group, preload
         self.error = ""
 
     def run(self) -> None:
         try:
-            with quiet_stderr():  # TensorFlow's C++ prints while it is imported
-                from ray.train.tensorflow import TensorflowTrainer
+            self._preload.wait()
+            from ray.train.tensorflow import TensorflowTrainer
 
-                from cluster.worker import train_loop
+            from cluster.worker import train_loop
+
             trainer = TensorflowTrainer(train_loop, train_loop_config={"job": self._job}, **_configs(self._job, self._group))
             trainer.fit()
         except Exception as error:  # whatever stops the group is told in one line by the main thread

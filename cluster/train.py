@@ -10,16 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ray
-from preprocess.build import check_source, ensure_shards
 
 from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
 from cluster.config import Config, as_toml, load_config, one_line
 from cluster.console import Screen, duration, fail
-from cluster.group import Group, Interrupts, run_group
+from cluster.group import Group, Interrupts, Preload, run_group
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
 from cyclegan.schedule import make_schedule
+from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
@@ -32,29 +32,32 @@ FAILED, MISTAKEN, INTERRUPTED, STOPPED = 1, 2, 130, 75  # 75: EX_TEMPFAIL of sys
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, check what a user can get wrong, have shards, run the group, say what came out. Returns the exit code."""
-    screen = Screen()
+    screen, preload = Screen(), Preload()
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
-        return _train(config, screen)
+        return _train(config, screen, preload)
     except UserError as error:
         screen.close()
+        preload.wait()
         fail(error)
         return MISTAKEN
     except KeyboardInterrupt:
         screen.close()
+        preload.wait()
         fail("interrupted before training began; finished shards are kept, the same command goes on")
         return INTERRUPTED
     finally:
         ray.shutdown()
 
 
-def _train(config: Config, screen: Screen) -> int:
+def _train(config: Config, screen: Screen, preload: Preload) -> int:
     started = time.monotonic()
     storage = storage_folder(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
     for section in one_line(config):
         screen.line(section)
+    preload.start()
     screen.phase("starting Ray")
     joined = start_ray()
     gpu = gpu_wanted(config)
@@ -78,7 +81,7 @@ def _train(config: Config, screen: Screen) -> int:
     run.mkdir(parents=True, exist_ok=True)
     RunPaths(run).config.write_text(as_toml(config))
     with Interrupts() as interrupts:
-        news = run_group(Job(config, run, shards, _compile_cache(config), gpu, None), group, screen.show, interrupts)
+        news = run_group(Job(config, run, shards, _compile_cache(config), gpu, None), group, preload, screen.show, interrupts)
     screen.close()
     code = _conclude(news, config, run, screen)
     screen.line(_times(news, time.monotonic() - started))
