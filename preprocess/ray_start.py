@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import threading
+import time
 
 import psutil
 import ray
@@ -14,8 +15,8 @@ from ray.exceptions import AuthenticationError
 
 from preprocess.errors import UserError
 
-GIB = 2**30
-_STORE = 1 * GIB  # the feed keeps some 32 MiB a worker in the object store; shards stay in files
+_STORE = 2**30  # the feed keeps some 32 MiB a worker in the object store; shards stay in files
+_PATIENCE = 10.0  # seconds for a cluster that is starting
 _LEAST_STORE = 80 * 2**20  # Ray refuses less than 75 MiB
 
 
@@ -51,9 +52,15 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
 
 def _join(address: str, level: str, log_to_driver: bool) -> bool:
     """Join the cluster of RAY_ADDRESS, or the one that `ray start` made on this machine, if there is one."""
-    found = address if address and address != "auto" else find_bootstrap_address(None)
-    if not found or (found != address and not _listens(found)):
+    named = bool(address) and address != "auto"
+    found = address if named else find_bootstrap_address(None)
+    if not found:
         return False
+    # Ray itself waits for minutes, and prints, when nobody listens.
+    if "://" not in found and not _listens(found, _PATIENCE if named else 0):
+        if not named:  # the note of a cluster outlives it
+            return False
+        raise UserError(f"RAY_ADDRESS = {found}: nobody listens there: start a Ray cluster, or set RAY_ADDRESS=local")
     try:
         ray.init(address=found, logging_level=level, log_to_driver=log_to_driver)
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
@@ -62,14 +69,18 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
     return True
 
 
-def _listens(address: str) -> bool:
-    """Whether somebody does at host:port; the note of a cluster outlives it."""
+def _listens(address: str, patience: float) -> bool:
+    """Whether somebody listens at host:port, or begins to within `patience` seconds."""
     host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError):
-        return False
-    return True
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return True
+        except (OSError, ValueError):
+            if time.monotonic() >= deadline:
+                return False
+        time.sleep(0.5)
 
 
 def _store_bytes() -> int:
