@@ -49,15 +49,15 @@ def transposed(x: tf.Tensor, w: tf.Tensor, small: SmallConvolution) -> tf.Tensor
 def space_to_depth(x: tf.Tensor, b: int) -> tf.Tensor:
     """Move blocks of b x b pixels into channels: [2, B, H, W, C] to [2, B, H / b, W / b, b b C]."""
     _, batch, height, width, c = x.shape
-    x = tf.reshape(x, (2, batch, height // b, b, width // b, b, c))
-    return tf.reshape(tf.transpose(x, (0, 1, 2, 4, 3, 5, 6)), (2, batch, height // b, width // b, b * b * c))
+    x = tf.reshape(x, (2, batch, height // b, b, width // b, b * c))
+    # Not a transpose, though equal to one: XLA would repeat that, slowly, in each of the slices that cut tiles.
+    return tf.concat(tf.unstack(x, axis=3), -1)
 
 
 def depth_to_space(x: tf.Tensor, b: int) -> tf.Tensor:
     """Undo `space_to_depth`."""
     _, batch, height, width, c = x.shape
-    x = tf.reshape(x, (2, batch, height, width, b, b, c // (b * b)))
-    return tf.reshape(tf.transpose(x, (0, 1, 2, 4, 3, 5, 6)), (2, batch, height * b, width * b, c // (b * b)))
+    return tf.reshape(tf.stack(tf.split(x, b, -1), 3), (2, batch, height * b, width * b, c // (b * b)))
 
 
 def patches(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
