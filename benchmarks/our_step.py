@@ -1,0 +1,50 @@
+"""Our side of `benchmarks.step`: the step of one worker, as trained, run on demand. Same protocol as `torch_peer.py`."""
+
+import argparse
+import os
+import sys
+import time
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy as np
+import tensorflow as tf
+
+from cluster.replicas import set_threads
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.image_pool import pool_draws
+from cyclegan.passes import make_passes
+from cyclegan.state import make_state
+from cyclegan.step import make_step
+
+
+def main() -> None:
+    """Warm up, then one step for each line on standard input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("size", "filters", "blocks", "batch", "threads"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--form", default="auto")
+    given = parser.parse_args()
+    set_threads(given.threads)
+    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, form=given.form)
+    train = TrainConfig(batch=given.batch)
+    state = make_state(model, train, (given.size, given.size))
+    step = make_step(make_passes(state, model, train))
+    state.assign_initial(0)
+    real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))
+    rows = np.arange(given.batch)
+
+    def run(number: int) -> float:
+        draws = tf.constant(pool_draws(0, number * given.batch, rows, given.batch, train.pool_size))
+        begin = time.perf_counter()
+        step(real, draws, tf.zeros(2), tf.constant(2e-4))[0].numpy()
+        return time.perf_counter() - begin
+
+    for number in range(2):
+        run(number)
+    print("ready", flush=True)
+    for number, _ in enumerate(sys.stdin, 2):
+        print(run(number), flush=True)
+
+
+if __name__ == "__main__":
+    main()

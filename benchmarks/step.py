@@ -1,0 +1,97 @@
+"""One full step of all four networks side by side: ours, ours with TensorFlow's own convolutions, and PyTorch's ways.
+
+    python -m benchmarks.step --torch-python /path/to/python/with/torch [--size 128 --blocks 6] [--json step.json]
+
+All contenders are alive at once and take steps in turn, so that the ratios hold while the machine's speed drifts. Times are seconds.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Contender:
+    """A process that takes one step for each line it gets."""
+
+    name: str
+    command: list[str]
+    seconds: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it and wait for the end of its warm-up."""
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=HERE.parent
+        )
+        if self._answer() != "ready":
+            sys.exit(f"{self.name} did not start: {' '.join(self.command)}")
+
+    def step(self) -> None:
+        """Take one step and note its time."""
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        self.seconds.append(float(self._answer()))
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+def contenders(given: argparse.Namespace) -> list[Contender]:
+    """Ours first; PyTorch's ways if an interpreter is given."""
+    sizes = ["--size", given.size, "--filters", given.filters, "--blocks", given.blocks, "--batch", given.batch, "--threads", given.threads]
+    sizes = [str(word) for word in sizes]
+    ours = [sys.executable, "-m", "benchmarks.our_step", *sizes]
+    result = [Contender("ours", ours), Contender("ours, plain convolutions", [*ours, "--form", "plain"])]
+    if given.torch_python:
+        torch = [given.torch_python, str(HERE / "torch_peer.py"), *sizes]
+        ways = {"eager": [], "channels last": ["--channels-last"], "compiled": ["--compile"], "both": ["--channels-last", "--compile"]}
+        result += [Contender(f"PyTorch float32, {name}", [*torch, *options]) for name, options in ways.items()]
+    return result
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--torch-python", help="interpreter that has torch")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    field_ = contenders(given)
+    for contender in field_:
+        contender.start()
+    for _ in range(given.rounds):
+        for contender in field_:
+            contender.step()
+    ours = field_[0]
+    print(
+        f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}, {given.threads} threads, {given.rounds} rounds"
+    )
+    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'median ratio to ours':>23}")
+    for contender in field_:
+        ratio = statistics.median(theirs / own for theirs, own in zip(contender.seconds, ours.seconds, strict=True))
+        times = min(contender.seconds), statistics.median(contender.seconds), max(contender.seconds)
+        print(f"{contender.name:34}" + "".join(f"{t:9.3f}" for t in times) + f"{ratio:23.2f}")
+    peers = [contender for contender in field_ if contender.name.startswith("PyTorch")]
+    if peers:
+        best = min(peers, key=lambda peer: statistics.median(peer.seconds))
+        ratio = statistics.median(theirs / own for theirs, own in zip(best.seconds, ours.seconds, strict=True))
+        print(f"ours is {ratio:.2f} times as fast as the best of PyTorch ({best.name})")
+    if given.json:
+        given.json.write_text(json.dumps({contender.name: contender.seconds for contender in field_}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
