@@ -1,5 +1,6 @@
 """Ray actors that build units, spread over all nodes; actors may die and CPUs may be taken."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from preprocess.sources import opener
 
 ATTEMPTS = 3
 START_SECONDS = 60.0
+RELEASE_SECONDS = 5.0
 
 
 class Task(NamedTuple):
@@ -71,7 +73,7 @@ class Pool:
         self._where: dict[Any, str] = {}
         self._idle: list[Any] = []
         self._deaths: Counter[str] = Counter()
-        self._shared = ray.available_resources().get("CPU", 0) < task.threads
+        self._shared = not _free(task.threads)
 
     def run(self) -> Generator[Done, None, None]:
         """Yield each unit's result as it comes. Raises UserError from a unit, or if its actors die again and again."""
@@ -149,3 +151,13 @@ class Pool:
         self._calls.clear()
         self._where.clear()
         self._idle.clear()
+
+
+def _free(cpus: int) -> bool:
+    """Whether the cluster has free CPUs; those of actors that have just ended count with a delay."""
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while ray.available_resources().get("CPU", 0) < cpus:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.1)
+    return True

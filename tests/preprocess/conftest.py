@@ -1,6 +1,5 @@
 """One small Ray for the tests of a file."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,13 +10,12 @@ from preprocess.ray_start import start_ray
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    """Two CPUs on this machine, whatever clusters are around; the environment is as before afterwards."""
-    before = dict(os.environ)
-    os.environ["RAY_ADDRESS"] = "local"
-    assert not start_ray(num_cpus=2)
-    try:
+    """Two CPUs on this machine, whatever clusters are around.
+
+    The token stays in the environment: Ray keeps the first one of a process, so the next file's Ray must have the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", "local")
+        assert not start_ray(num_cpus=2)
         yield
-    finally:
         ray.shutdown()
-        os.environ.clear()
-        os.environ.update(before)

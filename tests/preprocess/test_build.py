@@ -17,7 +17,7 @@ import pytest
 import ray
 from PIL import Image
 
-from preprocess.build import BuildProgress, build, check_source, ensure_shards, main
+from preprocess.build import BuildProgress, build, check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.decode import decode
 from preprocess.errors import UserError
@@ -30,7 +30,7 @@ COUNTS = {"trainA": 11, "trainB": 7, "testA": 2}
 ALL = sum(COUNTS.values())
 # Three pictures a shard: 4 + 3 + 1 shards.
 CONFIG = DataConfig(load_size=SIZE, crop_size=SIZE, shard_mb=3 * SIZE * SIZE * 3 / 2**20, max_rejected=0)
-needs_ray = pytest.mark.usefixtures("local_ray")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,6 @@ def test_killed_actors_are_replaced(kept: Path, reference: Path, tmp_path: Path)
     assert contents(tmp_path) == contents(reference)
 
 
-@needs_ray
 def test_actors_that_always_die_end_the_build(kept: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
@@ -174,7 +173,6 @@ def test_a_full_cluster_does_not_stop_a_build(kept: Path, reference: Path, tmp_p
     assert contents(tmp_path) == contents(reference)
 
 
-@needs_ray
 def test_broken_pictures(source: Path, tmp_path: Path) -> None:
     (source / "trainA" / "004.png").write_bytes(b"")
     (source / "testA" / "000.jpg").write_text("no picture")
@@ -191,7 +189,6 @@ def test_broken_pictures(source: Path, tmp_path: Path) -> None:
     assert "data.max_rejected = 0.05" in wrong(lambda: build(str(source), out, config(source, max_rejected=0.05)))
 
 
-@needs_ray
 def test_an_actor_tells_what_a_user_must_change(source: Path, tmp_path: Path) -> None:
     def hide(progress: BuildProgress) -> None:
         if (source / "trainB").exists():
@@ -201,7 +198,6 @@ def test_an_actor_tells_what_a_user_must_change(source: Path, tmp_path: Path) ->
     assert "was listed but cannot be read on" in text and "every node must see the source" in text
 
 
-@needs_ray
 def test_too_many_threads(kept: Path, tmp_path: Path) -> None:
     text = wrong(lambda: build(str(kept), tmp_path, config(kept, threads=3)))
     assert text == "data.threads = 3, but the largest node has 2 CPUs: use 2 or fewer"
@@ -261,36 +257,6 @@ def test_damaged_shards_are_not_trained_on(kept: Path, reference: Path, tmp_path
         assert f"{shard} has" in wrong(act)
     (folder / NAME).unlink()
     assert "delete this one and build it again" in wrong(lambda: ensure_shards(config(kept), tmp_path))
-
-
-def test_wrong_sources_are_found_without_ray(source: Path, tmp_path: Path) -> None:
-    check_source(config(source))
-    for path in (source / "trainB").iterdir():
-        path.unlink()
-    for act in (check_source, lambda config: ensure_shards(config, tmp_path / "shards")):
-        assert "no pictures in trainB" in wrong(lambda act=act: act(config(source)))  # type: ignore[misc]
-        assert "does not exist" in wrong(lambda act=act: act(config(tmp_path / "absent")))  # type: ignore[misc]
-    assert not (tmp_path / "shards").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["absent", "out"], 'error: data.source = "absent" does not exist: name a folder that holds trainA and trainB'),
-        (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 8"),
-        (
-            ["absent", "out", "--threads", "many"],
-            "error: --threads = many: input should be a valid integer, unable to parse string as an integer",
-        ),
-    ],
-)
-def test_command_mistakes(
-    arguments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    assert capsys.readouterr().err == line + "\n"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path) -> None:

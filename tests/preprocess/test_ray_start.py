@@ -58,6 +58,7 @@ def report(environment: dict[str, str]) -> str:
     return run.stdout
 
 
+@pytest.mark.process
 def test_starts_alone_quietly_with_its_own_token(environment: dict[str, str]) -> None:
     (Path(environment["RAY_TMPDIR"]) / "ray").mkdir()
     # What a cluster that is gone leaves behind.

@@ -1,0 +1,52 @@
+"""What a user gets wrong is told before Ray starts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from preprocess.build import check_source, ensure_shards, main
+from preprocess.config import DataConfig
+from preprocess.errors import UserError
+
+
+def wrong(act: Callable[[], object]) -> str:
+    """The one line of a UserError."""
+    with pytest.raises(UserError) as error:
+        act()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for split in ("trainA", "trainB"):
+        (source / split).mkdir(parents=True)
+        (source / split / "0.jpg").write_bytes(b"listed, not read")
+    check_source(DataConfig(source=str(source)))
+    for path in (source / "trainB").iterdir():
+        path.unlink()
+    for act in (check_source, lambda config: ensure_shards(config, tmp_path / "shards")):
+        assert "no pictures in trainB" in wrong(lambda act=act: act(DataConfig(source=str(source))))  # type: ignore[misc]
+        assert "does not exist" in wrong(lambda act=act: act(DataConfig(source=str(tmp_path / "absent"))))  # type: ignore[misc]
+    assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["absent", "out"], 'error: data.source = "absent" does not exist: name a folder that holds trainA and trainB'),
+        (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 8"),
+        (
+            ["absent", "out", "--threads", "many"],
+            "error: --threads = many: input should be a valid integer, unable to parse string as an integer",
+        ),
+    ],
+)
+def test_command_mistakes(
+    arguments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == line + "\n"
+    assert list(tmp_path.iterdir()) == []
