@@ -79,7 +79,7 @@ def main() -> None:
     print(
         f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}, {given.threads} threads, {given.rounds} rounds"
     )
-    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'median ratio to ours':>23}")
+    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}")
     for contender in field_:
         ratio = statistics.median(theirs / own for theirs, own in zip(contender.seconds, ours.seconds, strict=True))
         times = min(contender.seconds), statistics.median(contender.seconds), max(contender.seconds)

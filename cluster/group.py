@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.board import Board, News, Outcome
 from cluster.job import Job
@@ -79,7 +80,8 @@ def run_group(job: Job, group: Group, preload: Preload, show: Callable[[News], N
 
     Returns the last news; without an outcome in it, the reason is put there.
     """
-    board = Board.remote()  # type: ignore[attr-defined]
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # lost only with the driver itself
+    board = Board.options(scheduling_strategy=here).remote()  # type: ignore[attr-defined]
     fit = _Fit(replace(job, board=board), group, preload)
     fit.start()
     asked = False

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from preprocess.synthetic import write_dataset
 from tests.cluster.launch import Launch, wait_for_step
@@ -59,9 +60,20 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+def write_pictures(source: Path, count: int = 150) -> None:
+    """Large pictures, so that building takes longer than starting an actor on the other host; drawn once, then linked."""
+    write_dataset(source.with_name("small"), pictures=2, test=1)
+    for split in ("trainA", "trainB"):
+        (source / split).mkdir(parents=True)
+        large = source.with_name(f"{split}.png")
+        Image.open(source.with_name("small") / split / "00000.jpg").resize((1500, 1500)).save(large)
+        for number in range(count):
+            (source / split / f"{number:03d}.png").hardlink_to(large)
+
+
 def test_a_node_is_lost_and_returns(cluster: Cluster, tmp_path: Path) -> None:
     source, run = tmp_path / "pictures", tmp_path / "runs/two"
-    write_dataset(source, pictures=40, test=4)
+    write_pictures(source)
     values = {
         "data.source": source,
         "data.load_size": 72,
