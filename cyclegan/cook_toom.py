@@ -5,12 +5,13 @@ Winograd, Arithmetic Complexity of Computations (1980), brought to neural networ
 
 from fractions import Fraction
 from functools import cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Matrix = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.floating]
 
 # Points with their reciprocals, of both signs: the float32 error of F(4, 3) is 3e-6 of the output's deviation; 0, ±1, ±2 give 1e-5.
 POINTS = [Fraction(p) for p in ("0", "1", "-1", "1/2", "-2", "-1/2")]
@@ -37,7 +38,7 @@ def cook_toom(m: int, r: int) -> Transforms:
     rows = []
     for p in points:
         others = [q for q in points if q != p]
-        scale = np.prod([p - q for q in others])
+        scale = prod(p - q for q in others)
         rows.append([c / scale for c in _product(others)] + [Fraction(0)])
     lagrange = np.array([*rows, vanishing], float)
     kernel = _values(points, r)

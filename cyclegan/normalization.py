@@ -2,8 +2,6 @@
 
 import tensorflow as tf
 
-from cyclegan.barrier import barrier
-
 EPSILON = 1e-5
 
 
@@ -24,10 +22,10 @@ def instance_norm(x: tf.Tensor, slope: float | None) -> tf.Tensor:
             # x̂ is made again: cheaper than keeping another activation in memory.
             normal = (x - mean) * inverse
             dz = dy if slope is None else tf.where(normal > 0, dy, slope * dy)
-            return barrier(inverse * (dz - _mean(dz) - normal * _mean(dz * normal)))
+            return inverse * (dz - _mean(dz) - normal * _mean(dz * normal))
 
         normal = centred * inverse
-        return barrier(normal if slope is None else tf.maximum(normal, slope * normal)), gradient
+        return normal if slope is None else tf.maximum(normal, slope * normal), gradient
 
     return normalise(x)
 
