@@ -1,6 +1,7 @@
 """Convolutions of both directions at once.
 
-Letters: B pictures, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction.
+Letters: B pictures, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction;
+the plain form also takes one direction alone, as inference needs.
 """
 
 from collections.abc import Callable
