@@ -8,13 +8,12 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit
 # Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install demo test check chaos lock clean
+.PHONY: help install demo test check lock clean
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
-	@echo "make test    all tests but the long ones"
+	@echo "make test    all tests (under 15 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
-	@echo "make chaos   the long tests that break things at random"
 
 install: $(INSTALLED)
 
@@ -35,13 +34,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not process and not chaos"
+	$(BIN)/python -m pytest -m "not process"
 
 test: check
 	$(BIN)/python -m pytest -m process --durations=10
-
-chaos: install
-	$(BIN)/python -m pytest -m chaos
 
 lock:
 	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
