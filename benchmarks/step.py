@@ -76,9 +76,8 @@ def main() -> None:
         for contender in field_:
             contender.step()
     ours = field_[0]
-    print(
-        f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}, {given.threads} threads, {given.rounds} rounds"
-    )
+    sizes = f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}"
+    print(f"{sizes}, {given.threads} threads, {given.rounds} rounds")
     print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}")
     for contender in field_:
         ratio = statistics.median(theirs / own for theirs, own in zip(contender.seconds, ours.seconds, strict=True))

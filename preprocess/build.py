@@ -240,7 +240,7 @@ def _config(given: argparse.Namespace) -> DataConfig:
     names = ("source", "load_size", "threads", "build_actors", "max_rejected", "shard_mb")
     try:
         # The crop is no matter of a build; it only must fit.
-        return DataConfig.model_validate({**{name: getattr(given, name) for name in names}, "crop_size": 8})
+        return DataConfig.model_validate({**{name: getattr(given, name) for name in names}, "crop_size": 24})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][-1]) if first["loc"] else "settings"

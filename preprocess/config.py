@@ -10,8 +10,10 @@ class DataConfig(BaseModel):
 
     source: str = Field("", description="folder with trainA, trainB, testA, testB, or a folder of finished shards")
     shards: str = Field("", description="folder that keeps shards by fingerprint; empty: `shards` below run.storage")
-    load_size: int = Field(286, ge=8, le=4096, description="pixels a side to which pictures are resized before cropping")
-    crop_size: int = Field(256, ge=8, le=4096, description="pixels a side of the square crop that the networks see; a multiple of 4")
+    load_size: int = Field(286, ge=24, le=4096, description="pixels a side to which pictures are resized before cropping")
+    crop_size: int = Field(
+        256, ge=24, le=4096, description="pixels a side of the square crop that the networks see; a multiple of 4, 24 or more"
+    )
     flip: bool = Field(True, description="mirror half of the crops left to right")
     threads: int = Field(1, ge=1, le=64, description="decoding threads of one build actor, also the CPUs that it asks Ray for")
     build_actors: int = Field(0, ge=0, description="build actors over all nodes; 0: one for every `threads` CPUs of the cluster")

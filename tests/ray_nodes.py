@@ -56,15 +56,8 @@ class Node:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def stop(self) -> None:
-        """End the node and its processes by their group: `ray stop` would end every cluster on this machine."""
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
-        self.kill()
-
     def kill(self) -> None:
-        """SIGKILL to the raylet and everything that the node started."""
+        """SIGKILL to the raylet and all that the node started, by their group: `ray stop` would end every cluster on this machine."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
@@ -113,4 +106,4 @@ def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | N
         wait_for(f"http://127.0.0.1:{agent}/api/healthz", head)
         yield Head(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", dict(environment))
     finally:
-        head.stop()
+        head.kill()

@@ -46,7 +46,7 @@ class Cluster:
     def stop(self) -> None:
         """End all nodes, the head last."""
         for node in reversed(self.nodes.values()):
-            node.stop()
+            node.kill()
 
 
 @pytest.fixture

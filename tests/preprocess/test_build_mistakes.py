@@ -36,7 +36,7 @@ def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
     ("arguments", "line"),
     [
         (["absent", "out"], 'error: data.source = "absent" does not exist: name a folder that holds trainA and trainB'),
-        (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 8"),
+        (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 24"),
         (
             ["absent", "out", "--threads", "many"],
             "error: --threads = many: input should be a valid integer, unable to parse string as an integer",
