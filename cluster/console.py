@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from preprocess.build import BuildProgress
 from rich.console import Console
 
 from cluster.board import News, Progress, WorkerInfo
+from preprocess.build import BuildProgress
 
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be redrawn, as in a job's log
 

@@ -102,6 +102,7 @@ class Reporter:
         self._posted = -self.INTERVAL
         self._answer: Any = None
         self._seconds = self._waited = 0.0
+        self._steps = 0
         self._trained = 0.0
         self._stop = False
 
@@ -111,7 +112,8 @@ class Reporter:
 
     def __call__(self, moment: Moment) -> None:
         """Post, if due."""
-        share = self.SMOOTHING if self._seconds else 1.0
+        self._steps += 1
+        share = max(self.SMOOTHING, 1 / self._steps)  # a plain mean at first
         self._seconds += share * (moment.seconds - self._seconds)
         self._waited += share * (moment.waited - self._waited)
         self._trained += moment.seconds
