@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.board import Board, News, Outcome
 from cluster.job import Job
+from cluster.paths import RunPaths
 from preprocess.quiet import quiet_stderr
 
 POLL_SECONDS = 0.2
@@ -122,7 +124,8 @@ class _Fit(threading.Thread):
             trainer = TensorflowTrainer(train_loop, train_loop_config={"job": self._job}, **_configs(self._job, self._group))
             trainer.fit()
         except Exception as error:  # whatever stops the group is told in one line by the main thread
-            self.error = _last_line(error)
+            self.error = f"{_last_line(error)} (all of it is in {RunPaths(self._job.run).failure})"
+            RunPaths(self._job.run).failure.write_text(traceback.format_exc())
 
 
 def _configs(job: Job, group: Group) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def _configs(job: Job, group: Group) -> dict[str, Any]:
         # A folder for each launch: Ray's own index of a run may be torn by a crash and then fails every later start.
         "run_config": RunConfig(
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
-            storage_path=str(job.run / "ray"),
+            storage_path=str(RunPaths(job.run).ray),
             failure_config=FailureConfig(max_failures=job.config.cluster.max_restarts),
             worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "2"}},
         ),

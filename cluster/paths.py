@@ -31,6 +31,11 @@ class RunPaths:
         return self.run / "events"
 
     @property
+    def failure(self) -> Path:
+        """Why the last launch that failed did, in full."""
+        return self.run / "failure.txt"
+
+    @property
     def samples(self) -> Path:
         """Picture grids."""
         return self.run / "samples"

@@ -134,7 +134,7 @@ def _conclude(news: News, config: Config, run: Path, screen: Screen) -> int:
             f"start again with a train.learning_rate below {config.train.learning_rate:g}"
         )
         return FAILED
-    fail(f"{outcome.reason}; {newest}; logs of the workers are in Ray's session folder")
+    fail(f"{outcome.reason}; {newest}")
     return FAILED
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,10 @@ class Node:
 
     process: subprocess.Popen[bytes]
     log: Path
+
+    def holds(self, pid: int) -> bool:
+        """Whether a process is a descendant of the node."""
+        return any(parent.pid == self.process.pid for parent in psutil.Process(pid).parents())
 
     def kill(self) -> None:
         """SIGKILL to the raylet and all that the node started, by their group: `ray stop` would end every cluster on this machine."""

@@ -1,5 +1,6 @@
 """Each mistake of a user costs one clear line on standard error and exit code 2, before any worker starts."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,3 +67,11 @@ def test_batch_larger_than_domain(source: Path, tmp_path: Path) -> None:
     sizes = ["--data.load_size", "40", "--data.crop_size", "32"]
     line = run(["--data.source", str(source), *sizes, "--train.batch", "4"], tmp_path)
     assert line == (f"error: train.batch = 4, but domain B has 3 pictures ({source}/trainB): use 3 or fewer, or add pictures")
+
+
+@pytest.mark.process
+def test_gpu_where_there_is_none(source: Path, tmp_path: Path) -> None:
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine has a GPU")
+    line = run(["--data.source", str(source), "--cluster.device", "gpu"], tmp_path)
+    assert line.startswith("error: cluster.workers = 1 with 1 CPU and a GPU each, but this machine has")

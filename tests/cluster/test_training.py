@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,6 +156,22 @@ def test_interrupted_then_killed_job_goes_on(undisturbed: Path, head: Head, argu
     assert int(last.wait_for(r"resuming run stopped at step (\d+)")[0][1]) >= int(stopped[1]) + 40
     assert re.findall(r"cache hits (\d), misses (\d)", last.end(0)) == [("4", "0")] * WORKERS
     assert_equal_runs(undisturbed, run, STEPS)
+
+
+def test_losses_that_are_no_numbers_stop_the_run(head: Head, arguments: list[str], storage: Path) -> None:
+    values = ["--run.name", "diverged", "--train.learning_rate", "1e30", "--cluster.workers", "1", "--train.batch", "2"]
+    launch = Launch([*arguments, *values], {**head.environment, "RAY_ADDRESS": head.address})
+    output = launch.end(1)
+    assert re.search(
+        r"error: the losses are no longer finite at step \d+ \(G_AB = .*start again with a train.learning_rate below 1e\+30", output
+    )
+    assert "Traceback" not in output
+
+
+@pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="training on a GPU needs one")
+def test_training_on_a_gpu(arguments: list[str], storage: Path) -> None:
+    values = ["--run.name", "gpu", "--cluster.device", "gpu", "--cluster.workers", "1", "--train.steps", "20"]
+    assert "finished: 20 steps" in Launch([*arguments, *values]).end(0)
 
 
 def test_translate_writes_the_test_folder(undisturbed: Path, source: Path, tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from PIL import Image
 
 from preprocess.synthetic import write_dataset
 from tests.cluster.launch import Launch, wait_for_step
-from tests.hosts import Host, need_namespaces, running_hosts
-from tests.ray_nodes import Node, clean_environment, start_node
+from tests.hosts import Host, running_hosts
+from tests.ray_nodes import Node, clean_environment, free_ports, start_node
 
 pytestmark = pytest.mark.process
-PORT = 6379
 STEPS = 150
 
 
@@ -26,7 +25,8 @@ class Cluster:
 
     def __init__(self, hosts: list[Host], folder: Path) -> None:
         self.hosts, self._folder = hosts, folder
-        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{PORT}"}
+        (self._port,) = free_ports(1)
+        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
         self.nodes: dict[Host, Node] = {}
         for host in hosts:
             self.start(host)
@@ -34,13 +34,14 @@ class Cluster:
     def start(self, host: Host) -> None:
         """Start the host's node; a node that cannot reach the head yet keeps trying for a while."""
         head = host is self.hosts[0]
-        where = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
+        where = ["--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
         options = [
             *(where if head else [f"--address={self.environment['RAY_ADDRESS']}"]),
             "--num-cpus=1",
             f"--node-ip-address={host.address}",
+            f"--dashboard-agent-listen-port={free_ports(1)[0]}",
         ]
-        log = self._folder / f"{host.name}-{time.monotonic_ns()}.log"
+        log = self._folder / f"{host.address}-{time.monotonic_ns()}.log"
         self.nodes[host] = start_node(log, self.environment, options, host.prefix)
 
     def stop(self) -> None:
@@ -51,7 +52,6 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    need_namespaces()
     with ExitStack() as stack:
         hosts = stack.enter_context(running_hosts(2))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rc"))  # short: Unix sockets have 107 bytes
@@ -98,9 +98,9 @@ def test_a_node_is_lost_and_returns(cluster: Cluster, tmp_path: Path) -> None:
         workers = launch.workers(2)
         assert {worker[3] for worker in workers} == {first.address, second.address}
         for worker in workers:
-            host = first if worker[3] == first.address else second
-            assert host.holds(int(worker[2]))
-            assert all(host.holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
+            node = cluster.nodes[first if worker[3] == first.address else second]
+            assert node.holds(int(worker[2]))
+            assert all(node.holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
         (log,) = (tmp_path / "runs/shards").glob("*/build.json")
         assert len(json.loads(log.read_text())["nodes"]) == 2, "build actors ran on both nodes"
 
