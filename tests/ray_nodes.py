@@ -68,11 +68,11 @@ class Node:
         self.process.wait(30)
 
 
-def start_node(log: Path, environment: Mapping[str, str], options: Sequence[str], prefix: Sequence[str] = ()) -> Node:
-    """`ray start --block` with options, behind `prefix` (such as `ip netns exec h1`), in this project's folder."""
+def start_node(log: Path, environment: Mapping[str, str], options: Sequence[str], prefix: Sequence[str] = (), folder: Path = ROOT) -> Node:
+    """`ray start --block` with options, behind `prefix` (such as `ip netns exec h1`), in `folder`."""
     command = [*prefix, RAY, "start", "--block", STORE, "--disable-usage-stats", *options]
     with log.open("wb") as out:
-        return Node(subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=out, stderr=out, start_new_session=True), log)
+        return Node(subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=out, stderr=out, start_new_session=True), log)
 
 
 def wait_for(url: str, node: Node, status: int = 200, seconds: float = 120) -> None:

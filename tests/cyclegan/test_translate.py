@@ -15,7 +15,7 @@ from preprocess.decode import BrokenPicture, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
-AWKWARD = Path(os.environ.get("RINGCYCLE_DATA", "../shared/data")) / "awkward"
+AWKWARD = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data")) / "awkward"
 
 
 def save(path: Path, height: int, width: int) -> Path:
@@ -76,7 +76,7 @@ def test_one_picture_to_each_kind_of_file(tmp_path: Path, capsys: pytest.Capture
     assert "1 translated, 0 skipped" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not AWKWARD.is_dir(), reason=f"no folder {AWKWARD}; RINGCYCLE_DATA names its parent")
+@pytest.mark.skipif(not AWKWARD.is_dir(), reason=f"no folder {AWKWARD}; RINGCYCLE_TEST_DATA names its parent")
 def test_awkward_pictures_come_out_in_their_size_or_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run")
     assert translate("--checkpoint", tmp_path / "run", "--direction", "BtoA", AWKWARD, tmp_path / "out") == 1

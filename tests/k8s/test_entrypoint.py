@@ -1,17 +1,9 @@
 """The entrypoint of the rendered RayJob, run for real by `ray job submit` on a cluster of a head and a worker node."""
 
-import os
-import secrets
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +11,9 @@ from typing import Any
 import pytest
 
 from preprocess.synthetic import write_dataset
+from tests.ray_nodes import RAY, answer, clean_environment, free_ports, start_node, wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
-RAY = str(Path(sys.executable).with_name("ray"))
 
 
 @dataclass(frozen=True)
@@ -31,44 +23,6 @@ class Cluster:
     dashboard: str
     environment: dict[str, str]
     storage: Path
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; held together, so that all differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
-def answer(url: str) -> int:
-    """HTTP status of a request without a token; 0 if nobody listens."""
-    try:
-        with urllib.request.urlopen(url, timeout=15) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-def wait_until_well(url: str, node: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while answer(url) != 200:
-        if node.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"a Ray node did not come up:\n{log.read_text()}")
-        time.sleep(0.5)
-
-
-def stop(node: subprocess.Popen[bytes]) -> None:
-    """End one node and its processes by their group: `ray stop` would end every cluster on this machine."""
-    node.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        node.wait(30)
-    with suppress(ProcessLookupError):
-        os.killpg(node.pid, signal.SIGKILL)
-    node.wait(30)
 
 
 @pytest.fixture
@@ -89,23 +43,18 @@ def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None]) -> It
         here = {"DATA__SOURCE": storage / "data", "RUN__STORAGE": storage / "runs"}
         length = {"CLUSTER__WORKERS": 1, "TRAIN__STEPS": 2, "RUN__CHECKPOINT_EVERY": 1, "RUN__SAMPLE_EVERY": 2}
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
-            "PATH": f"{Path(RAY).parent}{os.pathsep}{os.environ['PATH']}",
+            **clean_environment(),
             "PYTHONPATH": str(image),
             "RAY_AUTH_MODE": spec["authOptions"]["mode"],
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
             **{variable["name"]: variable["value"] for variable in container["env"]},
             **{f"RINGCYCLE_{name}": str(value) for name, value in (small | here | length).items()},
         }
 
         def start(name: str, agent: int, *options: str) -> None:
-            store = f"--object-store-memory={200 * 2**20}"
-            command = [RAY, "start", "--block", f"--dashboard-agent-listen-port={agent}", store, "--disable-usage-stats", *options]
-            log = root / f"{name}.log"
-            with log.open("wb") as out:
-                node = subprocess.Popen(command, cwd=image, env=environment, stdout=out, stderr=out, start_new_session=True)
-            nodes.callback(stop, node)
-            wait_until_well(f"http://127.0.0.1:{agent}{health}", node, log)
+            words = [f"--dashboard-agent-listen-port={agent}", *options]
+            node = start_node(root / f"{name}.log", environment, words, folder=image)
+            nodes.callback(node.kill)
+            wait_for(f"http://127.0.0.1:{agent}{health}", node)
 
         bound = [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         start("head", head_agent, "--head", *bound, f"--temp-dir={root / 'ray'}", f"--num-cpus={head['rayStartParams']['num-cpus']}")

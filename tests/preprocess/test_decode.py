@@ -19,9 +19,9 @@ from preprocess.decode import EXTENSIONS, BrokenPicture, UInt8, decode
 # pytest resets the filter that decode.py sets; a test below runs without pytest to see that nothing leaks.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-DATA = Path(os.environ.get("RINGCYCLE_DATA", "../shared/data"))
+DATA = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data"))
 AWKWARD = sorted(path for path in (DATA / "awkward").glob("*") if path.suffix.lower() in EXTENSIONS)
-needs_data = pytest.mark.skipif(not AWKWARD, reason=f"no pictures in {DATA / 'awkward'}; RINGCYCLE_DATA names the folder")
+needs_data = pytest.mark.skipif(not AWKWARD, reason=f"no pictures in {DATA / 'awkward'}; RINGCYCLE_TEST_DATA names the folder")
 
 BROKEN = {
     "broken.png": "no picture",
