@@ -37,7 +37,7 @@ from preprocess.feed import Feed
 from preprocess.manifest import Manifest
 
 
-def train_loop(settings: dict[str, Job]) -> None:
+def trainrun_steps(settings: dict[str, Job]) -> None:
     """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
     job = settings["job"]
     try:
@@ -107,7 +107,7 @@ def _train(job: Job) -> None:
             ]
         if reporter:
             due.append(reporter)
-        outcome = _loop(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
+        outcome = run_steps(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
         checkpointer.wait()
         if log:
             log.close()
@@ -133,7 +133,7 @@ def _step_of(checkpoint: Path | None) -> int:
     return read_index(checkpoint).step if checkpoint else 0
 
 
-def _loop(
+def run_steps(
     program: Program,
     feed: Feed,
     schedule: Schedule,

@@ -17,7 +17,22 @@ import pytest
 from cyclegan.checkpoint_files import read_arrays, verify
 from tests.ray_nodes import ROOT, clean_environment
 
+SMALL = {
+    "data.load_size": "72",
+    "data.crop_size": "64",
+    "model.filters": "8",
+    "model.blocks": "1",
+    "model.discriminator_filters": "8",
+    "train.batch": "1",
+}
+"""Sizes of the tests' networks; all runs of these sizes share their compiled programs."""
+
 WORKER = re.compile(r"worker (\d+): process (\d+) on (\S+), cores ([\d, ]+), feed ([\d, ]+), ready at step ([\d,]+)")
+
+
+def options(values: Mapping[str, object]) -> list[str]:
+    """The command line that sets these fields."""
+    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
 
 
 class Launch:

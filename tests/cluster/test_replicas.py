@@ -15,28 +15,35 @@ from tests.ray_nodes import ROOT, free_ports
 pytestmark = pytest.mark.process
 
 
-def train(workers: int, dtype: str, folder: Path) -> list[dict[str, Any]]:
-    """Arrays that each worker saved after its steps."""
+def train(workers: int, folder: Path) -> list[Path]:
+    """Where each worker saved its arrays, but for the type and suffix in the name."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     processes, outputs = [], []
     for rank in range(workers):
-        outputs.append(folder / f"{dtype}-{workers}-{rank}.npz")
+        outputs.append(folder / f"{workers}-{rank}")
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "tests.cluster.two_workers", dtype, str(outputs[-1])]
+        command = [sys.executable, "-m", "tests.cluster.two_workers", str(outputs[-1])]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
     try:
         assert [process.wait(240) for process in processes] == [0] * workers
     finally:
         for process in processes:
             process.kill()
-    return [dict(np.load(output)) for output in outputs]
+    return outputs
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Of the one worker, then of the two."""
     folder = tmp_path_factory.mktemp("workers")
-    return request.param, train(1, request.param, folder)[0], train(2, request.param, folder)
+    return [*train(1, folder), *train(2, folder)]
+
+
+@pytest.fixture(params=["float32", "float64"])
+def runs(request: pytest.FixtureRequest, outputs: list[Path]) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    one, *two = (dict(np.load(f"{output}-{request.param}.npz")) for output in outputs)
+    return request.param, one, two
 
 
 def test_both_workers_hold_the_same(runs: tuple[str, dict[str, Any], list[dict[str, Any]]]) -> None:

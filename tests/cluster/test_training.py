@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from preprocess.synthetic import write_dataset
-from tests.cluster.launch import Launch, assert_equal_runs, wait_for_metrics, wait_for_step
-from tests.ray_nodes import ROOT, Head, running_head
+from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_metrics, wait_for_step
+from tests.ray_nodes import RAY, ROOT, Head, running_head
 
 pytestmark = pytest.mark.process
 PORTRAITS = Path(os.environ.get("RINGCYCLE_TEST_DATA", ROOT.parent / "shared/data")) / "congress_faces"
@@ -49,24 +49,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def arguments(source: Path, storage: Path) -> list[str]:
+def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
     """64×64, small networks, 2 workers, 200 steps."""
-    values = {
-        "data.source": source,
-        "data.load_size": 72,
-        "data.crop_size": 64,
-        "model.filters": 8,
-        "model.blocks": 2,
-        "model.discriminator_filters": 8,
-        "train.steps": STEPS,
-        "run.storage": storage,
-        "run.checkpoint_every": 20,
-        "run.keep": 100,
-        "run.log_every": 1,
-        "cluster.workers": WORKERS,
-        "cluster.compile_cache": storage / "programs",
-    }
-    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "run.log_every": 1, "cluster.workers": WORKERS}
+    return options({**SMALL, **length, "data.source": source, "run.storage": storage, "cluster.compile_cache": programs})
 
 
 @pytest.fixture(scope="module")
@@ -129,43 +115,52 @@ def test_killed_worker_and_feed_actor(undisturbed: Path, head: Head, arguments: 
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
 
 
-def test_interrupted_then_killed_job_goes_on(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
-    run, command = storage / "stopped", [*arguments, "--run.name", "stopped"]
-    environment = {**head.environment, "RAY_ADDRESS": head.address}
+def test_job_stopped_killed_and_submitted_again(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
+    run, command = storage / "demo", ["--config", "configs/demo.toml", *arguments, "--run.name", "demo"]
 
-    interrupted = Launch(command, environment)
-    interrupted.workers(WORKERS)
+    submit(head, "first", "--no-wait", *command)
     wait_for_metrics(run, 25)
-    interrupted.process.send_signal(signal.SIGINT)
-    output = interrupted.end(75)
-    stopped = re.search(r"stopped at step (\d+); the newest checkpoint is \S+/step-(\d+); the same command goes on from there", output)
-    assert stopped
-    assert int(stopped[1]) == int(stopped[2]) < STEPS
+    job(head, "stop", "first")
+    wait_for_step(run, 25)  # from the checkpoint that the stop leaves, between those of every 20 steps
+    stopped = int(max(folder.name for folder in run.glob("checkpoints/step-????????"))[5:])
+    assert stopped % 20, "the stop itself left a checkpoint"
 
-    killed = Launch(command, environment)
-    assert killed.wait_for(r"resuming run stopped at step (\d+)")[0][1] == stopped[1]
+    killed = Launch(command, {**head.environment, "RAY_ADDRESS": head.address})
+    assert int(killed.wait_for(r"resuming run demo at step (\d+)")[0][1]) == stopped
     workers = killed.workers(WORKERS)
-    wait_for_step(run, int(stopped[1]) + 40)
+    wait_for_step(run, stopped + 40)
     killed.kill()
     deadline = time.monotonic() + 60
     while any(psutil.pid_exists(int(worker[2])) for worker in workers):
         assert time.monotonic() < deadline, "workers outlive their job"
         time.sleep(0.1)
 
-    last = Launch(command, environment)
-    assert int(last.wait_for(r"resuming run stopped at step (\d+)")[0][1]) >= int(stopped[1]) + 40
-    assert re.findall(r"cache hits (\d), misses (\d)", last.end(0)) == [("4", "0")] * WORKERS
+    output = submit(head, "last", *command)
+    assert re.search(r"resuming run demo at step \d+", output)
+    assert re.findall(r"cache hits (\d), misses (\d)", output) == [("4", "0")] * WORKERS
+    assert f"finished: {STEPS} steps" in output
     assert_equal_runs(undisturbed, run, STEPS)
 
 
-def test_losses_that_are_no_numbers_stop_the_run(head: Head, arguments: list[str], storage: Path) -> None:
-    values = ["--run.name", "diverged", "--train.learning_rate", "1e30", "--cluster.workers", "1", "--train.batch", "2"]
-    launch = Launch([*arguments, *values], {**head.environment, "RAY_ADDRESS": head.address})
-    output = launch.end(1)
-    assert re.search(
-        r"error: the losses are no longer finite at step \d+ \(G_AB = .*start again with a train.learning_rate below 1e\+30", output
-    )
+def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> None:
+    output = submit(head, "inside", *arguments, "--run.storage", "runs", succeeds=False)
+    assert "error: run.storage = runs lies in the job's working directory, an unpacked copy that vanishes with the job" in output
     assert "Traceback" not in output
+
+
+def job(head: Head, *words: str, succeeds: bool = True) -> str:
+    """What `ray job …` prints."""
+    command = [RAY, "job", words[0], "--address", head.dashboard, *words[1:]]
+    done = subprocess.run(command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=400)
+    assert (done.returncode == 0) == succeeds, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def submit(head: Head, name: str, *arguments: str, succeeds: bool = True) -> str:
+    """What `ray job submit --working-dir . -- python -m cluster.train …` prints; with `--no-wait` first, what the submission does."""
+    wait = ["--no-wait"] if arguments[0] == "--no-wait" else []
+    entrypoint = ["python", "-m", "cluster.train", *arguments[len(wait) :]]
+    return job(head, "submit", "--submission-id", name, *wait, "--working-dir", ".", "--", *entrypoint, succeeds=succeeds)
 
 
 @pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="training on a GPU needs one")

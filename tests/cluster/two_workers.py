@@ -1,10 +1,12 @@
-"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Arguments: dtype, output."""
+"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Argument: where to save."""
 
 import json
 import os
 import sys
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
@@ -14,18 +16,24 @@ from cyclegan.passes import make_passes
 from cyclegan.state import make_state
 from cyclegan.step import make_step
 
-SIZE, GLOBAL_BATCH, STEPS = 32, 2, 3
+SIZE, GLOBAL_BATCH, STEPS = 24, 2, 3
 
 
-def main(dtype: tf.DType, output: str) -> None:
+def main(output: str) -> None:
     configuration = json.loads(os.environ["TF_CONFIG"])
     rank, workers = configuration["task"]["index"], len(configuration["cluster"]["worker"])
     set_threads(1)
     strategy = make_strategy(60.0, gpu=False)
-    model = ModelConfig(filters=8, blocks=1, discriminator_filters=8, form="plain")
-    train = TrainConfig(batch=GLOBAL_BATCH // workers, pool_size=0)
-    state = make_state(model, train, (SIZE, SIZE), dtype)
-    passes = make_passes(state, model, train)
+    for dtype in (tf.float32, tf.float64):
+        np.savez(f"{output}-{dtype.name}.npz", **train(strategy, rank, workers, dtype))
+
+
+def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.DType) -> dict[str, npt.NDArray[Any]]:
+    """The first gradients, and the learners after all steps."""
+    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
+    config = TrainConfig(batch=GLOBAL_BATCH // workers, pool_size=0)
+    state = make_state(model, config, (SIZE, SIZE), dtype)
+    passes = make_passes(state, model, config)
     step = make_step(passes, mean_over_workers, runner(strategy))
     state.assign_initial(0)
     rows = np.arange(GLOBAL_BATCH)[rank::workers]
@@ -36,10 +44,10 @@ def main(dtype: tf.DType, output: str) -> None:
         step(tf.constant(pictures), tf.constant(draws), tf.zeros(2, dtype), tf.constant(2e-4))
         if number == 0:
             # Adam's first moment after one step is (1 - beta1) times the exchanged gradient.
-            saved["generator gradient"] = state.generators.first.numpy() / (1 - train.beta1)
-            saved["discriminator gradient"] = state.discriminators.first.numpy() / (1 - train.beta1)
-    np.savez(output, **saved, **state.shared_arrays())
+            saved["generator gradient"] = state.generators.first.numpy() / (1 - config.beta1)
+            saved["discriminator gradient"] = state.discriminators.first.numpy() / (1 - config.beta1)
+    return {**saved, **state.shared_arrays()}
 
 
 if __name__ == "__main__":
-    main(tf.as_dtype(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from preprocess.synthetic import write_dataset
+from tests.cluster.launch import SMALL
 from tests.ray_nodes import RAY, answer, clean_environment, free_ports, start_node, wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
@@ -26,7 +27,7 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None]) -> Iterator[Cluster]:
+def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None], programs: Path) -> Iterator[Cluster]:
     """Started as KubeRay does: in the image's working directory, with the pods' variables, a token and a head without CPUs."""
     spec = documents["RayJob"]["spec"]["rayClusterSpec"]
     head = spec["headGroupSpec"]
@@ -39,15 +40,14 @@ def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None]) -> It
         image, storage = root / "image", root / "storage"
         image.mkdir()
         fill_image(image)
-        small = {"MODEL__FILTERS": 4, "MODEL__BLOCKS": 1, "MODEL__DISCRIMINATOR_FILTERS": 4, "DATA__LOAD_SIZE": 36, "DATA__CROP_SIZE": 32}
-        here = {"DATA__SOURCE": storage / "data", "RUN__STORAGE": storage / "runs"}
-        length = {"CLUSTER__WORKERS": 1, "TRAIN__STEPS": 2, "RUN__CHECKPOINT_EVERY": 1, "RUN__SAMPLE_EVERY": 2}
+        here = {"data.source": storage / "data", "run.storage": storage / "runs", "cluster.compile_cache": programs}
+        length = {"cluster.workers": 1, "train.steps": 2, "run.checkpoint_every": 1, "run.sample_every": 2}
         environment = {
             **clean_environment(),
             "PYTHONPATH": str(image),
             "RAY_AUTH_MODE": spec["authOptions"]["mode"],
             **{variable["name"]: variable["value"] for variable in container["env"]},
-            **{f"RINGCYCLE_{name}": str(value) for name, value in (small | here | length).items()},
+            **{f"RINGCYCLE_{name.replace('.', '__').upper()}": str(value) for name, value in {**SMALL, **here, **length}.items()},
         }
 
         def start(name: str, agent: int, *options: str) -> None:

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from preprocess.synthetic import write_dataset
-from tests.cluster.launch import Launch, wait_for_step
+from tests.cluster.launch import SMALL, Launch, options, wait_for_step
 from tests.hosts import Host, running_hosts
 from tests.ray_nodes import Node, clean_environment, free_ports, start_node
 
 pytestmark = pytest.mark.process
-STEPS = 150
+STEPS = 100
 
 
 class Cluster:
@@ -60,7 +60,7 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def write_pictures(source: Path, count: int = 150) -> None:
+def write_pictures(source: Path, count: int = 100) -> None:
     """Large pictures, so that building takes longer than starting an actor on the other host; drawn once, then linked."""
     write_dataset(source.with_name("small"), pictures=2, test=1)
     for split in ("trainA", "trainB"):
@@ -71,27 +71,12 @@ def write_pictures(source: Path, count: int = 150) -> None:
             (source / split / f"{number:03d}.png").hardlink_to(large)
 
 
-def test_a_node_is_lost_and_returns(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_node_is_lost_and_returns(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     source, run = tmp_path / "pictures", tmp_path / "runs/two"
     write_pictures(source)
-    values = {
-        "data.source": source,
-        "data.load_size": 72,
-        "data.crop_size": 64,
-        "data.shard_mb": 0.2,
-        "model.filters": 8,
-        "model.blocks": 1,
-        "model.discriminator_filters": 8,
-        "train.steps": STEPS,
-        "run.name": "two",
-        "run.storage": tmp_path / "runs",
-        "run.checkpoint_every": 20,
-        "run.keep": 100,
-        "cluster.workers": 2,
-        "cluster.peer_timeout": 30,
-        "cluster.compile_cache": tmp_path / "programs",
-    }
-    arguments = [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    here = {"data.source": source, "run.storage": tmp_path / "runs", "run.name": "two", "cluster.compile_cache": programs}
+    length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "data.shard_mb": 0.2}
+    arguments = options({**SMALL, **here, **length, "cluster.workers": 2, "cluster.peer_timeout": 30})
     first, second = cluster.hosts
     launch = Launch(arguments, cluster.environment, first.prefix)
     try:

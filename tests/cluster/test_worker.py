@@ -1,0 +1,59 @@
+"""The loop of steps, with the real networks on one device."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cluster.worker import run_steps
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.passes import make_passes
+from cyclegan.schedule import make_schedule
+from cyclegan.state import make_state
+from cyclegan.step import make_step
+
+SIZE = 24
+ROWS = np.arange(1)
+
+
+class Pictures:
+    """A feed of noise."""
+
+    waited = 0.0
+
+    def __next__(self) -> Any:
+        return np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE, 3), np.uint8)
+
+
+def run(train: TrainConfig, hook: Any, reporter: Any = None) -> Any:
+    """The outcome of a loop whose units are not compiled, which would take long for nothing."""
+    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
+    state = make_state(model, train, (SIZE, SIZE))
+    step = make_step(make_passes(state, model, train))
+    state.assign_initial(0)
+    schedule = make_schedule(train, 1, 10)
+    tf.config.run_functions_eagerly(True)
+    try:
+        return run_steps(step, Pictures(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter)  # type: ignore[arg-type]
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def test_losses_that_are_no_numbers_end_the_run_and_say_so() -> None:
+    steps: list[int] = []
+    outcome = run(TrainConfig(steps=9, learning_rate=1e30), lambda moment: steps.append(moment.step))
+    assert outcome.kind == "diverged"
+    assert steps == list(range(1, outcome.step))
+    assert "G_AB = nan" in outcome.reason
+
+
+@pytest.mark.parametrize(("asked_at", "kind", "end"), [(2, "stopped", 3), (99, "finished", 4)])
+def test_a_stop_ends_after_the_step_that_carried_it(asked_at: int, kind: str, end: int) -> None:
+    moments: list[Any] = []
+    reporter = SimpleNamespace(flags=lambda: np.array([0, len(moments) >= asked_at], np.float32))
+    outcome = run(TrainConfig(steps=4), moments.append, reporter)
+    assert (outcome.kind, outcome.step) == (kind, end)
+    assert [moment.step for moment in moments] == list(range(1, end + 1))
+    assert [moment.last for moment in moments] == [False] * (end - 1) + [True]
