@@ -13,6 +13,7 @@ import pytest
 from tests.ray_nodes import ROOT, free_ports
 
 pytestmark = pytest.mark.process
+QUICK_COMPILE = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 
 
 def train(workers: int, folder: Path) -> list[Path]:
@@ -22,7 +23,7 @@ def train(workers: int, folder: Path) -> list[Path]:
     for rank in range(workers):
         outputs.append(folder / f"{workers}-{rank}")
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(ROOT), **QUICK_COMPILE}
         command = [sys.executable, "-m", "tests.cluster.two_workers", str(outputs[-1])]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
     try:
