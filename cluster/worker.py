@@ -37,7 +37,7 @@ from preprocess.feed import Feed
 from preprocess.manifest import Manifest
 
 
-def trainrun_steps(settings: dict[str, Job]) -> None:
+def train_loop(settings: dict[str, Job]) -> None:
     """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
     job = settings["job"]
     try:
