@@ -50,9 +50,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
-    """64×64, small networks, 2 workers, 200 steps."""
+    """The demo's configuration with smaller networks, on these pictures: 64×64, 2 workers, 200 steps."""
     length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "run.log_every": 1, "cluster.workers": WORKERS}
-    return options({**SMALL, **length, "data.source": source, "run.storage": storage, "cluster.compile_cache": programs})
+    here = {"data.source": source, "run.storage": storage, "cluster.compile_cache": programs}
+    return ["--config", "configs/demo.toml", *options({**SMALL, **length, **here})]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_killed_worker_and_feed_actor(undisturbed: Path, head: Head, arguments: 
 
 
 def test_job_stopped_killed_and_submitted_again(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
-    run, command = storage / "demo", ["--config", "configs/demo.toml", *arguments, "--run.name", "demo"]
+    run, command = storage / "demo", [*arguments, "--run.name", "demo"]
 
     submit(head, "first", "--no-wait", *command)
     wait_for_metrics(run, 25)
