@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
-	@echo "make test    all tests (under 15 minutes on 2 cores)"
+	@echo "make test    all tests (about 20 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
 
 install: $(INSTALLED)
