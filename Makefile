@@ -8,12 +8,13 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit
 # Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test check soak lock clean
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
 	@echo "make test    all tests (about 20 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
+	@echo "make soak    long tests that break things again and again"
 
 install: $(INSTALLED)
 
@@ -34,10 +35,13 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not process"
+	$(BIN)/python -m pytest -m "not process and not soak"
 
 test: check
-	$(BIN)/python -m pytest -m process --durations=10
+	$(BIN)/python -m pytest -m "process and not soak" --durations=10
+
+soak: install
+	$(BIN)/python -m pytest -m soak --durations=10
 
 lock:
 	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
