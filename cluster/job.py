@@ -24,4 +24,4 @@ class Job:
 def plan_of(config: Config, manifest: Manifest) -> Plan:
     """The order of pictures of a run on the shards of `manifest`."""
     sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
-    return Plan(sizes, config.train.seed, manifest.load_size, config.data.crop_size, config.data.flip)
+    return Plan(sizes, config.train.seed, config.data.crop_size, config.data.flip)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.plan import Rows
+from preprocess.plan import Rows, offset
 
 Picture = npt.NDArray[Any]
 
@@ -30,7 +30,9 @@ def batches(read: tuple[Callable[[int], Picture], Callable[[int], Picture]], row
     out = np.empty((steps, 2, batch, size, size, first.shape[2]), first.dtype)
     for (domain, column), index in np.ndenumerate(rows.index):
         place = (domain, column)
-        square = crop(read[domain](int(index)), int(rows.top[place]), int(rows.left[place]), size, bool(rows.flip[place]))
+        picture = read[domain](int(index))
+        top, left = (int(offset(share[place], side - size)) for share, side in zip((rows.top, rows.left), picture.shape, strict=False))
+        square = crop(picture, top, left, size, bool(rows.flip[place]))
         _copy(square, out[column // batch, domain, column % batch])
     return out
 

@@ -147,10 +147,9 @@ class Feed:
 
 
 def _check(folder: Path, manifest: Manifest, plan: Plan) -> None:
-    found = (*(manifest.splits[domain].count for domain in DOMAINS), manifest.load_size)
-    planned = (*plan.sizes, plan.load_size)
-    if found != planned:
+    found = tuple(manifest.splits[domain].count for domain in DOMAINS)
+    if found != plan.sizes:
         raise UserError(
-            f"{folder} holds {found[0]} and {found[1]} pictures of {found[2]} pixels a side, but the run was planned for "
-            f"{planned[0]} and {planned[1]} of {planned[2]}: name the shards with which it was started, or start a new run"
+            f"{folder} holds {found[0]} and {found[1]} pictures, but the run was planned for {plan.sizes[0]} and {plan.sizes[1]}: "
+            "name the shards with which it was started, or start a new run"
         )

@@ -14,7 +14,7 @@ from preprocess.errors import UserError
 from preprocess.hashing import below, hash64
 
 Int64 = npt.NDArray[np.int64]
-Int32 = npt.NDArray[np.int32]
+UInt32 = npt.NDArray[np.uint32]
 Bool = npt.NDArray[np.bool_]
 
 # Four rounds make a Feistel network pseudo-random in the large (Luby, Rackoff, 1988), but few pictures have few round
@@ -30,10 +30,10 @@ class Rows:
 
     index: Int64
     """[2, count]: number of the picture within its domain."""
-    top: Int32
-    """[2, count]: first pixel row of the crop."""
-    left: Int32
-    """[2, count]: first pixel column of the crop."""
+    top: UInt32
+    """[2, count]: where the crop begins in the rows that the picture has beyond it, see `offset`."""
+    left: UInt32
+    """[2, count]: the same in columns."""
     flip: Bool
     """[2, count]: whether the crop is mirrored left to right."""
 
@@ -44,17 +44,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Plan:
-    """The order of the pictures (|A|, |B|) = `sizes`, with crops of `crop_size` out of `load_size` pixels a side."""
+    """The order of the pictures (|A|, |B|) = `sizes`, with crops of `crop_size` pixels a side out of pictures of any size."""
 
     sizes: tuple[int, int]
     seed: int
-    load_size: int
     crop_size: int
     flip: bool
 
     def __post_init__(self) -> None:
         assert min(self.sizes) >= 1, self.sizes
-        assert 1 <= self.crop_size <= self.load_size, (self.crop_size, self.load_size)
+        assert self.crop_size >= 1, self.crop_size
 
     @property
     def epoch_length(self) -> int:
@@ -75,14 +74,18 @@ class Plan:
 
     def _at(self, positions: Int64) -> Rows:
         cycle, offset = np.divmod(positions, np.array(self.sizes)[:, None])
-        span = self.load_size - self.crop_size + 1
         draws = hash64(self.seed, "crop", np.arange(3)[:, None, None], DOMAINS, positions)
         return Rows(
             index=_permute(self.seed, self.sizes, cycle, offset),
-            top=below(span, draws[0]).astype(np.int32),
-            left=below(span, draws[1]).astype(np.int32),
+            top=_upper(draws[0]),
+            left=_upper(draws[1]),
             flip=(below(2, draws[2]) == 1) & self.flip,
         )
+
+
+def offset(share: npt.ArrayLike, room: npt.ArrayLike) -> Int64:
+    """First pixel of a crop: `share` in [0, 2**32) of the offsets 0 … room, all alike (bias under room / 2**32)."""
+    return (np.asarray(share).astype(np.int64) * (np.asarray(room) + 1)) >> 32
 
 
 def check_workers(global_batch: int, workers: int) -> None:
@@ -90,6 +93,10 @@ def check_workers(global_batch: int, workers: int) -> None:
     if workers < 1 or global_batch % workers:
         valid = ", ".join(str(n) for n in range(1, global_batch + 1) if global_batch % n == 0)
         raise UserError(f"cluster.workers = {workers} does not divide the global batch of {global_batch} pictures: use one of {valid}")
+
+
+def _upper(hashes: npt.NDArray[np.uint64]) -> UInt32:
+    return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
 def _permute(seed: int, sizes: tuple[int, int], cycle: Int64, offset: Int64) -> Int64:

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocess.manifest import FORMAT, Manifest, Split
-from preprocess.plan import Plan
+from preprocess.plan import Plan, offset
 from preprocess.shards import write_shard
 
 Picture = npt.NDArray[Any]
 Dtype = Literal["uint8", "uint16"]
 
 SIZES = (13, 20)
-PLAN = Plan(SIZES, seed=5, load_size=70, crop_size=64, flip=True)
+PLAN = Plan(SIZES, seed=5, crop_size=64, flip=True)
 
 
 def make_shards(folder: Path, dtype: Dtype = "uint8") -> Path:
@@ -36,7 +36,7 @@ def expected(position: int, batch: int, rank: int, workers: int, dtype: Dtype = 
     rows = PLAN.worker_rows(position, batch * workers, rank, workers)
     out = np.empty((2, batch, 64, 64, 3), dtype)
     for domain, row in np.ndindex(2, batch):
-        top, left = rows.top[domain, row], rows.left[domain, row]
+        top, left = (int(offset(share[domain, row], 6)) for share in (rows.top, rows.left))
         square = _pictures(domain, dtype)[rows.index[domain, row], top : top + 64, left : left + 64]
         out[domain, row] = square[:, ::-1] if rows.flip[domain, row] else square
     return out

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from preprocess.augment import batches, crop
-from preprocess.plan import Plan
+from preprocess.plan import Plan, offset
 
 Picture = npt.NDArray[Any]
 
@@ -43,12 +43,13 @@ def test_crop_beyond_the_edge(top: int, left: int) -> None:
 def test_batches_follow_the_rows(channels: int, dtype: type[np.uint8] | type[np.uint16]) -> None:
     random = np.random.default_rng(0)
     domains: list[Picture] = [random.integers(0, 256, (n, 12, 12, channels)).astype(dtype) for n in (5, 7)]
-    rows = Plan((5, 7), 0, 12, 8, True).worker_rows(3, 2, 0, 1, steps=6)
+    rows = Plan((5, 7), 0, 8, True).worker_rows(3, 2, 0, 1, steps=6)
     got = batches((lambda i: domains[0][i], lambda i: domains[1][i]), rows, steps=6, size=8)
 
     assert got.shape == (6, 2, 2, 8, 8, channels) and got.dtype == dtype and got.flags.c_contiguous
     assert rows.flip.any() and not rows.flip.all()
     for step, domain, row in np.ndindex(6, 2, 2):
         place = (domain, 2 * step + row)
-        expected = crop(domains[domain][rows.index[place]], rows.top[place], rows.left[place], 8, bool(rows.flip[place]))
+        top, left = (int(offset(share[place], 4)) for share in (rows.top, rows.left))
+        expected = crop(domains[domain][rows.index[place]], top, left, 8, bool(rows.flip[place]))
         assert np.array_equal(got[step, domain, row], expected)

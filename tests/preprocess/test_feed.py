@@ -195,8 +195,8 @@ def test_no_manifest(tmp_path: Path) -> None:
 
 def test_other_shards_than_planned(shards: Path) -> None:
     with pytest.raises(UserError) as error:
-        Feed(shards, Plan((12, 20), 5, 70, 64, True), batch=1, rank=0, workers=1, position=0, end=None)
+        Feed(shards, Plan((12, 20), 5, 64, True), batch=1, rank=0, workers=1, position=0, end=None)
     assert str(error.value) == (
-        f"{shards} holds 13 and 20 pictures of 70 pixels a side, but the run was planned for 12 and 20 of 70: "
+        f"{shards} holds 13 and 20 pictures, but the run was planned for 12 and 20: "
         "name the shards with which it was started, or start a new run"
     )

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocess.errors import UserError
-from preprocess.plan import Plan, Rows, check_workers
+from preprocess.plan import Plan, Rows, check_workers, offset
 
 
-def make(sizes: tuple[int, int] = (7, 12), seed: int = 0, load_size: int = 30, crop_size: int = 24, flip: bool = True) -> Plan:
-    return Plan(sizes, seed, load_size, crop_size, flip)
+def make(sizes: tuple[int, int] = (7, 12), seed: int = 0, crop_size: int = 24, flip: bool = True) -> Plan:
+    return Plan(sizes, seed, crop_size, flip)
 
 
 def arrays(rows: Rows) -> list[npt.NDArray[Any]]:
@@ -38,7 +38,7 @@ def chi_square(counts: npt.NDArray[np.int64]) -> float:
 
 def test_shapes_and_types() -> None:
     rows = make().rows(position=5, count=3)
-    assert [(a.shape, a.dtype) for a in arrays(rows)] == [((2, 3), np.dtype(t)) for t in ("int64", "int32", "int32", "bool")]
+    assert [(a.shape, a.dtype) for a in arrays(rows)] == [((2, 3), np.dtype(t)) for t in ("int64", "uint32", "uint32", "bool")]
 
 
 @pytest.mark.parametrize("size", [*range(1, 201), 211, 997, 1009, 4099])
@@ -125,17 +125,22 @@ def test_seeds_and_epochs_are_not_summed() -> None:
 
 
 def test_crops_and_flips_are_uniform_and_independent() -> None:
-    rows = make(load_size=30, crop_size=24).rows(0, 50_000)
+    rows = make().rows(0, 50_000)
     for domain in range(2):
-        code = (rows.top[domain] * 7 + rows.left[domain]) * 2 + rows.flip[domain]
+        code = (offset(rows.top[domain], 6) * 7 + offset(rows.left[domain], 6)) * 2 + rows.flip[domain]
         counts = np.bincount(code, minlength=7 * 7 * 2)
         assert counts.size == 98  # both ends of the range occur, nothing beyond
         assert abs(chi_square(counts)) < 4  # one seed in 30,000 would fail
 
 
 def test_no_room_no_crop_and_no_flip() -> None:
-    rows = make(load_size=24, crop_size=24, flip=False).rows(0, 100)
-    assert not rows.top.any() and not rows.left.any() and not rows.flip.any()
+    rows = make(flip=False).rows(0, 100)
+    assert not offset(rows.top, 0).any() and not offset(rows.left, 0).any() and not rows.flip.any()
+
+
+def test_offsets_are_all_that_a_picture_allows() -> None:
+    shares = np.array([0, 2**31 - 1, 2**31, 2**32 - 1], np.uint32)
+    assert offset(shares, 1).tolist() == [0, 0, 1, 1] and offset(shares, 2**20 - 1).tolist() == [0, 2**19 - 1, 2**19, 2**20 - 1]
 
 
 def test_flip_does_not_change_the_rest() -> None:
