@@ -12,7 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cluster.capacity import cpus_for_each
 from cluster.config import Config
 from cluster.paths import RunPaths
-from cluster.resume import check_resumable
+from cluster.resume import check_any_whole, check_resumable
 from cyclegan.checkpoint_files import read_index
 from cyclegan.trained import find_newest
 from preprocess.errors import UserError
@@ -22,7 +22,15 @@ POLL_SECONDS = 0.5
 
 
 def storage_folder(config: Config, environment: Mapping[str, str], working_directory: Path) -> Path:
-    """run.storage as an absolute path. Raises UserError if it is a file, or below the working directory of a submitted job."""
+    """run.storage as an absolute path.
+
+    Raises UserError if it is an object store, a file, or below the working directory of a submitted job.
+    """
+    if "://" in config.run.storage:
+        raise UserError(
+            f"run.storage = {config.run.storage} is an object store, which has no atomic rename: "
+            "give a folder of a file system that all nodes see, or mount it as one"
+        )
     storage = (working_directory / Path(config.run.storage).expanduser()).resolve()
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment and storage.is_relative_to(working_directory.resolve()):
         raise UserError(
@@ -111,6 +119,7 @@ def check_run(config: Config, run: Path, shards: Path) -> tuple[int, str]:
         )
     newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
     if newest is None:
+        check_any_whole(RunPaths(run).checkpoints, newest, config.run.name)
         return 0, ""
     index = read_index(newest)
     check_resumable(index, newest, config, manifest.fingerprint)

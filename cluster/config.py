@@ -28,6 +28,8 @@ class RunConfig(BaseModel):
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due in any case")
     keep: int = Field(3, ge=1, description="newest checkpoints to keep")
+    keep_every: int = Field(0, ge=0, description="steps; the first checkpoint of each such span is kept for good; 0: none")
+    keep_best: bool = Field(True, description="whether to keep the checkpoint with the lowest smoothed cycle loss too")
     sample_every: int = Field(500, ge=1, description="steps between picture grids (real, fake, cycled)")
     log_every: int = Field(10, ge=1, description="steps between entries in metrics.jsonl and the event files")
 

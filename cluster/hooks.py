@@ -1,5 +1,6 @@
 """What happens every so many steps, beside the training: one signature, so that the loop does not grow."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import numpy.typing as npt
 import ray
 
 from cluster.board import Progress
-from cluster.checkpoint import Checkpointer
+from cluster.checkpointer import Checkpointer
+from cluster.retention import smoothed
 from cluster.telemetry import MetricsLog, grid
 from cyclegan.schedule import Schedule
 from cyclegan.state import TrainingState
@@ -47,14 +49,36 @@ def every(steps: int, hook: Hook) -> Hook:
     return when_due
 
 
-def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], steps: int) -> Hook:
-    """A checkpoint at each multiple of `steps`, when one is asked for, and at the last moment."""
+def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], cycle_loss: float | None) -> Hook:
+    """A checkpoint when one is asked for, and at the last moment. cycle_loss: smoothed, of the checkpoint that the run goes on from."""
 
     def save(moment: Moment) -> None:
-        if moment.step % steps == 0 or moment.save or moment.last:
-            checkpointer.save(state, rows, moment.step, moment.position)
+        nonlocal cycle_loss
+        checkpointer.check()
+        loss = sum(value for name, value in moment.losses.items() if name.startswith("cycle_"))
+        if math.isfinite(loss):
+            cycle_loss = smoothed(cycle_loss, loss, moment.step)
+        if moment.save or moment.last:
+            checkpointer.save(state, rows, moment.step, moment.position, cycle_loss)
 
     return save
+
+
+def tolerant(hook: Hook, what: str, say: Callable[[str], object]) -> Hook:
+    """`hook`, which a failing storage must not stop: the first loss of `what` is said, then only the next after a success."""
+    failing = False
+
+    def try_it(moment: Moment) -> None:
+        nonlocal failing
+        try:
+            hook(moment)
+            failing = False
+        except OSError as error:
+            if not failing:
+                say(f"{what} of step {moment.step:,} are lost ({error.strerror or error}: {error.filename}); training goes on")
+            failing = True
+
+    return try_it
 
 
 def metrics(log: MetricsLog, global_batch: int) -> Hook:
@@ -95,10 +119,10 @@ class Reporter:
     INTERVAL = 0.5
     SMOOTHING = 0.05  # share of the newest step in the running mean of step times
 
-    def __init__(self, board: Any, schedule: Schedule, checkpoint_minutes: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._board, self._schedule, self._clock = board, schedule, clock
-        self._save_interval = checkpoint_minutes * 60
-        self._saved = clock()
+    def __init__(
+        self, board: Any, schedule: Schedule, save_due: Callable[[int], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._board, self._schedule, self._save_due, self._clock = board, schedule, save_due, clock
         self._posted = -self.INTERVAL
         self._answer: Any = None
         self._seconds = self._waited = 0.0
@@ -106,9 +130,9 @@ class Reporter:
         self._trained = 0.0
         self._stop = False
 
-    def flags(self) -> npt.NDArray[np.float32]:
-        """(save, stop) for the next step."""
-        return np.array([self._clock() - self._saved > self._save_interval, self._stop], np.float32)
+    def flags(self, step: int) -> npt.NDArray[np.float32]:
+        """(save, stop) for `step`, which is the next one."""
+        return np.array([self._save_due(step), self._stop], np.float32)
 
     def __call__(self, moment: Moment) -> None:
         """Post, if due."""
@@ -117,8 +141,6 @@ class Reporter:
         self._seconds += share * (moment.seconds - self._seconds)
         self._waited += share * (moment.waited - self._waited)
         self._trained += moment.seconds
-        if moment.save:
-            self._saved = self._clock()
         self._listen()
         if self._clock() - self._posted < self.INTERVAL and not moment.last:
             return

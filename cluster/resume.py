@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_files import Index, checkpoints, read_arrays, read_index
+from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_arrays, read_index, restore_replaced, verify
 from preprocess.errors import UserError
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
@@ -17,9 +17,23 @@ FIXED_DATA = {"data.crop_size", "data.flip"}
 
 
 def remove_partial(root: Path) -> None:
-    """Delete what interrupted saves left."""
+    """Delete what interrupted saves left, or finish it."""
+    restore_replaced(root)
     for folder in root.glob("step-*.partial-*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_any_whole(root: Path, newest: Path | None, run: str) -> None:
+    """Raise UserError if there are checkpoints but none is whole: to begin anew over them is for the user to decide."""
+    found = checkpoints(root)
+    if newest is None and found:
+        try:
+            verify(found[-1])
+        except TornCheckpoint as torn:
+            raise UserError(
+                f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {root} to begin anew, "
+                "or give another run.name"
+            ) from torn
 
 
 def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str) -> None:

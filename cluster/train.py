@@ -78,7 +78,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         f"resuming run {config.run.name} at step {step:,} from {checkpoint}" if step else f"starting run {config.run.name} in {run}"
     )
     screen.line(schedule.describe())
-    run.mkdir(parents=True, exist_ok=True)
+    RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
     RunPaths(run).config.write_text(as_toml(config))
     with Interrupts() as interrupts:
         news = run_group(Job(config, run, shards, _compile_cache(config), gpu, None), group, preload, screen.show, interrupts)

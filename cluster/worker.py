@@ -4,6 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +17,14 @@ import tensorflow as tf
 
 from cluster import hooks
 from cluster.board import Outcome, WorkerInfo
-from cluster.checkpoint import Checkpointer
+from cluster.checkpointer import Checkpointer
 from cluster.compiling import compile_units, summarise, use_cache
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
 from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
-from cluster.resume import load_state, newest_checkpoint, remove_partial
+from cluster.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
+from cluster.retention import set_aside
+from cluster.save_rule import SaveRule
 from cluster.telemetry import MetricsLog
 from cluster.topology import pin_process, worker_cores
 from cyclegan.checkpoint_files import read_index
@@ -35,6 +38,8 @@ from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import Manifest
+
+UNSAVED_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is slow
 
 
 def train_loop(settings: dict[str, Job]) -> None:
@@ -95,20 +100,26 @@ def _train(job: Job) -> None:
         info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), tuple(cores), tuple(feed.pids()), *summarise(reports), step)
         ray.get(board.post.remote(worker=(rank, info), seconds={"compile": time.perf_counter() - begin} if rank == 0 else {}))
 
-        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, token, config.cluster.peer_timeout)
-        reporter = hooks.Reporter(board, schedule, config.run.checkpoint_minutes) if rank == 0 else None
-        due = [hooks.checkpoints(checkpointer, state, rows, config.run.checkpoint_every)]
+        def say(line: str) -> None:
+            board.post.remote(line=line)
+
+        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, token, say, config.cluster.peer_timeout)
+        rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
+        reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
+        due = [hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None)]
         log = None
         if rank == 0:
             log = MetricsLog(paths.metrics, paths.events, step)
             due += [
-                hooks.every(config.run.log_every, hooks.metrics(log, global_batch)),
-                hooks.every(config.run.sample_every, hooks.samples(log, paths.samples)),
+                hooks.tolerant(hooks.every(config.run.log_every, hooks.metrics(log, global_batch)), "metrics", say),
+                hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples)), "samples", say),
             ]
         if reporter:
             due.append(reporter)
         outcome = run_steps(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
-        checkpointer.wait()
+        unsaved = checkpointer.close(UNSAVED_SECONDS)
+        if unsaved:
+            outcome = replace(outcome, kind="failed", reason=f"the last checkpoint is not saved: {unsaved}")
         if log:
             log.close()
     ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
@@ -121,9 +132,11 @@ def _agree(root: Path, rank: int, job: Job) -> tuple[str, Path | None]:
     """What all ranks must know alike, decided by rank 0: a token of this start, and the checkpoint to go on from."""
     decision = None
     if rank == 0:
-        root.mkdir(parents=True, exist_ok=True)
+        root.stat()  # made by the driver: a storage that is gone is a failure, not a new run
         remove_partial(root)
         newest = find_newest(root, lambda line: ray.get(job.board.post.remote(line=line)))
+        check_any_whole(root, newest, job.config.run.name)
+        set_aside(root, newest)
         decision = (uuid.uuid4().hex[:8], newest.name if newest else None)
     token, name = ray.train.collective.broadcast_from_rank_zero(decision)
     return token, root / name if name else None
@@ -151,7 +164,7 @@ def run_steps(
         begin, waited = time.perf_counter(), feed.waited
         real = next(feed)
         rate = schedule.rate(position)
-        flags = reporter.flags() if reporter else np.zeros(len(FLAGS), np.float32)
+        flags = reporter.flags(step + 1) if reporter else np.zeros(len(FLAGS), np.float32)
         draws = pool_draws(seed, position, rows, schedule.global_batch, pool_size)
         result, fake, cycled = program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
         means = dict(zip(MEANS, map(float, result.numpy()), strict=True))

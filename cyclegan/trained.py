@@ -37,7 +37,7 @@ def read_trained(place: Path, say: Callable[[str], object]) -> Trained:
     try:
         model = ModelConfig.model_validate(index.config["model"])
         weights = read_arrays(folder, index.parts[0], ("generators.weights",))["generators.weights"]
-    except (KeyError, IndexError, ValidationError) as error:
+    except (KeyError, TornCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
         raise UserError(
             f"--checkpoint = {folder} holds no generators that this version knows ({fact}): use the version that wrote it"

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ from preprocess.errors import UserError
 
 
 def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
-    return Index(step=step, position=step * 4, workers=workers, fingerprint="f", versions={}, config=config.model_dump(), parts=parts)
+    return Index(
+        step=step,
+        position=step * 4,
+        workers=workers,
+        fingerprint="f",
+        written=datetime.now(UTC),
+        cycle_loss=None,
+        versions={},
+        config=config.model_dump(),
+        parts=parts,
+    )
 
 
 def save(root: Path, step: int, workers: int = 2) -> Path:

@@ -52,7 +52,7 @@ def test_losses_that_are_no_numbers_end_the_run_and_say_so() -> None:
 @pytest.mark.parametrize(("asked_at", "kind", "end"), [(2, "stopped", 3), (99, "finished", 4)])
 def test_a_stop_ends_after_the_step_that_carried_it(asked_at: int, kind: str, end: int) -> None:
     moments: list[Any] = []
-    reporter = SimpleNamespace(flags=lambda: np.array([0, len(moments) >= asked_at], np.float32))
+    reporter = SimpleNamespace(flags=lambda step: np.array([0, len(moments) >= asked_at], np.float32))
     outcome = run(TrainConfig(steps=4), moments.append, reporter)
     assert (outcome.kind, outcome.step) == (kind, end)
     assert [moment.step for moment in moments] == list(range(1, end + 1))

@@ -1,6 +1,9 @@
 """Real checkpoints of small networks that were never trained."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,16 +21,33 @@ def weights(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.2, SIZE).astype(np.float32)
 
 
-def write_checkpoint(run: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None) -> Path:
-    """A checkpoint of two workers in the run folder `run`."""
+def write_checkpoint(
+    run: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None, unknown: Mapping[str, str] = MappingProxyType({})
+) -> Path:
+    """A checkpoint of two workers in the run folder `run`; unknown: fields of the model that this version lacks."""
     root = run / "checkpoints"
+    root.mkdir(parents=True, exist_ok=True)
     partial = root / f"step-{step:08d}.partial-x"
     write_part(partial, 0, {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
     write_part(partial, 1, {"pool.rows": np.arange(1, 2)})
     parts = written_parts(partial, 2)
     assert parts is not None
-    config = {"model": model.model_dump(), "train": {"batch": 1}}
-    return publish(partial, Index(step=step, position=step, workers=2, fingerprint="f", versions={}, config=config, parts=parts), root)
+    config = {"model": model.model_dump() | dict(unknown), "train": {"batch": 1}}
+    return publish(
+        partial,
+        Index(
+            step=step,
+            position=step,
+            workers=2,
+            fingerprint="f",
+            written=datetime.now(UTC),
+            cycle_loss=None,
+            versions={},
+            config=config,
+            parts=parts,
+        ),
+        root,
+    )
 
 
 def damage(checkpoint: Path) -> None:

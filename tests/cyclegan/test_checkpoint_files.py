@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import pytest
 
 from cyclegan.checkpoint_files import (
     INDEX,
+    REPLACED,
     Index,
     TornCheckpoint,
     checkpoints,
     publish,
     read_arrays,
     read_index,
+    restore_replaced,
     step_folder,
     verify,
     write_part,
@@ -36,6 +40,7 @@ def arrays(rank: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def save(root: Path, step: int, workers: int = 2) -> Path:
+    root.mkdir(exist_ok=True)
     partial = root / f"step-{step:08d}.partial-x"
     for rank in range(workers):
         write_part(partial, rank, arrays(rank))
@@ -46,6 +51,8 @@ def save(root: Path, step: int, workers: int = 2) -> Path:
         position=step * workers,
         workers=workers,
         fingerprint="f" * 64,
+        written=datetime(2026, 11, 24, tzinfo=UTC),
+        cycle_loss=0.25,
         versions={"python": "3"},
         config={"train": {"batch": 1}},
         parts=parts,
@@ -78,7 +85,7 @@ def test_parts_are_plain_numpy_files_and_nothing_is_unpickled(tmp_path: Path) ->
                     assert np.lib.format.read_magic(member) in {(1, 0), (2, 0)}
                     assert not np.lib.format.read_array_header_1_0(member)[2].hasobject
     np.savez(folder / index.parts[0].file, evil=np.array([print], object))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(TornCheckpoint, match="allow_pickle=False"):
         read_arrays(folder, index.parts[0])
 
 
@@ -89,12 +96,12 @@ def test_equal_arrays_make_equal_files(tmp_path: Path) -> None:
 
 def test_checkpoints_are_listed_oldest_first_and_partial_ones_never(tmp_path: Path) -> None:
     assert checkpoints(tmp_path) == []
-    folders = [save(tmp_path, step) for step in (100, 9, 20)]
+    folders = [save(tmp_path, step) for step in (100, 9, 20, 123_456_789)]
     partial = tmp_path / "step-00000300.partial-x"
     write_part(partial, 0, arrays(0))
     (partial / INDEX).write_text((folders[0] / INDEX).read_text())
     step_folder(tmp_path, 400).mkdir()
-    assert checkpoints(tmp_path) == [step_folder(tmp_path, step) for step in (9, 20, 100)]
+    assert checkpoints(tmp_path) == [step_folder(tmp_path, step) for step in (9, 20, 100, 123_456_789)]
 
 
 def test_parts_count_when_every_rank_has_its_receipt(tmp_path: Path) -> None:
@@ -116,6 +123,37 @@ def test_a_torn_checkpoint_of_the_same_step_gives_way(tmp_path: Path) -> None:
     assert not (torn / "litter").exists()
 
 
+def test_a_checkpoint_of_the_same_step_is_there_until_the_new_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, rename = save(tmp_path, 5), os.rename
+
+    def crash_at_the_second(source: Path, target: Path) -> None:
+        if source.suffix.startswith(".partial"):
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", crash_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path, 5)
+    monkeypatch.undo()
+    assert checkpoints(tmp_path) == []
+    restore_replaced(tmp_path)
+    verify(good)
+    assert checkpoints(tmp_path) == [good]
+    good.with_name(good.name + REPLACED).mkdir()
+    restore_replaced(tmp_path)
+    assert not good.with_name(good.name + REPLACED).exists()
+
+
+def test_a_renamed_copy_can_be_read(tmp_path: Path) -> None:
+    assert verify(shutil.copytree(save(tmp_path, 5), tmp_path / "the-best")).step == 5
+
+
+def test_a_storage_that_is_gone_is_not_written_to(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_part(tmp_path / "unmounted" / "step-00000001.partial-x", 0, arrays(0))
+    assert list(tmp_path.iterdir()) == []
+
+
 def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
 
@@ -130,6 +168,12 @@ def edit(path: Path, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def reseal(path: Path, **values: object) -> None:
+    """An index that is wrong, but not by damage."""
+    index = read_index(path.parent).model_copy(update=values)
+    path.write_text(index.model_copy(update={"sha256": index.seal()}).model_dump_json())
+
+
 @pytest.mark.parametrize(
     ("file", "harm", "text"),
     [
@@ -137,13 +181,19 @@ def edit(path: Path, **values: object) -> None:
         ("part-00001.npz", flip, "its checksum differs from the one written"),
         ("part-00001.npz", Path.unlink, "missing"),
         ("part-00000.npz", lambda path: path.write_bytes(b""), "0 bytes"),
-        (INDEX, Path.unlink, "No such file"),
+        (INDEX, Path.unlink, r"cannot be read \(No such file"),
         (INDEX, truncate, "Invalid JSON"),
         (INDEX, lambda path: path.write_bytes(b""), "Invalid JSON"),
-        (INDEX, lambda path: path.write_bytes(b"\xff\xfe\x00"), "can't decode"),
-        (INDEX, lambda path: path.write_text("{}"), "step: Field required"),
+        (INDEX, lambda path: path.write_bytes(b"\xff\xfe\x00"), "Invalid JSON"),
+        (INDEX, lambda path: path.write_text("{}"), "format: Field required"),
+        (INDEX, lambda path: path.write_text('{"format": 2}'), "step: Field required"),
         (INDEX, lambda path: edit(path, surprise=1), "surprise: Extra inputs are not permitted"),
-        (INDEX, lambda path: edit(path, format=2), "format 2, this version reads 1"),
+        (INDEX, lambda path: edit(path, format=1), "format 1, this version reads 2"),
+        (INDEX, lambda path: edit(path, position=401), "its checksum differs from the one written"),
+        (INDEX, lambda path: edit(path, config={"train": {"batch": 2}}), "its checksum differs from the one written"),
+        (INDEX, lambda path: edit(path, sha256=""), "its checksum differs from the one written"),
+        (INDEX, lambda path: reseal(path, parts=read_index(path.parent).parts[:1]), "1 parts of 2 workers"),
+        (INDEX, lambda path: reseal(path, step=4), "is of step 4, unlike its folder"),
     ],
 )
 def test_a_torn_checkpoint_is_known_by_name(tmp_path: Path, file: str, harm: Any, text: str) -> None:
@@ -158,6 +208,7 @@ def test_a_torn_checkpoint_is_known_by_name(tmp_path: Path, file: str, harm: Any
 # Forks a writer again and again: killed at its n-th call that changes a name in the file system, for all n, then by the clock.
 KILLER = """
 import os, shutil, signal, sys, time
+from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
 from cyclegan.checkpoint_files import Index, checkpoints, publish, step_folder, verify, write_part, written_parts
@@ -169,7 +220,8 @@ def save(step, size):
     partial = root / f"step-{step:08d}.partial-{os.getpid()}"
     for rank in range(2):
         write_part(partial, rank, {"weights": np.full(size, step), "rank": np.array(rank)})
-    index = Index(step=step, position=step, workers=2, fingerprint="", versions={}, config={}, parts=written_parts(partial, 2))
+    index = Index(step=step, position=step, workers=2, fingerprint="", written=datetime.now(UTC), cycle_loss=None, versions={},
+                  config={}, parts=written_parts(partial, 2))
     publish(partial, index, root)
 
 def forked(child, parent):

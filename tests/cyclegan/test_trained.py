@@ -1,11 +1,11 @@
 """Generators are found in a run or a checkpoint, whole ones only, by what they say themselves."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cyclegan.checkpoint_files import TornCheckpoint, read_arrays, verify
 from cyclegan.config import ModelConfig
 from cyclegan.trained import read_trained
 from preprocess.errors import UserError
@@ -67,8 +67,11 @@ def test_torn_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, unknown={"norm": "batch"})
+    assert "no generators that this version knows (" in refused(folder)
+
+
+def test_part_without_generators_is_refused(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
-    index = json.loads((folder / "checkpoint.json").read_text())
-    index["config"]["model"]["norm"] = "batch"
-    (folder / "checkpoint.json").write_text(json.dumps(index))
-    assert "no generators that this version knows" in refused(folder)
+    with pytest.raises(TornCheckpoint, match=r"part-00001\.npz: .generators.weights is not a file"):
+        read_arrays(folder, verify(folder).parts[1], ("generators.weights",))

@@ -1,0 +1,173 @@
+"""Checkpoints of one rank: copied by the training thread, written by another one, published when all ranks' parts are there."""
+
+import contextlib
+import errno
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cluster.config import Config
+from cluster.retention import make_room, sweep
+from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.state import Arrays, TrainingState
+
+PARTS_POLL_SECONDS = 0.05
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    arrays: Arrays
+    step: int
+    position: int
+    cycle_loss: float | None
+
+
+class _Superseded(Exception):
+    """A newer snapshot waits, and this one cannot be written now."""
+
+
+class Checkpointer:
+    """Saves the state of one rank; rank 0 also publishes, and deletes what need not stay.
+
+    Storage that fails is said in one line and tried again with growing pauses, while the training goes on; a full disk costs
+    an old checkpoint. One snapshot is written at a time; a second one may wait, and the newest takes its place.
+
+    token: names this start of the group, so that parts of different starts never mix. say: takes lines for the user.
+    patience: seconds after which a save is said to be late.
+    """
+
+    def __init__(
+        self, root: Path, config: Config, fingerprint: str, rank: int, token: str, say: Callable[[str], object], patience: float
+    ) -> None:
+        self._root, self._config, self._fingerprint = root, config, fingerprint
+        self._rank, self._token, self._say, self._patience = rank, token, say, patience
+        self._changed = threading.Condition()
+        self._writing: _Snapshot | None = None
+        self._waiting: _Snapshot | None = None
+        self._deadline = float("inf")
+        self._fault = ""
+        self._error: BaseException | None = None
+        # A daemon: storage that hangs for ever must not keep the process.
+        threading.Thread(target=self._run, name="checkpoint", daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a save is under way; on rank 0 that is until all ranks' parts are published."""
+        with self._changed:
+            return self._writing is not None or self._waiting is not None
+
+    def save(self, state: TrainingState, rows: npt.NDArray[np.int64], step: int, position: int, cycle_loss: float | None) -> None:
+        """Copy the state now and write it in the background; a snapshot that still waits, or fails, gives way to this one."""
+        arrays: Arrays = {**state.pool_arrays(), "pool.rows": rows}
+        if self._rank == 0:
+            arrays |= state.shared_arrays()
+        with self._changed:
+            self._waiting = _Snapshot(arrays, step, position, cycle_loss)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what the writer died of, and say once if a save is late. Cheap: for every step."""
+        with self._changed:
+            if self._error:
+                raise self._error
+            late = self._writing if time.monotonic() > self._deadline else None
+            if late:
+                self._deadline = float("inf")
+        if late and self._rank == 0:
+            self._say(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training goes on meanwhile")
+
+    def close(self, seconds: float) -> str:
+        """Wait until all is on disk and, for rank 0, published. Returns what is wrong after `seconds`, or empty.
+
+        Raises what the writer died of.
+        """
+        with self._changed:
+            done = self._changed.wait_for(lambda: self._error or not (self._writing or self._waiting), seconds)
+            if self._error:
+                raise self._error
+            return "" if done else self._fault or "it takes too long"
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting)
+                    self._writing, self._waiting = self._waiting, None
+                    self._deadline, self._fault = time.monotonic() + self._patience, ""
+                assert self._writing
+                self._keep_trying(self._writing)
+                with self._changed:
+                    self._writing = None
+                    self._changed.notify_all()
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _keep_trying(self, snapshot: _Snapshot) -> None:
+        partial = self._root / f"step-{snapshot.step:08d}.partial-{self._token}"
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._write(partial, snapshot)
+                if self._fault:
+                    self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} could write it after all")
+                return
+            except _Superseded:
+                return shutil.rmtree(partial, ignore_errors=True)
+            except OSError as error:
+                if error.errno in FULL and (gone := self._make_room()):
+                    self._say(f"the storage is full: {gone.name} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+                    continue
+                if not self._fault:
+                    fact = f"{error.strerror or error}: {error.filename or self._root}"
+                    self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
+                    self._say(f"{self._fault}; training goes on, it is tried again")
+            with self._changed:
+                if self._changed.wait_for(lambda: self._waiting, pause):
+                    return  # a newer one is there
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _make_room(self) -> Path | None:
+        try:
+            return make_room(self._root)
+        except OSError:
+            return None
+
+    def _write(self, partial: Path, snapshot: _Snapshot) -> None:
+        if not (partial / f"part-{self._rank:05d}.json").is_file():
+            write_part(partial, self._rank, snapshot.arrays)
+        if self._rank == 0:
+            self._publish(partial, snapshot)
+
+    def _publish(self, partial: Path, snapshot: _Snapshot) -> None:
+        workers = self._config.cluster.workers
+        while (parts := written_parts(partial, workers)) is None:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._waiting, PARTS_POLL_SECONDS):
+                    raise _Superseded
+        index = Index(
+            step=snapshot.step,
+            position=snapshot.position,
+            workers=workers,
+            fingerprint=self._fingerprint,
+            written=datetime.now(UTC),
+            cycle_loss=snapshot.cycle_loss,
+            versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},
+            config=self._config.model_dump(),
+            parts=parts,
+        )
+        publish(partial, index, self._root)
+        with contextlib.suppress(OSError):  # what is left over now is swept after the next one
+            sweep(self._root, snapshot.step, self._config.run)

@@ -1,0 +1,116 @@
+"""Which checkpoints stay: the newest, one of every so many steps, and the best; and what goes first when the disk is full."""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.config import RunConfig
+from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, read_index, step_of
+from cyclegan.trained import find_newest
+
+SMOOTHING = 0.001
+ASIDE = ".aside"  # suffix of a checkpoint that the run did not go on from, though it is newer
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What retention knows of a checkpoint. cycle_loss: as in its index."""
+
+    step: int
+    cycle_loss: float | None
+
+
+def smoothed(before: float | None, loss: float, step: int) -> float:
+    """The running mean of the cycle loss after `step`: of all steps at first, then of about the last 1 / SMOOTHING of them.
+
+    It needs no state but itself, so a resumed run goes on with the value of its checkpoint.
+    """
+    return loss if before is None else before + max(SMOOTHING, 1 / step) * (loss - before)
+
+
+def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]:
+    """Steps of the checkpoints that stay, with the reasons: newest, every, best.
+
+    Of each span of `run.keep_every` steps the first checkpoint stays, except of the span that step 0 begins. The best has the lowest
+    smoothed cycle loss: a measure that exists without pairs, though not the quality of the pictures.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.step)
+    reasons: dict[int, list[str]] = {entry.step: ["newest"] for entry in ordered[-run.keep :]}
+    if run.keep_every:
+        spans = {entry.step // run.keep_every: entry.step for entry in reversed(ordered)}
+        for step in (step for span, step in spans.items() if span):
+            reasons.setdefault(step, []).append("every")
+    measured = [(entry.cycle_loss, -entry.step) for entry in ordered if entry.cycle_loss is not None]
+    if run.keep_best and measured:
+        reasons.setdefault(-min(measured)[1], []).append("best")
+    return {step: tuple(why) for step, why in sorted(reasons.items())}
+
+
+def entries(folders: Sequence[Path]) -> dict[Path, Entry]:
+    """Entries of the folders whose index can be read; the others are nothing to count on, nor to delete unasked."""
+    found = {}
+    for folder in folders:
+        try:
+            index = read_index(folder)
+        except TornCheckpoint:
+            continue
+        found[folder] = Entry(index.step, index.cycle_loss)
+    return found
+
+
+def sweep(root: Path, step: int, run: RunConfig) -> None:
+    """Delete what need not stay of all up to `step`, the one just published, and what older saves left.
+
+    Newer ones come from a training that went another way; they count for nothing until theirs are written.
+    """
+    known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if entry.step <= step}
+    stay = kept(known.values(), run)
+    for folder, entry in known.items():
+        if entry.step not in stay:
+            remove(folder)
+    for left in (*root.glob("step-*.partial-*"), *root.glob(f"step-*{ASIDE}")):
+        of = step_of(left.with_suffix(""))
+        if of is not None and of <= step:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def make_room(root: Path) -> Path | None:
+    """Delete what can best be missed and return what it was: one put aside, else the oldest, at last the best.
+
+    Never the newest whole checkpoint. None if nothing else is there.
+    """
+    for aside in sorted(root.glob(f"step-*{ASIDE}")):
+        shutil.rmtree(aside, ignore_errors=True)
+        return aside
+    newest = find_newest(root, lambda _: None)
+    known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if folder != newest}
+    if newest is None or not known:
+        return None
+    best = min(known, key=lambda folder: (known[folder].cycle_loss is None, known[folder].cycle_loss or 0.0))
+    victim = next((folder for folder in known if folder != best), best)
+    remove(victim)
+    return victim
+
+
+def set_aside(root: Path, newest: Path | None) -> None:
+    """Take checkpoints newer than the one to go on from out of the way: torn, or of a training that went wrong.
+
+    `sweep` deletes them when the run has passed them.
+    """
+    for folder in checkpoints(root):
+        if newest is None or (step_of(folder) or 0) > (step_of(newest) or 0):
+            aside = folder.with_name(folder.name + ASIDE)
+            shutil.rmtree(aside, ignore_errors=True)
+            os.rename(folder, aside)
+
+
+def remove(folder: Path) -> None:
+    """Delete a checkpoint: it stops to be one in a single step, so that no crash leaves a torn one."""
+    doomed = folder.with_name(f"{folder.name}.partial-removed")
+    try:
+        os.rename(folder, doomed)
+    except FileNotFoundError:
+        return  # another rank was faster
+    shutil.rmtree(doomed, ignore_errors=True)
