@@ -99,7 +99,7 @@ def write_part(folder: Path, rank: int, arrays: Mapping[str, npt.NDArray[Any]]) 
 
     def write(file: BinaryIO) -> None:
         written.begin(file)
-        np.savez(written, **arrays)  # type: ignore[arg-type]
+        np.savez(written, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
     write_atomic(folder / name, write)
     _write(_receipt(folder, rank), Part(file=name, bytes=written.bytes, sha256=written.digest.hexdigest()))

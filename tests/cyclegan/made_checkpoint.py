@@ -12,6 +12,7 @@ from cyclegan.config import ModelConfig
 from cyclegan.generator import generator_shapes
 from cyclegan.layout import Layout
 
+Fields = Mapping[str, Mapping[str, object]]
 MODEL = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
 SIZE = Layout(generator_shapes(MODEL)).size
 
@@ -22,17 +23,18 @@ def weights(seed: int = 0) -> np.ndarray:
 
 
 def write_checkpoint(
-    run: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None, unknown: Mapping[str, str] = MappingProxyType({})
+    folder: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None, fields: Fields = MappingProxyType({})
 ) -> Path:
-    """A checkpoint of two workers in the run folder `run`; unknown: fields of the model that this version lacks."""
-    root = run / "checkpoints"
+    """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config."""
+    root = folder / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
     partial = root / f"step-{step:08d}.partial-x"
     write_part(partial, 0, {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
     write_part(partial, 1, {"pool.rows": np.arange(1, 2)})
     parts = written_parts(partial, 2)
     assert parts is not None
-    config = {"model": model.model_dump() | dict(unknown), "train": {"batch": 1}}
+    sections: dict[str, dict[str, object]] = {"model": model.model_dump(), "train": {"batch": 1}}
+    config = sections | {name: {**sections.get(name, {}), **values} for name, values in fields.items()}
     return publish(
         partial,
         Index(

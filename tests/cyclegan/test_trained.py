@@ -67,7 +67,7 @@ def test_torn_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path, unknown={"norm": "batch"})
+    folder = write_checkpoint(tmp_path, fields={"model": {"norm": "batch"}})
     assert "no generators that this version knows (" in refused(folder)
 
 

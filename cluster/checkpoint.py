@@ -1,0 +1,94 @@
+"""`python -m cluster.checkpoint list RUN`: which checkpoints a run has, whether they are whole, and why they stay. Needs no cluster."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.config import RunConfig
+from cluster.console import fail
+from cluster.paths import RunPaths
+from cluster.retention import ASIDE, entries, kept
+from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_index, verify
+from preprocess.errors import UserError
+
+BAD, MISTAKEN = 1, 2
+COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A checkpoint as listed. torn: what is wrong with it, empty if it is whole. index: None if that cannot be read."""
+
+    folder: Path
+    index: Index | None
+    torn: str
+    reasons: tuple[str, ...]
+
+    def cells(self) -> tuple[str, ...]:
+        """The texts of COLUMNS."""
+        step = f"{int(self.folder.name.split('.')[0].removeprefix('step-')):,}"
+        verdict = f"torn: {self.torn.removeprefix(f'{self.folder}/')}" if self.torn else "good"
+        if self.index is None:
+            return step, "", "", "", verdict, ", ".join(self.reasons)
+        size = sum(part.bytes for part in self.index.parts)
+        written = f"{self.index.written:%Y-%m-%d %H:%M:%S}"
+        return step, written, f"{size / 1e6:,.1f} MB", str(self.index.workers), verdict, ", ".join(self.reasons)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List and verify. Returns 0 if the newest checkpoint is whole, 1 if it is not or there is none, 2 for a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is not whole")
+    listing.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    try:
+        rows = list_run(parser.parse_args(arguments).run)
+    except UserError as error:
+        fail(error)
+        return MISTAKEN
+    table = [COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        left = "  ".join(cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=False))
+        print(f"{left}  {cells[4].ljust(widths[4])}  {cells[5]}".rstrip())
+    present = [row for row in rows if not row.folder.name.endswith(ASIDE)]
+    return 0 if present and not present[-1].torn else BAD
+
+
+def list_run(run: Path) -> list[Row]:
+    """Every checkpoint of a run, oldest first, then those put aside; reads all bytes. Raises UserError if `run` is no run."""
+    root = RunPaths(run).checkpoints
+    if not root.is_dir():
+        raise UserError(f"RUN = {run} has no folder {root.name}: give the folder of a run, STORAGE/NAME")
+    folders = checkpoints(root)
+    known = entries(folders)
+    reasons = kept(known.values(), _retention(folders))
+    rows = [_row(folder, reasons.get(known[folder].step, ()) if folder in known else ()) for folder in folders]
+    return rows + [_row(folder, ("put aside",)) for folder in sorted(root.glob(f"step-*{ASIDE}"))]
+
+
+def _row(folder: Path, reasons: tuple[str, ...]) -> Row:
+    try:
+        return Row(folder, verify(folder), "", reasons)
+    except TornCheckpoint as torn:
+        return Row(folder, _index(folder), str(torn), reasons)
+
+
+def _index(folder: Path) -> Index | None:
+    try:
+        return read_index(folder)
+    except TornCheckpoint:
+        return None
+
+
+def _retention(folders: Sequence[Path]) -> RunConfig:
+    """The `run` section of the newest checkpoint that can be read, as far as this version knows its fields."""
+    newest = next((index for folder in reversed(folders) if (index := _index(folder))), None)
+    section = newest.config.get("run", {}) if newest else {}
+    return RunConfig.model_validate({name: section[name] for name in RunConfig.model_fields if name in section})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
