@@ -1,0 +1,65 @@
+"""A real S3 server on loopback, which can be told to fail."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.server import DomainDispatcherApplication, create_backend_app
+from pyarrow import fs
+from werkzeug.serving import make_server
+
+Respond = Callable[..., Any]
+
+
+@dataclass
+class Flaky:
+    """Passes requests on to an application, but answers those that `fails` picks, by their number from 1, with 503."""
+
+    application: Callable[[dict[str, Any], Respond], Iterable[bytes]]
+    fails: Callable[[int], bool] = lambda number: False
+    requests: list[str] = field(default_factory=list)
+    failed: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, environment: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+        with self.lock:
+            self.requests.append(f"{environment['REQUEST_METHOD']} {environment['PATH_INFO']} {environment.get('HTTP_RANGE', '')}".strip())
+            fails = self.fails(len(self.requests))
+            self.failed += fails
+        if fails:
+            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
+            respond("503 Service Unavailable", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>ServiceUnavailable</Code><Message>told to fail</Message></Error>"]
+        return self.application(environment, respond)
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """The server as its users see it."""
+
+    port: int
+    flaky: Flaky
+
+    def uri(self, prefix: str, keys: str = "KEY:SECRET") -> str:
+        return f"s3://{keys}@bucket/{prefix}?endpoint_override=127.0.0.1:{self.port}&scheme=http&region=us-east-1"
+
+
+@contextmanager
+def object_store() -> Iterator[ObjectStore]:
+    """A server with an empty bucket named `bucket`."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    flaky = Flaky(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, flaky, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        endpoint = f"127.0.0.1:{server.server_port}"
+        root = fs.S3FileSystem(access_key="KEY", secret_key="SECRET", endpoint_override=endpoint, scheme="http", allow_bucket_creation=True)
+        root.create_dir("bucket")
+        yield ObjectStore(server.server_port, flaky)
+    finally:
+        server.shutdown()
+        thread.join()
