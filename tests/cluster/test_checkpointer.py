@@ -159,10 +159,10 @@ def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingSta
 
 
 def test_a_folder_without_permission_is_said_and_tried_again(state: TrainingState, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
     run = Run(tmp_path)
     tmp_path.chmod(0o500)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("this user may write everywhere")
     run.save(state, 1)
     run.wait_for_line("Permission denied")
     tmp_path.chmod(0o700)
