@@ -1,16 +1,22 @@
-"""Any picture file to 8-bit RGB: the one way in which training, translation and evaluation see a file.
+"""Any picture file to pixels: the one way in which training, translation and evaluation see a file.
 
-Pillow and NumPy only. Colour profiles are ignored, as by the reference implementation (PIL's `convert("RGB")`): pixel values are
-taken as sRGB. Transparent parts show white, the usual page behind a picture; the reference shows whatever colour hides there.
+Colour profiles are ignored, as by the reference implementation (PIL's `convert("RGB")`): pixel values are taken as sRGB.
+Transparent parts show white, the usual page behind a picture; the reference shows whatever colour hides there.
 """
 
 import io
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
+
+from preprocess.deep_files import DeepTiff, deep_tiff, is_deep_png, read_deep_png
+from preprocess.raster import BrokenPicture, Picture, Raster, to_channels, to_depth
+
+__all__ = ["EXTENSIONS", "BrokenPicture", "Form", "Picture", "UInt8", "decode", "form_of"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -22,6 +28,7 @@ EXTENSIONS = frozenset(
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION_TAG = 0x0112
+_GRAY = ("1", "L", "LA", "La", "I", "F")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,36 +44,81 @@ Image.init()  # Pillow finds its formats on first use otherwise, which threads w
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-class BrokenPicture(Exception):
-    """A file that holds no usable picture; the text is the reason, one short phrase."""
+class Form(NamedTuple):
+    """What a file's header says of it. channels: 1 for grey, 3 for colour, alpha left out, else the number of bands; bits: 8 or 16."""
+
+    channels: int
+    bits: int
 
 
-def decode(data: bytes | Path, *, at_least: int | None = None, megapixels: float = MEGAPIXELS) -> UInt8:
-    """Decode a picture file (its bytes, or its path) to uint8 RGB [H, W, 3], upright.
+def decode(
+    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: int | None = None, megapixels: float = MEGAPIXELS
+) -> Picture:
+    """Decode a picture file (its bytes, or its path) to pixels [H, W, channels], upright.
 
-    EXIF and XMP orientation are applied, palettes, grey, CMYK and Lab converted, alpha laid over white, 16 bits scaled by
-    1/257; of an animation the first frame counts. The format is found by content, never by name.
+    EXIF, XMP and TIFF orientation are applied, palettes, CMYK and Lab converted; of an animation or of pages the first counts. The
+    format is found by content, never by name.
+    channels: see `raster.to_channels`. bits: 8 for uint8, 16 for uint16, 16 bits scaled by 1/257 and 8 by 257; None: as the file has.
     at_least: a large JPEG may come at 1/2, 1/4 or 1/8 of its size, neither side below `at_least` pixels: several times faster.
-    Raises BrokenPicture, and nothing else, for what is no picture, is damaged, or declares more than `megapixels` (found before
-    any pixel is decoded, so small files that claim enormous sizes cost no memory).
+    Raises BrokenPicture, and nothing else, for what is no picture, is damaged, has other channels, or declares more than `megapixels`
+    (found before any pixel is decoded, so small files that claim enormous sizes cost no memory).
     """
     try:
-        data = data.read_bytes() if isinstance(data, Path) else data
-        if not data:
-            raise BrokenPicture("empty file")
-        with Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
-            _bounded(image.size, megapixels)
-            if at_least is not None and image.format == "JPEG":
-                image.draft(None, (at_least, at_least))
-            image.load()
-            orientation = _orientation(image)
-            upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-            return np.array(_rgb(upright))
+        raster = _raster(_bytes(data), at_least, megapixels)
+        pixels = to_channels(raster, channels)
+        return pixels if bits is None else to_depth(pixels, bits)
     except BrokenPicture:
         raise
-    # Pillow's decoders answer damage with a dozen exception types (SyntaxError, struct.error, MemoryError …).
+    # Decoders answer damage with a dozen exception types (SyntaxError, struct.error, MemoryError …).
     except Exception as error:
         raise BrokenPicture(_reason(error)) from error
+
+
+def form_of(data: bytes | Path) -> Form:
+    """What the header of a picture file says, no pixel is decoded. Raises BrokenPicture for what cannot be opened."""
+    try:
+        data = _bytes(data)
+        tiff = deep_tiff(data)
+        if tiff:
+            return Form(tiff.colours, tiff.bits)
+        with _open(data) as image:
+            deep = is_deep_png(data) or image.mode == "I" or image.mode.startswith("I;16")
+            return Form(1 if image.mode in _GRAY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
+    except BrokenPicture:
+        raise
+    except Exception as error:
+        raise BrokenPicture(_reason(error)) from error
+
+
+def _bytes(data: bytes | Path) -> bytes:
+    data = data.read_bytes() if isinstance(data, Path) else data
+    if not data:
+        raise BrokenPicture("empty file")
+    return data
+
+
+def _open(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+def _raster(data: bytes, at_least: int | None, megapixels: float) -> Raster:
+    tiff = deep_tiff(data)
+    if tiff:
+        return _tiff_raster(tiff, megapixels)
+    with _open(data) as image:
+        _bounded(image.size, megapixels)
+        if is_deep_png(data):
+            return _turned(read_deep_png(data), _orientation(image))
+        if at_least is not None and image.format == "JPEG":
+            image.draft(None, (at_least, at_least))
+        image.load()
+        orientation = _orientation(image)
+        return _of_pillow(image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image)
+
+
+def _tiff_raster(tiff: DeepTiff, megapixels: float) -> Raster:
+    _bounded(tiff.size, megapixels * 4 / max(4, tiff.samples))
+    return _turned(tiff.read(), tiff.orientation)
 
 
 def _bounded(size: tuple[int, int], megapixels: float) -> None:
@@ -82,31 +134,37 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode of Pillow's to RGB."""
+def _turned(raster: Raster, orientation: int) -> Raster:
+    """Apply an orientation to pixels that are not Pillow's: 5 to 8 reflect at the diagonal first."""
+    pixels = raster.pixels
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return raster._replace(pixels=np.ascontiguousarray(pixels))
+
+
+def _of_pillow(image: Image.Image) -> Raster:
+    """A raster of any of Pillow's modes."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep_gray(image)
     if image.mode == "LAB":
-        return _lab(image)
+        image = _lab(image)
+    gray = image.mode in _GRAY
     if image.has_transparency_data:
-        # By "RGBA" Pillow also resolves transparent palette entries, grey levels and colours.
-        image = image.convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image)
-        image = page
-    return image.convert("RGB")
+        # These modes also resolve transparent palette entries, grey levels and colours.
+        return Raster(np.array(image.convert("LA" if gray else "RGBA")), 1 if gray else 3, alpha=True)
+    return Raster(np.atleast_3d(np.array(image.convert("L" if gray else "RGB"))), 1 if gray else 3)
 
 
-def _deep_gray(image: Image.Image) -> Image.Image:
-    """16-bit grey to RGB. `convert` would clip at 255 instead of scaling."""
+def _deep_gray(image: Image.Image) -> Raster:
+    """16-bit grey. `convert` would clip at 255 instead of scaling."""
     levels = np.asarray(image)
     if image.mode == "F" or levels.min() < 0 or levels.max() > 65535:
         raise BrokenPicture("32-bit pixels, whose black and white are unknown")
-    gray = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray[levels == transparent] = 255
-    return Image.fromarray(gray).convert("RGB")
+    return Raster(levels.astype(np.uint16)[..., None], 1)
 
 
 def _lab(image: Image.Image) -> Image.Image:

@@ -85,7 +85,7 @@ class Plan:
 
 def offset(share: npt.ArrayLike, room: npt.ArrayLike) -> Int64:
     """First pixel of a crop: `share` in [0, 2**32) of the offsets 0 … room, all alike (bias under room / 2**32)."""
-    return (np.asarray(share).astype(np.int64) * (np.asarray(room) + 1)) >> 32
+    return np.asarray(share, np.int64) * (np.asarray(room, np.int64) + 1) >> np.int64(32)
 
 
 def check_workers(global_batch: int, workers: int) -> None:
