@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
+from ray.job_submission import JobSubmissionClient
 
 from preprocess.synthetic import write_dataset
-from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_metrics, wait_for_step
+from tests.cluster.launch import SMALL, WORKER, Launch, assert_equal_runs, options, wait_for_metrics, wait_for_step
 from tests.ray_nodes import RAY, ROOT, Head, running_head
 
 pytestmark = pytest.mark.process
@@ -37,9 +38,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """One cluster for all runs that need not be alone."""
-    with running_head(tmp_path_factory.mktemp("head")) as head:
+    """One cluster for all runs that need not be alone, with the README's time to save when a job is stopped."""
+    with running_head(tmp_path_factory.mktemp("head"), environment={"RAY_JOB_STOP_WAIT_TIME_S": "60"}) as head:
         yield head
+
+
+@pytest.fixture(scope="module")
+def jobs(head: Head) -> JobSubmissionClient:
+    """The client behind the command `ray job`."""
+    return JobSubmissionClient(head.dashboard, headers={"Authorization": f"Bearer {head.environment['RAY_AUTH_TOKEN']}"})
 
 
 @pytest.fixture(scope="module")
@@ -96,56 +103,62 @@ def test_artifacts(undisturbed: Path) -> None:
     assert (undisturbed / "config.toml").read_text().startswith("[data]")
 
 
-def test_killed_worker_and_feed_actor(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
-    run = storage / "disturbed"
-    launch = Launch([*arguments, "--run.name", "disturbed"], {**head.environment, "RAY_ADDRESS": head.address})
-    first = launch.workers(WORKERS)
-    wait_for_step(run, 40)
-    os.kill(int(first[1][2]), signal.SIGKILL)
-    second = launch.workers(WORKERS, starts=2)
-    resumed = {int(worker[6].replace(",", "")) for worker in second}
-    assert len(resumed) == 1
-    assert 40 <= resumed.pop() < STEPS
-    assert not {worker[2] for worker in first} & {worker[2] for worker in second}
-    wait_for_step(run, 120)
-    os.kill(int(second[0][5].split(", ")[0]), signal.SIGKILL)  # a feed actor: training does not notice
-    output = launch.end(0)
-    assert len(re.findall(r"worker 0: process", output)) == 2, "the feed's death must not restart the group"
-    assert re.findall(r"cache hits (\d), misses (\d)", output) == [("4", "0")] * WORKERS
-    assert_equal_runs(undisturbed, run, STEPS)
-    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
-
-
-def test_job_stopped_killed_and_submitted_again(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
+def test_lost_worker_feed_and_job(undisturbed: Path, head: Head, jobs: JobSubmissionClient, arguments: list[str], storage: Path) -> None:
+    """One run through every loss: worker, feed actor, a stop of the job, the whole next job. It ends as the undisturbed one."""
     run, command = storage / "demo", [*arguments, "--run.name", "demo"]
 
-    submit(head, "first", "--no-wait", *command, "--run.checkpoint_every", "100000")
-    wait_for_metrics(run, 5)
-    job(head, "stop", "first")
-    wait_for_step(run, 5)  # the stop itself leaves the only checkpoint
+    submit(head, "first", "--no-wait", *command)
+    first = wait_for_workers(jobs, "first", starts=1)
+    wait_for_step(run, 20)
+    os.kill(int(first[0][2]), signal.SIGKILL)
+    second = wait_for_workers(jobs, "first", starts=2)
+    resumed = {int(worker[6].replace(",", "")) for worker in second}
+    assert len(resumed) == 1
+    assert 20 <= min(resumed) < STEPS
+    assert not {worker[2] for worker in first} & {worker[2] for worker in second}
+    os.kill(int(second[0][5].split(", ")[0]), signal.SIGKILL)  # a feed actor: training does not notice
+    wait_for_metrics(run, min(resumed) + 20)
+    assert jobs.stop_job("first")  # what `ray job stop` asks for, without its seconds of imports: the run is short
+    wait_for(lambda: jobs.get_job_status("first").is_terminal(), "the job stops")
+    assert not [worker[2] for worker in second if psutil.pid_exists(int(worker[2]))]
     stopped = int(max(folder.name for folder in run.glob("checkpoints/step-????????"))[5:])
+    printed = jobs.get_job_logs("first")
+    assert f"stopped at step {stopped}; the newest checkpoint is" in printed
+    assert len(WORKER.findall(printed)) == 2 * WORKERS, "the feed's death must not restart the group"
 
     killed = Launch(command, {**head.environment, "RAY_ADDRESS": head.address})
     assert int(killed.wait_for(r"resuming run demo at step (\d+)")[0][1]) == stopped
     workers = killed.workers(WORKERS)
     wait_for_step(run, stopped + 1)
     killed.kill()
-    deadline = time.monotonic() + 60
-    while any(psutil.pid_exists(int(worker[2])) for worker in workers):
-        assert time.monotonic() < deadline, "workers outlive their job"
-        time.sleep(0.1)
+    wait_for(lambda: not any(psutil.pid_exists(int(worker[2])) for worker in workers), "workers end with their job", 60)
 
     output = submit(head, "last", *command)
-    assert re.search(r"resuming run demo at step \d+", output)
+    assert int(re.findall(r"resuming run demo at step (\d+)", output)[0]) > stopped
     assert re.findall(r"cache hits (\d), misses (\d)", output) == [("4", "0")] * WORKERS
     assert f"finished: {STEPS} steps" in output
     assert_equal_runs(undisturbed, run, STEPS)
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
 
 
 def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> None:
     output = submit(head, "inside", *arguments, "--run.storage", "runs", succeeds=False)
     assert "error: run.storage = runs lies in the job's working directory, an unpacked copy that vanishes with the job" in output
     assert "Traceback" not in output
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)
+
+
+def wait_for_workers(jobs: JobSubmissionClient, name: str, starts: int) -> list[tuple[str, ...]]:
+    """What the workers of start number `starts` say of themselves in a job's output, by `launch.WORKER`, the whole line first."""
+    wait_for(lambda: len(WORKER.findall(jobs.get_job_logs(name))) >= WORKERS * starts, f"workers of start {starts}")
+    lines = [(line[0], *line.groups()) for line in WORKER.finditer(jobs.get_job_logs(name))]
+    return lines[WORKERS * (starts - 1) : WORKERS * starts]
 
 
 def job(head: Head, *words: str, succeeds: bool = True) -> str:

@@ -85,5 +85,5 @@ def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
             time.sleep(0.2)
         assert report(environment) == "True 1 True\n"
     finally:
-        os.killpg(head.pid, signal.SIGTERM)
+        os.killpg(head.pid, signal.SIGKILL)
         head.wait(60)
