@@ -1,80 +1,70 @@
-"""Which cores this process may use, and how the workers of a node share them."""
+"""How the workers of a node share its cores: who computes where, and where the feed and the network run beside it."""
 
-import os
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from math import floor
-from pathlib import Path
+from typing import TypeVar
+
+from cluster.cpu_tree import Core
+
+SPARE_FROM = 8  # cores without hyperthreads, of which one is spared for feed and network: at most an eighth of the computing
+T = TypeVar("T")
 
 
-def worker_cores(allowed: Iterable[int], index: int, workers: int, cpus: int, root: Path = Path("/")) -> list[int]:
-    """The logical CPUs that worker `index` of `workers` on this node computes on: a disjoint share of the physical cores.
+@dataclass(frozen=True)
+class Share:
+    """What one worker has of its node, in logical CPUs and NUMA nodes.
 
-    allowed: from `os.sched_getaffinity`. cpus: logical CPUs that Ray gave the worker, which bound its share: a CPU that Ray
-    was not given stays free for others. root: where /sys lies; a recorded tree in tests.
+    compute: one thread of each of its physical cores. service: where its feed and network run. numa: of the cores that compute.
     """
-    mine = set(allowed)
-    threads = len(mine) // len(_first_threads(mine, root))
-    return share_of(usable_cores(mine, root), index, workers)[: max(1, cpus // threads)]
+
+    compute: tuple[int, ...]
+    service: tuple[int, ...]
+    numa: tuple[int, ...]
 
 
-def usable_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[int]:
-    """One hyperthread of each allowed physical core, socket by socket; at most as many as the cgroup's quota of processor time."""
-    cores = _first_threads(set(allowed), root)
-    cores.sort(key=lambda cpu: (_socket(cpu, root), cpu))  # numbering often alternates between sockets; neighbours shall share one
-    quota = _cgroup_quota(root)
-    return cores if quota is None else cores[: max(1, floor(quota))]
+def share_of_worker(cores: Sequence[Core], quota: float | None, index: int, workers: int, cpus: int) -> Share:
+    """The share of worker `index` of `workers` on this node: disjoint, and within one NUMA node where that costs nobody a core.
+
+    cores: all of the node, as `read_cores` sorts them. quota: CPUs' worth of time that the cgroup grants all workers together.
+    cpus: that Ray gave the worker; those that Ray was not given stay free for others. Below a quota that counts time, not hyperthreads.
+    """
+    mine = _cores_of(cores, index, workers)
+    if quota is not None and quota < sum(len(core.threads) for core in cores):
+        computing = mine[: max(1, min(cpus, floor(quota / workers)))]
+        idle = mine[len(computing) :]
+    else:
+        computing = mine[: max(1, sum(threads <= cpus for threads in _running_sum(mine)))]
+        idle = []
+    service = [thread for core in computing for thread in core.threads[1:]] or [core.threads[0] for core in idle]
+    if not service and len(computing) >= SPARE_FROM:
+        service = [computing.pop().threads[0]]
+    compute = tuple(core.threads[0] for core in computing)
+    return Share(compute, tuple(service) or compute, tuple(sorted({core.numa for core in computing})))
 
 
-def share_of(cores: Sequence[int], index: int, workers: int) -> list[int]:
-    """The cores of worker `index` of `workers`: equal, adjacent and disjoint shares; with fewer cores than workers, they take turns."""
-    if workers > len(cores):
-        return [cores[index % len(cores)]]
-    each = len(cores) // workers
-    return list(cores[index * each : (index + 1) * each])
+def workers_of_node(cores: Sequence[Core], quota: float | None) -> int:
+    """How many workers a node has by default: one for each NUMA node, as far as the quota fills their cores."""
+    nodes = len({core.numa for core in cores})
+    return nodes if quota is None else max(1, min(nodes, floor(quota) * nodes // len(cores)))
 
 
-def pin_process(cores: Iterable[int]) -> None:
-    """Bind all threads of this process, and so all that they start later, to `cores`."""
-    for task in list(Path("/proc/self/task").iterdir()):
-        try:
-            os.sched_setaffinity(int(task.name), cores)
-        except ProcessLookupError:  # it ended meanwhile
-            continue
-    os.sched_setaffinity(threading.get_native_id(), cores)
+def share_of(things: Sequence[T], index: int, workers: int) -> list[T]:
+    """What worker `index` of `workers` has of `things`: equal, adjacent and disjoint shares; if they are too few, workers take turns."""
+    if workers > len(things):
+        return [things[index % len(things)]]
+    each = len(things) // workers
+    return list(things[index * each : (index + 1) * each])
 
 
-def _first_threads(allowed: set[int], root: Path) -> list[int]:
-    return [cpu for cpu in allowed if cpu == _first_allowed_sibling(cpu, allowed, root)]
+def _cores_of(cores: Sequence[Core], index: int, workers: int) -> list[Core]:
+    nodes = [list(node) for _, node in groupby(cores, key=lambda core: (core.socket, core.numa))]
+    each, rest = divmod(workers, len(nodes))
+    if rest == 0 and min(map(len, nodes)) // each >= len(cores) // workers:
+        return share_of(nodes[index // each], index % each, each)
+    return share_of(cores, index, workers)
 
 
-def _socket(cpu: int, root: Path) -> int:
-    path = root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id"
-    return int(path.read_text()) if path.is_file() else 0
-
-
-def _first_allowed_sibling(cpu: int, allowed: set[int], root: Path) -> int:
-    path = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
-    siblings = _parse_cpu_list(path.read_text()) if path.is_file() else [cpu]
-    return min((s for s in siblings if s in allowed), default=cpu)
-
-
-def _parse_cpu_list(text: str) -> list[int]:
-    result: list[int] = []
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        result += range(int(first), int(last or first) + 1)
-    return result
-
-
-def _cgroup_quota(root: Path) -> float | None:
-    """CPUs' worth of time that the cgroup grants (version 2, then 1), or None without a limit."""
-    v2 = root / "sys/fs/cgroup/cpu.max"
-    if v2.is_file():
-        quota, period = v2.read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    v1 = root / "sys/fs/cgroup/cpu"
-    if (v1 / "cpu.cfs_quota_us").is_file():
-        quota_us = int((v1 / "cpu.cfs_quota_us").read_text())
-        return None if quota_us <= 0 else quota_us / int((v1 / "cpu.cfs_period_us").read_text())
-    return None
+def _running_sum(cores: Sequence[Core]) -> list[int]:
+    return [sum(len(core.threads) for core in cores[: i + 1]) for i in range(len(cores))]

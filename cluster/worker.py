@@ -16,6 +16,7 @@ import ray.train.collective
 import tensorflow as tf
 
 from cluster import hooks
+from cluster.affinity import pin_service_threads, settle
 from cluster.board import Outcome, WorkerInfo
 from cluster.checkpointer import Checkpointer
 from cluster.compiling import compile_units, summarise, use_cache
@@ -26,7 +27,6 @@ from cluster.resume import check_any_whole, load_state, newest_checkpoint, remov
 from cluster.retention import set_aside
 from cluster.save_rule import SaveRule
 from cluster.telemetry import MetricsLog
-from cluster.topology import pin_process, worker_cores
 from cyclegan.checkpoint_files import read_index
 from cyclegan.image_pool import pool_draws
 from cyclegan.passes import FLAGS, make_passes
@@ -59,11 +59,9 @@ def _train(job: Job) -> None:
     config, board, paths = job.config, job.board, RunPaths(job.run)
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
-    # Before TensorFlow's first operation: its pools take over the affinity of the thread that makes them.
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
-    cores = worker_cores(os.sched_getaffinity(0), context.get_local_rank(), context.get_local_world_size(), cpus)
-    pin_process(cores)
-    set_threads(len(cores))
+    share = settle(context.get_local_rank(), context.get_local_world_size(), cpus)
+    set_threads(len(share.compute))
     use_cache(job.compile_cache)
 
     token, resumed = _agree(paths.checkpoints, rank, job)
@@ -93,11 +91,12 @@ def _train(job: Job) -> None:
         ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
         program = make_step(passes, mean_over_workers if workers > 1 else alone, runner(strategy))
         program.compile(job.compile_cache)
+        pin_service_threads(share.service)  # all of TensorFlow's threads have run by now
         if resumed:
             state.assign(load_state(resumed, rows)[1])
         else:
             state.assign_initial(config.train.seed)
-        info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), tuple(cores), tuple(feed.pids()), *summarise(reports), step)
+        info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), share.compute, tuple(feed.pids()), *summarise(reports), step)
         ray.get(board.post.remote(worker=(rank, info), seconds={"compile": time.perf_counter() - begin} if rank == 0 else {}))
 
         def say(line: str) -> None:
