@@ -149,6 +149,8 @@ def _read_toml(path: str) -> dict[str, Any]:
         raise UserError(f"--config {path}: no such file; examples are in configs/") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--config {path}: cannot be read as text: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"--config {path}: not valid TOML: nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config {path}: not valid TOML: {error}") from error
 
@@ -177,8 +179,10 @@ def _kind(field: FieldInfo) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    # A JSON string is a TOML basic string, but for DEL and surrogates, which no path holds.
-    return json.dumps(value)
+    if isinstance(value, float):
+        return repr(value)  # JSON has no inf
+    # A JSON string is a TOML basic string, but that TOML wants DEL escaped and knows no surrogates.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 _KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT"}

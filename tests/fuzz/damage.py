@@ -1,0 +1,99 @@
+"""What storage and people do to a file's bytes, as hypothesis strategies."""
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+THOROUGH = settings(
+    max_examples=1000,
+    deadline=5000,  # milliseconds: nothing may hang
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    database=None,
+)
+
+Damage = Callable[[bytes], bytes]
+_PLACE = st.floats(0, 1, exclude_max=True)
+
+
+def one_line(error: Exception) -> None:
+    """Fail unless a user would see one line."""
+    assert len(str(error).splitlines()) == 1, repr(str(error))
+
+
+def damages() -> st.SearchStrategy[Damage]:
+    """One to three of: flipped bits, a cut, bytes lost, doubled, swapped, overwritten."""
+    return st.lists(st.one_of(_flips(), _cuts(), _losses(), _doublings(), _swaps(), _overwrites()), min_size=1, max_size=3).map(_in_turn)
+
+
+def _in_turn(steps: list[Damage]) -> Damage:
+    def damage(data: bytes) -> bytes:
+        for step in steps:
+            data = step(data)
+        return data
+
+    return damage
+
+
+def _flips() -> st.SearchStrategy[Damage]:
+    def flip(place: float, bit: int) -> Damage:
+        def apply(data: bytes) -> bytes:
+            at = int(place * len(data))
+            return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :] if data else data
+
+        return apply
+
+    return st.builds(flip, _PLACE, st.integers(0, 7))
+
+
+def _cuts() -> st.SearchStrategy[Damage]:
+    return st.builds(lambda place: lambda data: data[: int(place * len(data))], _PLACE)
+
+
+def _span(data: bytes, place: float, length: int) -> tuple[int, int]:
+    start = int(place * len(data))
+    return start, min(len(data), start + length)
+
+
+def _losses() -> st.SearchStrategy[Damage]:
+    def lose(place: float, length: int) -> Damage:
+        def apply(data: bytes) -> bytes:
+            start, end = _span(data, place, length)
+            return data[:start] + data[end:]
+
+        return apply
+
+    return st.builds(lose, _PLACE, st.integers(1, 64))
+
+
+def _doublings() -> st.SearchStrategy[Damage]:
+    def double(place: float, length: int) -> Damage:
+        def apply(data: bytes) -> bytes:
+            start, end = _span(data, place, length)
+            return data[:end] + data[start:]
+
+        return apply
+
+    return st.builds(double, _PLACE, st.integers(1, 64))
+
+
+def _swaps() -> st.SearchStrategy[Damage]:
+    def swap(one: float, other: float, length: int) -> Damage:
+        def apply(data: bytes) -> bytes:
+            (a, b), (c, d) = sorted((_span(data, one, length), _span(data, other, length)))
+            return data if c < b else data[:a] + data[c:d] + data[b:c] + data[a:b] + data[d:]
+
+        return apply
+
+    return st.builds(swap, _PLACE, _PLACE, st.integers(1, 64))
+
+
+def _overwrites() -> st.SearchStrategy[Damage]:
+    def overwrite(place: float, new: bytes) -> Damage:
+        def apply(data: bytes) -> bytes:
+            start = int(place * len(data))
+            return data[:start] + new + data[start + len(new) :]
+
+        return apply
+
+    return st.builds(overwrite, _PLACE, st.binary(min_size=1, max_size=32) | st.integers(1, 512).map(bytes))

@@ -1,0 +1,79 @@
+"""Damaged checkpoints: the one before is used, or nothing; never other numbers than were saved."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.checkpoint import main
+from cluster.resume import check_any_whole
+from cyclegan.checkpoint_files import read_index
+from cyclegan.trained import find_newest, read_trained
+from preprocess.errors import UserError
+from tests.cyclegan.made_checkpoint import weights, write_checkpoint
+from tests.fuzz.damage import THOROUGH, Damage, damages
+
+STEPS = (10, 20)
+
+
+class Run:
+    """A run of two checkpoints whose files can be changed and are restored."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.root = run, run / "checkpoints"
+        for step in STEPS:
+            write_checkpoint(run, step)
+        self.files = {path: path.read_bytes() for path in sorted(self.root.glob("*/*"))}
+        self.paths = list(self.files)
+
+    def restore(self) -> None:
+        for path, data in self.files.items():
+            path.write_bytes(data)
+
+    def check(self) -> None:
+        """The newest whole one gives what was saved, others are said in one line each, and so does the command's verdict."""
+        said: list[str] = []
+        newest = find_newest(self.root, said.append)
+        assert not any("\n" in line for line in said)
+        changed = {path.parent for path, data in self.files.items() if path.read_bytes() != data}
+        if newest is None:
+            assert changed == {path.parent for path in self.files}
+            with pytest.raises(UserError) as error:
+                check_any_whole(self.root, None, "run")
+            assert "\n" not in str(error.value)
+        else:
+            trained = read_trained(self.run, said.append)
+            assert (trained.folder, trained.step) == (newest, read_index(newest).step)
+            np.testing.assert_array_equal(trained.weights, weights(trained.step))
+        assert main(["list", str(self.run)]) == int(newest is None or newest.name != "step-00000020")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run(tmp_path_factory.mktemp("run"))
+
+
+@THOROUGH
+@given(which=st.integers(0, 5), damage=damages())
+def test_damaged_files(which: int, damage: Damage, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run.paths[which]
+    path.write_bytes(damage(run.files[path]))
+    try:
+        run.check()
+    finally:
+        run.restore()
+    capsys.readouterr()
+
+
+@THOROUGH
+@given(order=st.permutations(range(6)))
+def test_swapped_files(order: list[int], run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, other in zip(run.paths, order, strict=True):
+        path.write_bytes(run.files[run.paths[other]])
+    try:
+        run.check()
+    finally:
+        run.restore()
+    capsys.readouterr()
