@@ -1,11 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cluster.board import Progress
+from cluster.checkpointer import Checkpointer
 from cluster.console import duration, progress_text
-from cluster.hooks import Moment, every
+from cluster.hooks import Moment, checkpoints, every, tolerant
 
 
 def moment(step: int, last: bool = False) -> Moment:
@@ -31,3 +33,42 @@ def test_progress_line() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (36000, "10:00:00")])
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_failing_storage_costs_entries_not_the_training() -> None:
+    said: list[str] = []
+    broken = {3, 4, 6}
+
+    def hook(moment: Moment) -> None:
+        if moment.step in broken:
+            raise OSError(28, "No space left on device", "metrics.jsonl")
+
+    careful = tolerant(hook, "metrics", said.append)
+    for step in range(1, 8):
+        careful(moment(step))
+    lost = "are lost (No space left on device: metrics.jsonl); training goes on"
+    assert said == [f"metrics of step 3 {lost}", f"metrics of step 6 {lost}"]
+    with pytest.raises(ValueError):
+        tolerant(lambda _: hook(moment(int("x"))), "metrics", said.append)(moment(1))
+
+
+class Saves(Checkpointer):
+    """Notes what is to be saved instead of writing it."""
+
+    def __init__(self) -> None:
+        self.saved: list[tuple[int, float | None]] = []
+
+    def check(self) -> None: ...
+
+    def save(self, state: Any, rows: Any, step: int, position: int, cycle_loss: float | None) -> None:
+        self.saved.append((step, cycle_loss))
+
+
+def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle_loss() -> None:
+    saves = Saves()
+    nothing: Any = None
+    hook = checkpoints(saves, nothing, np.arange(1), None)
+    for step in range(1, 5):
+        losses = {"cycle_A": float(step), "cycle_B": float("nan") if step == 2 else 1.0, "G_AB": 9.0}
+        hook(replace(moment(step, last=step == 4), losses=losses, save=step == 2))
+    assert saves.saved == [(2, 2.0), (4, pytest.approx(3.25))], "2, then a third towards 4, then a quarter towards 5; step 2 is not finite"
