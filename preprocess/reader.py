@@ -1,17 +1,17 @@
 """What a feed actor does: from a position to a block of one worker's batches, read from shards. Knows nothing of Ray."""
 
 import functools
-import itertools
 import os
-from bisect import bisect_right
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from preprocess.augment import batches
 from preprocess.errors import UserError
-from preprocess.manifest import Manifest, Split
+from preprocess.manifest import Manifest
 from preprocess.plan import Plan
-from preprocess.shards import Picture, ShardSet
+from preprocess.shard_cache import CacheSettings
+from preprocess.shard_format import Picture
+from preprocess.shards import DAMAGE, ShardSet
+from preprocess.storage import Place, redacted
 
 DOMAINS = ("trainA", "trainB")
 
@@ -19,10 +19,18 @@ DOMAINS = ("trainA", "trainB")
 class Reader:
     """Reads blocks of rows rank::workers of the global batches; holds nothing but its arguments and open files."""
 
-    def __init__(self, folder: Path, plan: Plan, batch: int, rank: int, workers: int) -> None:
-        """Remember the arguments: an error here would reach the feed as the death of the actor, without its cause."""
-        self._folder, self._plan = folder, plan
+    def __init__(
+        self, folder: Place, plan: Plan, batch: int, rank: int, workers: int, cache: CacheSettings | None = None, cpus: Sequence[int] = ()
+    ) -> None:
+        """Remember the arguments: an error here would reach the feed as the death of the actor, without its cause.
+
+        folder: of a manifest, on the node or in an object store; cache: for shards in an object store; cpus: logical CPUs on which it runs,
+        none: wherever the node lets it.
+        """
+        self._folder, self._plan, self._cache = folder, plan, cache
         self._share = (batch * workers, rank, workers)
+        if cpus:
+            os.sched_setaffinity(0, cpus)  # of this thread, and so of those that it starts
 
     def read(self, position: int, steps: int) -> Picture:
         """The batches of `steps` steps from `position` on: [steps, 2, batch, crop, crop, C], contiguous.
@@ -30,31 +38,29 @@ class Reader:
         Raises UserError with the name of the shard, if one cannot be read, or of the manifest.
         """
         rows = self._plan.worker_rows(position, *self._share, steps)
-        return batches(self._pictures, rows, steps, self._plan.crop_size)
+        for shards, index in zip(self._shards, rows.index, strict=True):
+            shards.prefetch(index.tolist())
+        return batches((_reading(self._shards[0]), _reading(self._shards[1])), rows, steps, self._plan.crop_size)
 
     def pid(self) -> int:
         """Id of the process in which the reader runs."""
         return os.getpid()
 
     @functools.cached_property
-    def _pictures(self) -> tuple[Callable[[int], Picture], Callable[[int], Picture]]:
+    def _shards(self) -> tuple[ShardSet, ShardSet]:
         splits = Manifest.load(self._folder).splits
-        return _reading(self._folder, splits[DOMAINS[0]]), _reading(self._folder, splits[DOMAINS[1]])
+        return ShardSet(self._folder, splits[DOMAINS[0]], self._cache), ShardSet(self._folder, splits[DOMAINS[1]], self._cache)
 
 
-def _reading(folder: Path, split: Split) -> Callable[[int], Picture]:
+def _reading(shards: ShardSet) -> Callable[[int], Picture]:
     """ShardSet.picture, with errors that a user understands."""
-    shards = ShardSet(folder, split)
-    ends = list(itertools.accumulate(shard.count for shard in split.shards))
 
     def picture(i: int) -> Picture:
         try:
             return shards.picture(i)
-        # What Arrow and NumPy raise for a file that is missing, cut off or overwritten. A file cut off while it is mapped kills
-        # the process; the restarted one opens it anew and comes here.
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            path = folder / split.shards[bisect_right(ends, i)].name
-            fact = str(error).partition("\n")[0] if path.exists() else "no such file"
-            raise UserError(f"{path} cannot be read ({fact}): delete {folder} and build it again") from error
+        # A file cut off while it is mapped kills the process; the restarted one opens it anew and comes here.
+        except DAMAGE as error:
+            fact = "no such file" if isinstance(error, FileNotFoundError) else redacted(error).partition("\n")[0]
+            raise UserError(f"{shards.file_of(i)} cannot be read ({fact}): delete {shards.folder} and build it again") from error
 
     return picture

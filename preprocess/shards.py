@@ -1,105 +1,115 @@
-"""Shards: Arrow IPC files of pictures, read through a memory map without a copy.
+"""Shards written and read: mapped into memory on disks and mounted file systems, by ranges from object stores, through a cache."""
 
-A file has one record batch with the columns key (string), height and width (int32) and pixels (large_binary, channels last);
-its schema says dtype and channels. Equal pictures give equal bytes.
-"""
-
+import contextlib
 import functools
 from bisect import bisect_right
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from itertools import accumulate
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
-from preprocess.files import sha256, write_atomic
 from preprocess.manifest import ShardFile, Split
+from preprocess.shard_cache import GIB, CacheSettings, ShardCache
+from preprocess.shard_files import MappedShard, RangedShard
+from preprocess.shard_format import BATCH_BYTES, Batch, Picture, Span, check, encode
+from preprocess.storage import Place, Store, parent_and_name
 
-Picture = npt.NDArray[Any]
+REQUESTS = 16  # at once, from one process to an object store
+DAMAGE = (OSError, ValueError, LookupError, TypeError)  # what Arrow and NumPy raise for a file that is missing, cut off or overwritten
+_OPEN_SHARDS = 512
+_HELD_BYTES = 64 * 2**20  # of record batches from an object store that a set holds in memory
+_MAPPED_BATCHES = 4096  # that a set holds as views of mapped files
 
 
-def write_shard(path: Path, keys: list[str], pictures: list[Picture]) -> ShardFile:
+def write_shard(path: Place, keys: list[str], pictures: list[Picture]) -> ShardFile:
     """Write pictures [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys; whole or not at all.
 
-    Raises ValueError for no pictures or mixed ones, OSError if the disk refuses.
+    Raises ValueError for no pictures or mixed ones, OSError if the disk or the object store refuses.
     """
-    if not pictures or len(keys) != len(pictures):
-        raise ValueError(f"{len(keys)} keys for {len(pictures)} pictures: a shard needs at least one, and a key for each")
-    dtype, channels = pictures[0].dtype, pictures[0].shape[2]
-    if any(picture.dtype != dtype or picture.shape[2] != channels for picture in pictures):
-        raise ValueError("pictures of one shard differ in dtype or channels")
-    schema = pa.schema(
-        [("key", pa.string()), ("height", pa.int32()), ("width", pa.int32()), ("pixels", pa.large_binary())],
-        metadata={"dtype": dtype.name, "channels": str(channels)},
-    )
-    heights, widths = [picture.shape[0] for picture in pictures], [picture.shape[1] for picture in pictures]
-    batch = pa.record_batch([pa.array(keys), pa.array(heights, pa.int32()), pa.array(widths, pa.int32()), _binary(pictures)], schema=schema)
-
-    def write(file: Any) -> None:
-        with pa.ipc.new_file(file, schema) as writer:
-            writer.write_batch(batch)
-
-    write_atomic(path, write)
-    return ShardFile(name=path.name, count=len(keys), bytes=path.stat().st_size, sha256=sha256(path))
+    file = encode(keys, pictures)
+    store, name = parent_and_name(path)
+    store.write(name, memoryview(file))
+    return ShardFile(name=name, count=len(keys), bytes=file.size, sha256=sha256(file).hexdigest())
 
 
 class ShardSet:
-    """The pictures of one split, numbered from 0 in the order of the manifest; files are opened when first needed."""
+    """The pictures of one split, numbered from 0 in the order of the manifest; files are opened when first needed.
 
-    def __init__(self, folder: Path, split: Split) -> None:
-        self._paths = [folder / shard.name for shard in split.shards]
+    Holds a bounded number of them open, and one byte for each picture, whatever their number.
+    """
+
+    def __init__(self, folder: Place, split: Split, cache: CacheSettings | None = None) -> None:
+        """cache: for shards in an object store, which without one are fetched at each use."""
+        self._store = Store(folder)
+        self._shards = split.shards
         self._starts = [0, *accumulate(shard.count for shard in split.shards)]
-        self._open = functools.cache(_Shard)
+        self._checked = bytearray(len(self))  # 1 at the first picture of a record batch whose checksum was right
+        self._remote = self._store.local is None
+        self._cache = ShardCache(cache.folder, int(cache.gib * GIB)) if cache and self._remote else None
+        self._open = functools.lru_cache(_OPEN_SHARDS)(self._open_shard)
+        self._batch = functools.lru_cache(self._batches_held())(self._read_batch)
 
     def __len__(self) -> int:
         return self._starts[-1]
 
     def picture(self, i: int) -> Picture:
-        """Picture i as a read-only view [H, W, C] into the memory map; it stays valid after the set is gone.
+        """Picture i as a read-only view [H, W, C], of the memory map if there is one; it stays valid after the set is gone.
 
-        Raises IndexError outside [0, len), OSError or ArrowInvalid if the file is missing or damaged.
+        Raises IndexError outside [0, len), OSError, ValueError, LookupError or TypeError if the file is missing or damaged.
         """
-        shard, row = self._find(i)
-        return shard.picture(row)
+        which, row = self._find(i)
+        return self._batch(which, self._open(which).head.span_of(row)).picture(row)
 
     def key(self, i: int) -> str:
         """The path inside the source from which picture i was made; raises as `picture`."""
-        shard, row = self._find(i)
-        return shard.key(row)
+        which, row = self._find(i)
+        return self._batch(which, self._open(which).head.span_of(row)).key(row)
 
-    def _find(self, i: int) -> tuple["_Shard", int]:
+    @property
+    def folder(self) -> str:
+        """How the folder is named to the user."""
+        return self._store.label()
+
+    def file_of(self, i: int) -> str:
+        """How the shard of picture i is named to the user."""
+        return self._store.label(self._shards[self._find(i)[0]].name)
+
+    def prefetch(self, pictures: Iterable[int]) -> None:
+        """Fetch what these pictures need from an object store, many requests at once; errors come when a picture is read."""
+        if self._remote:
+            with ThreadPoolExecutor(REQUESTS) as pool:
+                found = [self._find(i) for i in dict.fromkeys(pictures)]
+                list(pool.map(self._try_open, dict.fromkeys(which for which, _ in found)))
+                list(pool.map(self._try_read, dict.fromkeys(found)))
+
+    def _try_open(self, which: int) -> None:
+        with contextlib.suppress(*DAMAGE):
+            self._open(which)
+
+    def _try_read(self, at: tuple[int, int]) -> None:
+        with contextlib.suppress(*DAMAGE):
+            self._batch(at[0], self._open(at[0]).head.span_of(at[1]))
+
+    def _find(self, i: int) -> tuple[int, int]:
         if not 0 <= i < len(self):
             raise IndexError(f"picture {i} of {len(self)}")
         which = bisect_right(self._starts, i) - 1
-        return self._open(self._paths[which]), i - self._starts[which]
+        return which, i - self._starts[which]
 
+    def _batches_held(self) -> int:
+        if not self._remote or not len(self):
+            return _MAPPED_BATCHES
+        picture = sum(shard.bytes for shard in self._shards) // len(self)
+        return max(4, _HELD_BYTES // max(BATCH_BYTES, picture))
 
-class _Shard:
-    """One open file: its columns as NumPy views."""
+    def _open_shard(self, which: int) -> MappedShard | RangedShard:
+        shard, folder = self._shards[which], self._store.local
+        return MappedShard(folder / shard.name) if folder else RangedShard(self._store, shard, self._cache)
 
-    def __init__(self, path: Path) -> None:
-        # Closing the file keeps the mapping, which the batch owns, but frees the descriptor: a large set has thousands of shards.
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-            batch, metadata = reader.get_batch(0), reader.schema.metadata
-        _, offsets, data = batch["pixels"].buffers()
-        self._keys = batch["key"]
-        self._shapes = np.stack([batch["height"], batch["width"], np.full(batch.num_rows, int(metadata[b"channels"]))], axis=1)
-        self._offsets = np.frombuffer(offsets, np.int64)
-        self._pixels = np.frombuffer(data, np.dtype(metadata[b"dtype"].decode()))
-
-    def picture(self, row: int) -> Picture:
-        start, end = self._offsets[row : row + 2] // self._pixels.itemsize
-        return self._pixels[start:end].reshape(self._shapes[row])
-
-    def key(self, row: int) -> str:
-        return str(self._keys[row].as_py())
-
-
-def _binary(pictures: list[Picture]) -> pa.LargeBinaryArray:
-    """Pictures as one column, joined once: from bytes objects Arrow would copy twice."""
-    offsets = np.array([0, *accumulate(picture.nbytes for picture in pictures)], np.int64)
-    data = np.concatenate([picture.reshape(-1) for picture in pictures])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.large_binary(), len(pictures), buffers)
+    def _read_batch(self, which: int, span: Span) -> Batch:
+        shard, first = self._open(which), self._starts[which] + span.first_row
+        content = shard.read(span)
+        if not self._checked[first]:
+            check(span, content)
+            self._checked[first] = 1
+        return Batch(shard.head, span, content)

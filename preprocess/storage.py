@@ -28,6 +28,11 @@ def redacted(text: object) -> str:
     return _KEYS.sub("://***@", str(text))
 
 
+def reason(error: OSError) -> str:
+    """What went wrong, in one line without keys."""
+    return redacted(error.strerror or error).partition("\n")[0]
+
+
 def is_remote(place: Place) -> bool:
     """Whether a place is no path that this machine's own file system knows."""
     return isinstance(place, str) and "://" in place and not place.startswith("file://")
@@ -64,6 +69,8 @@ class Store:
 
     def read(self, name: str) -> bytes:
         """All bytes of a file."""
+        if self.local is not None:
+            return (self.local / name).read_bytes()
 
         def read() -> bytes:
             with self._filesystem.open_input_stream(self._path(name)) as file:
@@ -80,7 +87,7 @@ class Store:
 
         return self._ask(read, name)
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file whole or not at all: a store shows it when the last byte is there, on a disk it is written beside and renamed."""
         if self.local is not None:
             write_atomic(self.local / name, lambda file: file.write(content))
@@ -137,6 +144,15 @@ class Store:
 
     def _ask(self, question: Callable[[], Answer], name: str, attempts: int = ATTEMPTS) -> Answer:
         return question() if self.local is not None else persistently(question, self.label(name), attempts)
+
+
+def parent_and_name(place: Place) -> tuple[Store, str]:
+    """The folder of a file, and the file's name in it."""
+    if isinstance(place, Path) or "://" not in place:
+        return Store(Path(place).parent), Path(place).name
+    base, mark, query = place.partition("?")
+    folder, _, name = base.rpartition("/")
+    return Store(folder + mark + query), name
 
 
 @functools.lru_cache(maxsize=64)

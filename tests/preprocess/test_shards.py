@@ -5,10 +5,12 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from preprocess.manifest import Split
-from preprocess.shards import Picture, ShardSet, write_shard
+from preprocess.shard_format import Picture
+from preprocess.shards import ShardSet, write_shard
 
 
 def some(count: int, dtype: type, channels: int = 3, seed: int = 0) -> list[Picture]:
@@ -94,6 +96,29 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 def test_a_view_travels_to_another_process_as_its_pixels(tmp_path: Path) -> None:
     picture = ShardSet(tmp_path, write_set(tmp_path, [some(2, np.uint16)])).picture(1)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(picture)), picture)
+
+
+def test_many_pictures_are_many_record_batches_of_an_ordinary_arrow_file(tmp_path: Path) -> None:
+    pictures = [np.full((400, 500, 3), i, np.uint8) for i in range(7)]  # 600,000 bytes: one record batch each
+    shards = ShardSet(tmp_path, write_set(tmp_path, [pictures, some(3, np.uint8)]))
+    for i, picture in enumerate(pictures):
+        np.testing.assert_array_equal(shards.picture(i), picture)
+    np.testing.assert_array_equal(shards.picture(9), some(3, np.uint8)[2])
+    table = pa.ipc.open_file(tmp_path / "trainA-00000.arrow")
+    assert table.num_record_batches == 7 and table.read_all()["key"].to_pylist() == [f"trainA/0-{i} é.png" for i in range(7)]
+
+
+def test_damage_is_found_by_checksum_when_the_picture_is_read(tmp_path: Path) -> None:
+    split = write_set(tmp_path, [[np.full((400, 500, 3), i, np.uint8) for i in range(3)]])
+    path = tmp_path / "trainA-00000.arrow"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # in the second of three
+    path.write_bytes(content)
+    shards = ShardSet(tmp_path, split)
+    assert shards.picture(0)[0, 0, 0] == 0 and shards.picture(2)[0, 0, 0] == 2
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^its pictures 1 to 1 are damaged: their CRC-32 is [0-9a-f]{8}, but [0-9a-f]{8} was written"):
+            shards.picture(1)
 
 
 def mapped_file(address: int) -> str:
