@@ -1,18 +1,17 @@
 """Metrics as JSON lines and TensorBoard event files, and grids of sample pictures."""
 
+import contextlib
 import io
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from cluster.event_file import EventFile
 from cyclegan.pixels import to_pixels
 
 
@@ -25,28 +24,24 @@ class MetricsLog:
     def __init__(self, file: Path, events: Path, step: int) -> None:
         _cut_after(file, step)
         self._file = open(file, "a", buffering=1)  # noqa: SIM115  (closed in `close`)
-        self._events = EventFileWriter(str(events), flush_secs=10)
-        if step:
-            self._events.add_event(
-                Event(wall_time=time.time(), step=step, session_log={"status": 1})
-            )  # START: TensorBoard drops later steps
+        self._events = EventFile(events, step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Write values of one step."""
+        """Write values of one step. Raises OSError, as `picture` does, if the storage takes not all of it."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
-        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
-        self._events.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+        self._events.add(step, [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
 
     def picture(self, step: int, tag: str, picture: Image.Image) -> None:
         """Add a picture to the event files."""
         png = io.BytesIO()
         picture.save(png, "PNG")
         image = Summary.Image(height=picture.height, width=picture.width, colorspace=3, encoded_image_string=png.getvalue())
-        self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=[Summary.Value(tag=tag, image=image)])))
+        self._events.add(step, [Summary.Value(tag=tag, image=image)])
 
     def close(self) -> None:
-        """Flush and close."""
-        self._file.close()
+        """Close; what a failing storage did not take is lost."""
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._events.close()
 
 

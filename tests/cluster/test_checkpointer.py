@@ -15,6 +15,7 @@ from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.state import TrainingState, make_state
+from tests.small_file_system import small_file_system
 
 SECONDS = 20.0
 ROWS = np.arange(1)
@@ -69,13 +70,8 @@ class Run:
 @pytest.fixture
 def storage(tmp_path: Path, size: int) -> Iterator[Path]:
     """A file system of its own, which holds three checkpoints and a bit."""
-    folder = tmp_path / "storage"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={int(3.5 * size)}", "tmpfs", folder], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("only root may mount a small file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_file_system(tmp_path / "storage", int(3.5 * size)) as folder:
+        yield folder
 
 
 def test_the_copy_is_of_the_moment_of_saving(state: TrainingState, tmp_path: Path) -> None:

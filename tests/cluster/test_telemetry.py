@@ -1,10 +1,22 @@
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.summary_pb2 import Summary
 
+from cluster.event_file import EventFile
 from cluster.telemetry import MetricsLog, grid
+from tests.small_file_system import small_file_system
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Path]:
+    with small_file_system(tmp_path / "storage", 200_000) as folder:
+        yield folder
 
 
 def steps(file: Path) -> list[int]:
@@ -46,3 +58,21 @@ def test_grid_pairs_each_picture_with_its_own_translations() -> None:
     picture = np.asarray(grid(real, signed, signed[::-1]))
     assert picture.shape == (4, 3, 3)
     assert (picture == np.array([0, 1, 10, 11])[:, None, None]).all()
+
+
+def test_event_files_go_on_after_a_full_disk(storage: Path) -> None:
+    events = EventFile(storage, 0)
+    events.add(1, [scalar(1.0)])
+    (storage / "other").write_bytes(bytes(shutil.disk_usage(storage).free))
+    with pytest.raises(OSError, match="No space left"):
+        events.add(2, [scalar(2.0)] * 1000)
+    (storage / "other").unlink()
+    events.add(500, [scalar(3.0)])
+    events.close()
+    read = EventAccumulator(str(storage)).Reload().Scalars("G_AB")
+    assert (read[0].step, read[-1].step) == (1, 500)
+    assert read[-1].value == 3.0
+
+
+def scalar(value: float) -> Summary.Value:
+    return Summary.Value(tag="G_AB", simple_value=value)
