@@ -96,27 +96,11 @@ def check_nodes(storage: Path, shards: Path) -> None:
         marker.unlink()
 
 
-def check_run(config: Config, run: Path, shards: Path) -> tuple[int, str]:
-    """Check that batches fit the domains and that the run can be started or resumed.
+def check_run(config: Config, run: Path, manifest: Manifest) -> tuple[int, str]:
+    """Check that the run, with a configuration that fits its shards, can be started or resumed.
 
     Returns the step at which it goes on and its checkpoint, empty for a new run.
     """
-    manifest = Manifest.load(shards)
-    for domain in "AB":
-        count = manifest.splits[f"train{domain}"].count
-        if config.train.batch > count:
-            raise UserError(
-                f"train.batch = {config.train.batch}, but domain {domain} has {count} pictures ({manifest.source}/train{domain}): "
-                f"use {count} or fewer, or add pictures"
-            )
-    if manifest.channels != config.model.channels:
-        raise UserError(
-            f"model.channels = {config.model.channels}, but the pictures of {manifest.source} have {manifest.channels}: use that"
-        )
-    if config.data.crop_size > manifest.load_size:
-        raise UserError(
-            f"data.crop_size = {config.data.crop_size} is larger than the {manifest.load_size} pixels a side of the shards in {shards}"
-        )
     newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
     if newest is None:
         check_any_whole(RunPaths(run).checkpoints, newest, config.run.name)

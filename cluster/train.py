@@ -15,6 +15,7 @@ from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
 from cluster.config import Config, as_toml, load_config, one_line
 from cluster.console import Screen, duration, fail
+from cluster.fitting import fitted
 from cluster.group import Group, Interrupts, Preload, run_group
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
@@ -66,8 +67,11 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
     check_nodes(storage, shards)
     run = storage / config.run.name
-    step, checkpoint = check_run(config, run, shards)
-    plan = plan_of(config, Manifest.load(shards))
+    manifest = Manifest.load(shards)
+    config = fitted(config, manifest, shards)
+    screen.line(manifest.describe())
+    step, checkpoint = check_run(config, run, manifest)
+    plan = plan_of(config, manifest)
     schedule = make_schedule(config.train, config.train.batch * config.cluster.workers, plan.epoch_length)
     if step >= schedule.steps:
         screen.line(

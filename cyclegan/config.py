@@ -10,13 +10,20 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(3, ge=1, le=64, description="channels of a picture")
+    channels_a: int = Field(3, ge=1, le=64, description="channels of domain A's pictures; a training takes those of its shards")
+    channels_b: int = Field(3, ge=1, le=64, description="channels of domain B's pictures; a training takes those of its shards")
+    bits: Literal[8, 16] = Field(8, description="bits of a sample; a training takes those of its shards")
     filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
     blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
     discriminator_filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a discriminator (Ck)")
     form: Literal["auto", "plain"] = Field(
         "auto", description="form of the convolutions: auto (fastest known for the device) or plain (TensorFlow's own)"
     )
+
+    @property
+    def channels(self) -> int:
+        """Channels of all pictures inside the twin: those of the domain with more."""
+        return max(self.channels_a, self.channels_b)
 
 
 class TrainConfig(BaseModel):

@@ -11,6 +11,10 @@ def least_squares(logits: tf.Tensor, target: float) -> tf.Tensor:
     return tf.reduce_mean(tf.square(logits - target), axis=[1, 2, 3, 4])
 
 
-def absolute(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """L1 of the cycle (paper, equation 2) and identity (section 5.2) losses: E|one - other|."""
-    return tf.reduce_mean(tf.abs(one - other), axis=[1, 2, 3, 4])
+def absolute(one: tf.Tensor, other: tf.Tensor, real_channels: tf.Tensor | None = None) -> tf.Tensor:
+    """L1 of the cycle (paper, equation 2) and identity (section 5.2) losses: E|one - other|.
+
+    real_channels: ones and zeros `[2, 1, 1, 1, C]` if not all count; both pictures are 0 in the others.
+    """
+    mean = tf.reduce_mean(tf.abs(one - other), axis=[1, 2, 3, 4])
+    return mean if real_channels is None else mean / tf.reduce_mean(real_channels, axis=[1, 2, 3, 4])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from cyclegan.adam import adam
+from cyclegan.channels import real_channels
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.discriminator import discriminate
 from cyclegan.generator import generate
@@ -28,7 +29,7 @@ class Passes:
 
     generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled); discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
-    real: `[2, B, H, W, C]` uint8, (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
+    real: `[2, B, H, W, C]` uint8 or uint16 (`model.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
     (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
     """
 
@@ -43,23 +44,37 @@ class Passes:
 
 
 def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) -> Passes:
-    """Units over the variables of `state`; nothing is compiled yet."""
+    """Units over the variables of `state`; nothing is compiled yet.
+
+    Domains of unequal channels: pictures are padded to the larger number after scaling, so that surplus channels are 0 in what
+    comes in and in what generators make.
+    """
+    assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss between unequal channels"
     dtype = state.generator_layout.dtype
+    real_A_B = real_channels(model, dtype)
+    real_B_A = None if real_A_B is None else _swap(real_A_B)
     pictures = state.pool.pictures.shape
     shape = [2, pictures[1], *pictures[3:]]
-    real = tf.TensorSpec(shape, tf.uint8, "real")
+    real = tf.TensorSpec(shape, tf.uint8 if model.bits == 8 else tf.uint16, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
 
+    def signed_of(real: tf.Tensor) -> tf.Tensor:
+        return _only(real_A_B, to_signed(real, dtype))
+
+    def translate(parameters: dict[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
+        """Pictures (A, B) to (B, A)."""
+        return _only(real_B_A, generate(parameters, pictures, model))
+
     def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        signed = to_signed(real, dtype)
+        signed = signed_of(real)
         d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         parameters = state.generator_layout.split(state.generators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            fake, same = _fake_and_same(parameters, signed, model)
-            cycled = generate(parameters, _swap(fake), model)
+            fake, same = fake_and_same(parameters, signed)
+            cycled = translate(parameters, _swap(fake))
             adversarial = least_squares(discriminate(d_parameters, fake, model), 1.0)
-            cycle = train.lambda_cycle * absolute(cycled, _swap(signed))
+            cycle = train.lambda_cycle * absolute(cycled, _swap(signed), real_B_A)
             identity = (
                 train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed))
                 if train.lambda_identity
@@ -69,14 +84,14 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
         return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled
 
-    def _fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor, model: ModelConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not train.lambda_identity:
-            return generate(parameters, signed, model), signed
-        both = generate(parameters, tf.concat([signed, _swap(signed)], 1), model)
+            return translate(parameters, signed), signed
+        both = translate(parameters, tf.concat([signed, _swap(signed)], 1))
         return both[:, : train.batch], both[:, train.batch :]
 
     def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        judged = _swap(to_signed(real, dtype))  # D[i] judges what G[i] makes: (D_B, D_A)
+        judged = _swap(signed_of(real))  # D[i] judges what G[i] makes: (D_B, D_A)
         shown = trade(state.pool, fake, draws) if train.pool_size else fake
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
@@ -104,6 +119,10 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
         update_generators=Program(update_generators, [g_vector, rate]),
         update_discriminators=Program(update_discriminators, [d_vector, rate]),
     )
+
+
+def _only(channels: tf.Tensor | None, pictures: tf.Tensor) -> tf.Tensor:
+    return pictures if channels is None else pictures * channels
 
 
 def _swap(twin: tf.Tensor) -> tf.Tensor:

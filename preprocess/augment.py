@@ -20,20 +20,24 @@ def crop(picture: Picture, top: int, left: int, size: int, flip: bool) -> Pictur
 
 
 def batches(read: tuple[Callable[[int], Picture], Callable[[int], Picture]], rows: Rows, steps: int, size: int) -> Picture:
-    """Assemble the batches of some steps: [steps, 2, B, size, size, C], contiguous, dtype and C of the first picture.
+    """Assemble the batches of some steps: [steps, 2, B, size, size, C], contiguous, of the pictures' dtype.
+
+    C is that of the domain with more channels; the surplus ones of the other are 0, for the model to leave out.
 
     read: gives picture i [H, W, C] of domain A, of domain B; rows: the steps' rows, B of them each, step after step.
     Raises what `read` raises.
     """
     batch = rows.index.shape[1] // steps
-    first = read[0](int(rows.index[0, 0]))
-    out = np.empty((steps, 2, batch, size, size, first.shape[2]), first.dtype)
+    first = [read[domain](int(rows.index[domain, 0])) for domain in range(2)]
+    channels = [picture.shape[2] for picture in first]
+    make = np.empty if channels[0] == channels[1] else np.zeros
+    out: Picture = make((steps, 2, batch, size, size, max(channels)), first[0].dtype)
     for (domain, column), index in np.ndenumerate(rows.index):
         place = (domain, column)
         picture = read[domain](int(index))
         top, left = (int(offset(share[place], side - size)) for share, side in zip((rows.top, rows.left), picture.shape, strict=False))
         square = crop(picture, top, left, size, bool(rows.flip[place]))
-        _copy(square, out[column // batch, domain, column % batch])
+        _copy(square, out[column // batch, domain, column % batch, ..., : channels[domain]])
     return out
 
 

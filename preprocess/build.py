@@ -23,13 +23,19 @@ from preprocess.build_pool import Done, Pool, Task
 from preprocess.build_result import Pictures, check_rejected, check_seen, manifest_of, rejected_so_far
 from preprocess.build_units import Unit, plan_units
 from preprocess.config import DataConfig
+from preprocess.duplicates import drop_duplicates
 from preprocess.errors import UserError
 from preprocess.files import sync_folder, write_atomic
 from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
-from preprocess.sources import TRAIN, absolute, find_pictures, fingerprint
+from preprocess.recipe import choose_recipe, settings_text
+from preprocess.sources import TRAIN, absolute, find_pictures, fingerprint, opener
 
 LOG = "build.json"
+_OPTIONS = (
+    *("preprocess", "load_size", "crop_size", "channels_a", "channels_b", "bits"),
+    *("threads", "build_actors", "max_rejected", "shard_mb"),
+)
 _SHOWN = 10  # rejected pictures in the summary
 _LOCK = ".lock"
 # What a build leaves in its folder, finished or not (names with a dot: cut off while written); only this is ever deleted.
@@ -73,7 +79,7 @@ def ensure_shards(config: DataConfig, root: Path, progress: Progress | None = No
     if finished:
         return finished
     pictures = find_pictures(config.source)
-    folder = root / fingerprint(pictures, config.load_size)
+    folder = root / fingerprint(pictures, settings_text(config))
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{folder.name}.lock"):
         if folder.exists():
@@ -95,7 +101,7 @@ def build(source: str, out: Path, config: DataConfig, progress: Progress | None 
     left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
     pictures = find_pictures(source)
-    name = fingerprint(pictures, config.load_size)
+    name = fingerprint(pictures, settings_text(config))
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file: name an empty or a new folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -104,7 +110,7 @@ def build(source: str, out: Path, config: DataConfig, progress: Progress | None 
             manifest = Manifest.load(out)
             if manifest.fingerprint != name:
                 raise UserError(
-                    f"{out} holds shards of {manifest.source} with load_size {manifest.load_size} (fingerprint {manifest.fingerprint}), "
+                    f"{out} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
                     f"not of these pictures and settings ({name}): name another folder, or delete it"
                 )
             _accept(manifest, out, pictures, config.max_rejected)
@@ -118,10 +124,11 @@ def build(source: str, out: Path, config: DataConfig, progress: Progress | None 
 def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress | None) -> Manifest:
     out.mkdir(parents=True, exist_ok=True)
     source = absolute(config.source)
-    units = plan_units(pictures, config.load_size, config.shard_mb)
+    recipe = choose_recipe(config, pictures, opener(source))
+    units = plan_units(pictures, recipe, config.shard_mb)
     began = time.monotonic()
     done: dict[str, Done] = {}
-    pool = Pool(Task(source, out.absolute(), config.load_size, config.threads), units, config.build_actors)
+    pool = Pool(Task(source, out.absolute(), recipe, config.threads), units, config.build_actors)
     # Closed at once on an error: else the traceback would keep the actors at work.
     with closing(pool.run()) as results:
         for result in results:
@@ -129,7 +136,8 @@ def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress
             check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
             if progress:
                 progress(_progress(done.values(), units, time.monotonic() - began))
-    manifest = manifest_of(source, pictures, config.load_size, units, done)
+    duplicates = drop_duplicates(units, done, out)
+    manifest = manifest_of(source, fingerprint(pictures, settings_text(config)), pictures, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
     _write_log(out, done.values(), time.monotonic() - began)
     manifest.save(out)
@@ -198,10 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("source", metavar="SOURCE", help=fields["source"].description)
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the shards, seen by all nodes")
-    for name in ("load_size", "threads", "build_actors", "max_rejected", "shard_mb"):
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", default=fields[name].default, help=f"{fields[name].description} (default: %(default)s)"
-        )
+    for name in _OPTIONS:
+        parser.add_argument(f"--{name.replace('_', '-')}", help=f"{fields[name].description} (default: {fields[name].default})")
     given = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -225,6 +231,12 @@ def _summary(manifest: Manifest, out: Path, seconds: float) -> list[str]:
     lines = []
     for split, content in manifest.splits.items():
         lines.append(f"{split}: {content.count:,} pictures in {len(content.shards)} shard{'s' if len(content.shards) > 1 else ''}")
+    lines.append(manifest.describe())
+    if manifest.duplicates:
+        dropped = sum(one.dropped for one in manifest.duplicates)
+        lines.append(
+            f"{len(manifest.duplicates):,} duplicates, {dropped:,} of them left out, {len(manifest.near_constant):,} near-constant"
+        )
     lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
     if len(manifest.rejected) > _SHOWN:
         lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {out / NAME}")
@@ -237,10 +249,11 @@ def _summary(manifest: Manifest, out: Path, seconds: float) -> list[str]:
 
 
 def _config(given: argparse.Namespace) -> DataConfig:
-    names = ("source", "load_size", "threads", "build_actors", "max_rejected", "shard_mb")
+    values = {name: value for name in ("source", *_OPTIONS) if (value := getattr(given, name)) is not None}
+    if values.get("preprocess", "resize_and_crop") == "resize_and_crop":
+        values.setdefault("crop_size", 24)  # the crop is no matter of such a build; it only must fit
     try:
-        # The crop is no matter of a build; it only must fit.
-        return DataConfig.model_validate({**{name: getattr(given, name) for name in names}, "crop_size": 24})
+        return DataConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][-1]) if first["loc"] else "settings"

@@ -12,6 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from preprocess.build_units import Built, Unit, build_unit
 from preprocess.errors import UserError
+from preprocess.recipe import Recipe
 from preprocess.sources import opener
 
 ATTEMPTS = 3
@@ -24,7 +25,7 @@ class Task(NamedTuple):
 
     source: str
     out: Path
-    load_size: int
+    recipe: Recipe
     threads: int
 
 
@@ -51,7 +52,7 @@ class Builder:
 
     def build(self, unit: Unit) -> tuple[Built, bool]:
         """See `build_unit`."""
-        return build_unit(unit, opener(self._task.source), self._task.out, self._task.load_size, self._pool)
+        return build_unit(unit, opener(self._task.source), self._task.out, self._task.recipe, self._pool)
 
 
 class Pool:

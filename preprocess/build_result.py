@@ -1,20 +1,25 @@
 """What came of a build: a manifest, or the reason why there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from preprocess.build_pool import Done
-from preprocess.build_units import CHANNELS, Unit
+from preprocess.build_units import Unit
 from preprocess.errors import UserError
-from preprocess.manifest import FORMAT, Manifest, Rejected, Split
-from preprocess.sources import TRAIN, PictureFile, fingerprint
+from preprocess.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
+from preprocess.recipe import Recipe
+from preprocess.sources import TRAIN, PictureFile
 
 Pictures = dict[str, list[PictureFile]]
 _SHOWN = 3  # rejected pictures named in an error
 
 
-def manifest_of(source: str, pictures: Pictures, load_size: int, units: list[Unit], done: Mapping[str, Done]) -> Manifest:
+def manifest_of(
+    source: str, name: str, pictures: Pictures, recipe: Recipe, units: list[Unit], done: Mapping[str, Done], duplicates: list[Duplicate]
+) -> Manifest:
     """The manifest of finished units (by shard name), in the order of the source whatever order they came in.
+
+    name: the fingerprint; duplicates: as found, those to drop no longer in the units' shards.
 
     Raises UserError if a train domain has no picture left.
     """
@@ -26,13 +31,17 @@ def manifest_of(source: str, pictures: Pictures, load_size: int, units: list[Uni
             raise UserError(f'data.source = "{source}": all pictures of {split} are broken ({broken}): put whole pictures there')
     return Manifest(
         format=FORMAT,
-        fingerprint=fingerprint(pictures, load_size),
+        fingerprint=name,
         source=source,
-        load_size=load_size,
-        dtype="uint8",
-        channels=CHANNELS,
+        preprocess=recipe.preprocess,
+        load_size=recipe.load_size,
+        crop_size=recipe.crop_size,
+        dtype="uint8" if recipe.bits == 8 else "uint16",
+        channels=recipe.channels,
         splits={name: split for name, split in splits.items() if split.count},
         rejected=rejected,
+        duplicates=duplicates,
+        near_constant=[name for unit in units for name in done[unit.shard].built.near_constant],
     )
 
 
@@ -62,8 +71,18 @@ def check_seen(manifest: Manifest, out: Path, done: Mapping[str, Done]) -> None:
 
 
 def _split(split: str, units: list[Unit], done: Mapping[str, Done]) -> Split:
-    shards = [built.shard for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
-    return Split(count=sum(shard.count for shard in shards), shards=shards)
+    whole = [built for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
+    shards = [built.shard for built in whole if built.shard]
+    return Split(
+        count=sum(shard.count for shard in shards),
+        shards=shards,
+        smallest=_each(min, [built.smallest for built in whole]),
+        largest=_each(max, [built.largest for built in whole]),
+    )
+
+
+def _each(end: Callable[[Iterable[int]], int], sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    return (end(size[0] for size in sizes), end(size[1] for size in sizes)) if sizes else (0, 0)
 
 
 def _some(rejected: list[Rejected]) -> str:

@@ -1,6 +1,11 @@
 """The `data` section: where the pictures are and how they become batches."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from preprocess.raster import MOST_CHANNELS
+from preprocess.resize import Mode
 
 
 class DataConfig(BaseModel):
@@ -10,9 +15,19 @@ class DataConfig(BaseModel):
 
     source: str = Field("", description="folder with trainA, trainB, testA, testB, or a folder of finished shards")
     shards: str = Field("", description="folder that keeps shards by fingerprint; empty: `shards` below run.storage")
+    preprocess: Mode = Field(
+        "resize_and_crop",
+        description="resize_and_crop (to load_size x load_size), scale_width_and_crop (to load_size wide), crop (no resizing); scale_width "
+        "and none do not crop, so that all pictures must come out crop_size x crop_size",
+    )
     load_size: int = Field(286, ge=24, le=4096, description="pixels a side to which pictures are resized before cropping")
     crop_size: int = Field(
         256, ge=24, le=4096, description="pixels a side of the square crop that the networks see; a multiple of 4, 24 or more"
+    )
+    channels_a: str = Field("auto", description="channels of domain A's pictures: 1 grey, 3 colour, 4 with alpha, or bands; auto: as found")
+    channels_b: str = Field("auto", description="channels of domain B's pictures")
+    bits: Annotated[Literal["auto", "8", "16"], BeforeValidator(str)] = Field(
+        "auto", description="bits of a sample; auto: 16 if half of a domain's pictures have them"
     )
     flip: bool = Field(True, description="mirror half of the crops left to right")
     threads: int = Field(1, ge=1, le=64, description="decoding threads of one build actor, also the CPUs that it asks Ray for")
@@ -22,12 +37,25 @@ class DataConfig(BaseModel):
     feed_actors: int = Field(1, ge=1, le=16, description="feed actors of one worker, on its node")
     read_ahead_mb: float = Field(32, gt=0, description="MiB of ready batches that one worker holds ahead, at least two blocks")
 
+    @field_validator("channels_a", "channels_b", mode="before")
+    @classmethod
+    def _channels(cls, value: object, info: ValidationInfo) -> str:
+        text = str(value)
+        if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= MOST_CHANNELS):
+            raise ValueError(f"data.{info.field_name} = {text} is no number from 1 to {MOST_CHANNELS}: give one, or auto")
+        return text
+
     @model_validator(mode="after")
     def _sizes(self) -> "DataConfig":
         if self.crop_size % 4:
             nearest = round(self.crop_size / 4) * 4
             raise ValueError(f"data.crop_size = {self.crop_size} is not a multiple of 4, which two stride-2 layers need: use {nearest}")
-        if self.crop_size > self.load_size:
+        if self.preprocess == "scale_width" and self.crop_size != self.load_size:
+            raise ValueError(
+                f"data.preprocess = scale_width makes pictures of data.load_size = {self.load_size} and does not crop them to "
+                f"data.crop_size = {self.crop_size}: make both equal, or use scale_width_and_crop"
+            )
+        if self.preprocess in ("resize_and_crop", "scale_width_and_crop") and self.crop_size > self.load_size:
             raise ValueError(
                 f"data.crop_size = {self.crop_size} is larger than data.load_size = {self.load_size}: "
                 f"use a load_size of {self.crop_size} or more"

@@ -11,9 +11,8 @@ import imagecodecs
 import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
-from preprocess.raster import BrokenPicture, Picture, Raster
+from preprocess.raster import MOST_CHANNELS, BrokenPicture, Picture, Raster
 
-MOST_CHANNELS = 64
 _PNG_DEPTH = 24  # offset of the bit depth: signature, length and name of IHDR, width, height
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 274

@@ -69,7 +69,7 @@ class Feed:
         folder = Path(shards)
         manifest = Manifest.load(folder)
         _check(folder, manifest, plan)
-        step_bytes = 2 * batch * plan.crop_size**2 * manifest.channels * np.dtype(manifest.dtype).itemsize
+        step_bytes = 2 * batch * plan.crop_size**2 * max(manifest.channels) * np.dtype(manifest.dtype).itemsize
         # Ray copies results below 100 KiB to the heap, and a call costs about a millisecond on both sides: a MiB or more a block, but
         # no more than lets each actor prepare one block while the next is asked of it. Blocks of 4 MiB feed twice as fast as of 1.
         read_ahead = int(read_ahead_mb * MIB)

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.errors import UserError
 from preprocess.files import sha256, write_atomic
+from preprocess.resize import Mode
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 
@@ -25,12 +26,14 @@ class ShardFile(BaseModel):
 
 
 class Split(BaseModel):
-    """The shards of trainA, trainB, testA or testB, in order; `count` pictures in all."""
+    """The shards of trainA, trainB, testA or testB, in order; `count` pictures in all, between two sizes (height, width) inclusive."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     count: int
     shards: list[ShardFile]
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
 
 
 class Rejected(BaseModel):
@@ -42,6 +45,16 @@ class Rejected(BaseModel):
     reason: str
 
 
+class Duplicate(BaseModel):
+    """A file with the same bytes as an earlier one, `of`. dropped: it is not in the shards, since its own train domain has the other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    of: str
+    dropped: bool
+
+
 class Manifest(BaseModel):
     """All that a reader of shards must know; written last, so its presence says that the shards are complete."""
 
@@ -50,11 +63,18 @@ class Manifest(BaseModel):
     format: int
     fingerprint: str
     source: str
+    preprocess: Mode
     load_size: int
+    crop_size: int | None
+    """None where it has no part in what is stored."""
     dtype: Literal["uint8", "uint16"]
-    channels: int
+    channels: tuple[int, int]
+    """Of domain A, of domain B."""
     splits: dict[str, Split]
     rejected: list[Rejected]
+    duplicates: list[Duplicate]
+    near_constant: list[str]
+    """Pictures that are nearly of one colour: kept, but worth a look."""
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -73,6 +93,11 @@ class Manifest(BaseModel):
             return cls.model_validate(content)
         except ValueError as error:
             raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
+
+    def describe(self) -> str:
+        """What a stored picture is, in one line."""
+        size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
+        return f"pictures {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
 
     def save(self, folder: Path) -> None:
         """Write the manifest into its folder in one step."""

@@ -8,6 +8,8 @@ import numpy.typing as npt
 Picture = npt.NDArray[Any]
 """uint8 or uint16 [H, W, C]."""
 
+MOST_CHANNELS = 64
+
 # ITU-R 601-2 luma in 16-bit fixed point, as Pillow's convert("L").
 _LUMA = (19595, 38470, 7471)
 

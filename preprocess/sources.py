@@ -58,13 +58,13 @@ def find_pictures(source: str) -> dict[str, list[PictureFile]]:
     return found
 
 
-def fingerprint(pictures: dict[str, list[PictureFile]], load_size: int) -> str:
-    """Name a source and the settings that decide the pixels of its shards, 16 hexadecimal digits.
+def fingerprint(pictures: dict[str, list[PictureFile]], settings: str) -> str:
+    """Name a source and the settings that decide the pixels of its shards (`recipe.settings_text`), 16 hexadecimal digits.
 
     Names, sizes and times of change stand for the content: reading it all would cost as much as the build. The place of the source does
     not count, so that it may move; nor do actors, threads and the size of a shard file, which leave the pictures as they are.
     """
-    digest = hashlib.blake2b(f"format {FORMAT}, load_size {load_size}\n".encode(), digest_size=8)
+    digest = hashlib.blake2b(f"format {FORMAT}, {settings}\n".encode(), digest_size=8)
     for split in sorted(pictures):
         for file in pictures[split]:
             digest.update(f"{file.name}\0{file.size}\0{file.mtime_ns}\n".encode(errors="surrogateescape"))

@@ -53,8 +53,8 @@ def test_parameters_of_the_paper_with_nine_blocks():
 
 
 def test_names_are_distinct_when_pictures_have_as_many_channels_as_filters():
-    config = ModelConfig(channels=8, filters=8)
-    assert len(generator_shapes(config)) == len(generator_shapes(ModelConfig(channels=3, filters=8)))
+    config = ModelConfig(channels_a=8, filters=8)
+    assert len(generator_shapes(config)) == len(generator_shapes(ModelConfig(filters=8)))
     x = tf.zeros([2, 1, 8, 8, 8])
     assert generate(parameters_of(config), x, config).shape == x.shape
 

@@ -74,7 +74,7 @@ def test_weights_of_other_networks_are_refused() -> None:
 
 
 def test_other_channels_are_refused() -> None:
-    model = MODEL.model_copy(update={"channels": 4})
+    model = MODEL.model_copy(update={"channels_a": 4})
     flat = np.zeros(Layout(generator_shapes(model)).size, np.float32)
     with pytest.raises(UserError, match="pictures of 4 channels"):
         Translator(Trained(Path("x"), 1, model, flat), "AtoB")

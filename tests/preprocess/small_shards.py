@@ -25,10 +25,27 @@ def make_shards(folder: Path, dtype: Dtype = "uint8") -> Path:
         whole = _pictures(domain, dtype)
         parts = [whole[i : i + 6] for i in range(0, len(whole), 6)]
         files = [write_shard(folder / f"{name}-{i}.arrow", [f"{i}-{j}" for j in range(len(p))], list(p)) for i, p in enumerate(parts)]
-        splits[name] = Split(count=len(whole), shards=files)
-    manifest = Manifest(format=FORMAT, fingerprint="", source="", load_size=70, dtype=dtype, channels=3, splits=splits, rejected=[])
-    manifest.save(folder)
+        splits[name] = Split(count=len(whole), shards=files, smallest=(70, 70), largest=(70, 70))
+    make_manifest(splits, dtype).save(folder)
     return folder
+
+
+def make_manifest(splits: dict[str, Split], dtype: Dtype = "uint8", channels: tuple[int, int] = (3, 3)) -> Manifest:
+    """A manifest of these splits, with nothing rejected."""
+    return Manifest(
+        format=FORMAT,
+        fingerprint="0" * 16,
+        source="here",
+        preprocess="resize_and_crop",
+        load_size=70,
+        crop_size=None,
+        dtype=dtype,
+        channels=channels,
+        splits=splits,
+        rejected=[],
+        duplicates=[],
+        near_constant=[],
+    )
 
 
 def expected(position: int, batch: int, rank: int, workers: int, dtype: Dtype = "uint8") -> Picture:

@@ -53,3 +53,23 @@ def test_batches_follow_the_rows(channels: int, dtype: type[np.uint8] | type[np.
         top, left = (int(offset(share[place], 4)) for share in (rows.top, rows.left))
         expected = crop(domains[domain][rows.index[place]], top, left, 8, bool(rows.flip[place]))
         assert np.array_equal(got[step, domain, row], expected)
+
+
+def test_domains_of_unequal_channels_share_the_larger_number() -> None:
+    gray, colour = np.full((12, 12, 1), 7, np.uint16), np.full((12, 12, 3), 9, np.uint16)
+    rows = Plan((5, 7), 0, 8, True).worker_rows(0, 2, 0, 1, steps=3)
+    for read, channels in (((lambda _: gray, lambda _: colour), (1, 3)), ((lambda _: colour, lambda _: gray), (3, 1))):
+        got = batches(read, rows, steps=3, size=8)
+        assert got.shape == (3, 2, 2, 8, 8, 3) and got.dtype == np.uint16
+        for domain, (value, count) in enumerate(zip((7, 9) if channels[0] == 1 else (9, 7), channels, strict=True)):
+            assert (got[:, domain, ..., :count] == value).all() and not got[:, domain, ..., count:].any()
+
+
+def test_pictures_of_several_sizes_are_cropped_anywhere() -> None:
+    pictures = [picture(8, 8), picture(8, 30), picture(40, 9)]
+    rows = Plan((3, 3), 1, 8, False).rows(0, 600)
+    got = batches((lambda i: pictures[i], lambda i: pictures[i]), rows, steps=600, size=8)
+    corners = got[:, 0, 0, 0, 0, 0]  # the first value says where the crop began
+    assert set(corners[rows.index[0] == 0]) == {0}
+    assert set(corners[rows.index[0] == 1]) == {3 * left for left in range(23)}
+    assert {int(corner) // 27 for corner in corners[rows.index[0] == 2]} == set(range(33))

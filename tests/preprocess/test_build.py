@@ -212,7 +212,7 @@ def test_out_that_cannot_be_used(kept: Path, reference: Path, tmp_path: Path) ->
     out = shutil.copytree(reference, tmp_path / "out")
     assert build(str(kept), out, CONFIG) == Manifest.load(reference)
     text = wrong(lambda: build(str(kept), out, config(kept, load_size=40)))
-    assert f"{out} holds shards of {kept} with load_size {SIZE}" in text
+    assert f"{out} holds shards of {kept}, pictures {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8" in text
     (out / "trainA-00000.arrow").unlink()
     assert "trainA-00000.arrow cannot be read" in wrong(lambda: build(str(kept), out, CONFIG))
     assert "is a file" in wrong(lambda: build(str(kept), kept / "trainA" / "000.jpg", CONFIG))

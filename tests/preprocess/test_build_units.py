@@ -12,6 +12,7 @@ from preprocess.build_result import check_rejected, check_seen, manifest_of
 from preprocess.build_units import Built, Unit, build_unit, note, plan_units
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest, Rejected, Split
+from preprocess.recipe import Recipe
 from preprocess.shards import ShardSet
 from preprocess.sources import PictureFile, find_pictures, opener
 
@@ -39,21 +40,30 @@ def pool() -> Iterator[Executor]:
         yield executor
 
 
+def recipe(load_size: int = SIZE) -> Recipe:
+    return Recipe("resize_and_crop", load_size, None, (3, 3), 8)
+
+
+def split_of(built: Built) -> Split:
+    assert built.shard is not None
+    return Split(count=built.shard.count, shards=[built.shard], smallest=built.smallest, largest=built.largest)
+
+
 def unit_of(source: Path, load_size: int = SIZE) -> Unit:
-    return plan_units(find_pictures(str(source)), load_size, 64)[0]
+    return plan_units(find_pictures(str(source)), recipe(load_size), 64)[0]
 
 
 def make(source: Path, out: Path, pool: Executor, load_size: int = SIZE) -> tuple[Built, bool]:
-    return build_unit(unit_of(source, load_size), opener(str(source)), out, load_size, pool)
+    return build_unit(unit_of(source, load_size), opener(str(source)), out, recipe(load_size), pool)
 
 
 def test_plan_cuts_in_order_and_fills_all_but_the_last() -> None:
     files = [PictureFile(f"trainA/{i}.png", 1, 1) for i in range(7)]
-    units = plan_units({"trainA": files, "trainB": files[:1]}, 100, 3 * 30_000 / 2**20)
+    units = plan_units({"trainA": files, "trainB": files[:1]}, recipe(100), 3 * 30_000 / 2**20)
     assert [unit.shard for unit in units] == ["trainA-00000.arrow", "trainA-00001.arrow", "trainA-00002.arrow", "trainB-00000.arrow"]
     assert [file for unit in units[:3] for file in unit.files] == files and [len(unit.files) for unit in units] == [3, 3, 1, 1]
-    assert len(plan_units({"trainA": files}, 4096, 0.1)) == 7  # a picture larger than a shard has a shard of its own
-    assert len({unit.digest for unit in units} | {unit.digest for unit in plan_units({"trainA": files}, 101, 64)}) == 5
+    assert len(plan_units({"trainA": files}, recipe(4096), 0.1)) == 7  # a picture larger than a shard has a shard of its own
+    assert len({unit.digest for unit in units} | {unit.digest for unit in plan_units({"trainA": files}, recipe(101), 64)}) == 5
 
 
 def test_a_finished_unit_is_not_made_again(source: Path, out: Path, pool: Executor) -> None:
@@ -82,7 +92,7 @@ def test_a_unit_that_is_not_whole_is_made_again(harm: str, source: Path, out: Pa
     again, fresh = make(source, out, pool)
     assert fresh and again.shard is not None
     assert (shard.read_bytes() == good) == (harm != "replace a picture")
-    pictures = ShardSet(out, Split(count=3, shards=[again.shard]))
+    pictures = ShardSet(out, split_of(again))
     assert tuple(pictures.picture(1)[0, 0]) == ((255, 0, 0) if harm == "replace a picture" else (40, 50, 60))
 
 
@@ -90,7 +100,7 @@ def test_another_size_is_made_again(source: Path, out: Path, pool: Executor) -> 
     make(source, out, pool)
     built, fresh = make(source, out, pool, load_size=24)
     assert fresh and built.shard is not None
-    assert ShardSet(out, Split(count=3, shards=[built.shard])).picture(0).shape == (24, 24, 3)
+    assert ShardSet(out, split_of(built)).picture(0).shape == (24, 24, 3)
 
 
 def test_broken_files_are_left_out_with_their_reasons(source: Path, out: Path, pool: Executor) -> None:
@@ -98,7 +108,7 @@ def test_broken_files_are_left_out_with_their_reasons(source: Path, out: Path, p
     built, _ = make(source, out, pool)
     assert built.rejected == [Rejected(path="trainA/1.png", reason="no picture of a known format")]
     assert built.shard is not None
-    shards = ShardSet(out, Split(count=2, shards=[built.shard]))
+    shards = ShardSet(out, split_of(built))
     assert [shards.key(i) for i in range(2)] == ["trainA/0.png", "trainA/2.png"]
 
 
@@ -114,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_no_reject(source: Path, out: Path, pool: 
     unit = unit_of(source)
     (source / "trainA" / "1.png").unlink()
     with pytest.raises(UserError, match=r"^data.source: trainA/1.png was listed but cannot be read on .*: every node must see") as error:
-        build_unit(unit, opener(str(source)), out, SIZE, pool)
+        build_unit(unit, opener(str(source)), out, recipe(), pool)
     assert "\n" not in str(error.value) and not list(out.iterdir())
 
 
@@ -125,13 +135,13 @@ def test_a_folder_that_cannot_be_written(source: Path, out: Path, pool: Executor
 
 
 def done_of(source: Path, out: Path, pool: Executor) -> tuple[list[Unit], dict[str, Done]]:
-    units = plan_units(find_pictures(str(source)), SIZE, 64)
+    units = plan_units(find_pictures(str(source)), recipe(), 64)
     read = opener(str(source))
-    return units, {unit.shard: Done(unit, *build_unit(unit, read, out, SIZE, pool), "node-7", False) for unit in units}
+    return units, {unit.shard: Done(unit, *build_unit(unit, read, out, recipe(), pool), "node-7", False) for unit in units}
 
 
 def manifest(source: Path, units: list[Unit], done: dict[str, Done]) -> Manifest:
-    return manifest_of(str(source), find_pictures(str(source)), SIZE, units, done)
+    return manifest_of(str(source), "0" * 16, find_pictures(str(source)), recipe(), units, done, [])
 
 
 def test_the_manifest_does_not_depend_on_the_order_of_completion(source: Path, out: Path, pool: Executor) -> None:

@@ -9,6 +9,7 @@ import pytest
 from preprocess.errors import UserError
 from preprocess.manifest import FORMAT, NAME, Manifest, Rejected, Split
 from preprocess.shards import write_shard
+from tests.preprocess.small_shards import make_manifest
 
 
 @pytest.fixture
@@ -18,11 +19,9 @@ def folder(tmp_path: Path) -> Path:
     splits = {}
     for split in ("trainA", "trainB"):
         shard = write_shard(tmp_path / f"{split}-00000.arrow", [f"{split}/{i}.png" for i in range(3)], pictures)
-        splits[split] = Split(count=3, shards=[shard])
-    Manifest(
-        format=FORMAT, fingerprint="0" * 16, source="here", load_size=4, dtype="uint8", channels=3, splits=splits,
-        rejected=[Rejected(path="trainA/bad.jpg", reason="empty file")],
-    ).save(tmp_path)  # fmt: skip
+        splits[split] = Split(count=3, shards=[shard], smallest=(4, 4), largest=(4, 4))
+    broken = Rejected(path="trainA/bad.jpg", reason="empty file")
+    make_manifest(splits).model_copy(update={"rejected": [broken]}).save(tmp_path)
     return tmp_path
 
 

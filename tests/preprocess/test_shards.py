@@ -25,7 +25,7 @@ def write_set(folder: Path, groups: list[list[Picture]]) -> Split:
     for n, group in enumerate(groups):
         keys = [f"trainA/{n}-{i} é.png" for i in range(len(group))]
         shards.append(write_shard(folder / f"trainA-{n:05d}.arrow", keys, group))
-    return Split(count=sum(shard.count for shard in shards), shards=shards)
+    return Split(count=sum(shard.count for shard in shards), shards=shards, smallest=(1, 1), largest=(64, 64))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -34,8 +34,8 @@ def says(source: object) -> str:
     return str(error.value)
 
 
-def key(source: Path, load_size: int = 286) -> str:
-    return fingerprint(find_pictures(str(source)), load_size)
+def key(source: Path, settings: str = "load_size 286") -> str:
+    return fingerprint(find_pictures(str(source)), settings)
 
 
 def test_pictures_by_ending_in_any_case_at_any_depth_sorted(source: Path) -> None:
@@ -123,7 +123,7 @@ def test_fingerprint_is_found_again_and_follows_changes(source: Path) -> None:
     assert key(moved) == first
     put(moved / "notes.txt")
     assert key(moved) == first
-    assert key(moved, load_size=142) != first
+    assert key(moved, settings="load_size 142") != first
 
     stat = (moved / "trainA" / "b.jpg").stat()
     os.utime(moved / "trainA" / "b.jpg", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))  # written again with the same size
