@@ -72,7 +72,7 @@ class Preload:
         with quiet_stderr():
             import ray.train.tensorflow  # noqa: F401
 
-            import cluster.worker  # noqa: F401
+            import cluster.backend  # noqa: F401
 
 
 def run_group(job: Job, group: Group, preload: Preload, show: Callable[[News], None], interrupts: Interrupts) -> News:
@@ -119,13 +119,22 @@ class _Fit(threading.Thread):
             self._preload.wait()
             from ray.train.tensorflow import TensorflowTrainer
 
-            from cluster.worker import train_loop
+            from cluster.backend import RingConfig  # here, as it imports Ray Train: seconds that a mistake of the user must not cost
 
-            trainer = TensorflowTrainer(train_loop, train_loop_config={"job": self._job}, **_configs(self._job, self._group))
+            trainer = TensorflowTrainer(
+                _train_loop, train_loop_config={"job": self._job}, tensorflow_config=RingConfig(), **_configs(self._job, self._group)
+            )
             trainer.fit()
         except Exception as error:  # whatever stops the group is told in one line by the main thread
             self.error = f"{_last_line(error)} (all of it is in {RunPaths(self._job.run).failure})"
             RunPaths(self._job.run).failure.write_text(traceback.format_exc())
+
+
+def _train_loop(settings: dict[str, Job]) -> None:
+    """In a worker; TensorFlow is imported there."""
+    from cluster.worker import train_loop
+
+    train_loop(settings)
 
 
 def _configs(job: Job, group: Group) -> dict[str, Any]:
