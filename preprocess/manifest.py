@@ -1,8 +1,9 @@
 """The manifest: what a folder of shards holds, and the proof that it is whole."""
 
+import hashlib
 import json
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,7 +16,7 @@ NAME = "manifest.json"
 
 
 class ShardFile(BaseModel):
-    """One Arrow file of pictures: name inside the folder, pictures, bytes on disk, checksum of these bytes."""
+    """One Arrow file of pictures: name inside the folder, pictures, bytes on disk, checksum of these bytes, and of its head alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +24,7 @@ class ShardFile(BaseModel):
     count: int
     bytes: int
     sha256: str
+    head_crc32: int
 
 
 class Split(BaseModel):
@@ -90,7 +92,11 @@ class Manifest(BaseModel):
             version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
             if version != FORMAT:
                 raise UserError(f"{path}: format = {version}, but this version reads format {FORMAT}: delete {folder} and build it again")
-            return cls.model_validate(content)
+            seal = content.pop("sha256", None) if isinstance(content, dict) else None
+            manifest = cls.model_validate(content)
+            if seal != _seal(content):
+                raise ValueError("its checksum differs from the one written")
+            return manifest
         except ValueError as error:
             raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
 
@@ -101,7 +107,8 @@ class Manifest(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write the manifest into its folder in one step."""
-        text = self.model_dump_json(indent=1).encode() + b"\n"
+        content = self.model_dump(mode="json")
+        text = json.dumps(content | {"sha256": _seal(content)}, indent=1).encode() + b"\n"
         write_atomic(folder / NAME, lambda file: _put(file, text))
 
     def verify(self, folder: Path, *, checksums: bool = True) -> None:
@@ -114,6 +121,11 @@ class Manifest(BaseModel):
                 fault = _fault(folder / shard.name, shard, checksums)
                 if fault:
                     raise UserError(f"{folder / shard.name} {fault}: delete {folder} and build it again")
+
+
+def _seal(content: dict[str, Any]) -> str:
+    """Checksum of the content, whatever the spelling of the JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _fact(error: ValueError) -> str:

@@ -6,18 +6,22 @@ import pyarrow as pa
 
 from preprocess.manifest import ShardFile
 from preprocess.shard_cache import ShardCache
-from preprocess.shard_format import HEAD_BYTES, Head, Span, check, head_length, read_head
+from preprocess.shard_format import HEAD_BYTES, Head, Span, check, check_head, head_length, read_head
 from preprocess.storage import Store
 
 
 class MappedShard:
     """A file on a disk or a mounted file system: its bytes are views of the memory map."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises OSError, ValueError, LookupError or TypeError if the file is missing or damaged."""
+    def __init__(self, path: Path, shard: ShardFile) -> None:
+        """shard: what the manifest says of it.
+
+        Raises OSError, ValueError, LookupError or TypeError if the file is missing, damaged or another one.
+        """
         # Closing the file keeps the mapping, which the buffer owns, but frees the descriptor: a large set has thousands of shards.
         with pa.memory_map(str(path)) as file:
             self._file = file.read_buffer()
+        check_head(shard.head_crc32, self._file)
         self.head: Head = read_head(self._file)
 
     def read(self, span: Span) -> pa.Buffer:
@@ -33,7 +37,9 @@ class RangedShard:
         self._store, self._shard, self._cache = store, shard, cache
         start = self._get(0, HEAD_BYTES)
         length = head_length(start)
-        self.head: Head = read_head(start if length <= len(start) else self._get(0, length))
+        start = start if length <= len(start) else self._get(0, length)
+        check_head(shard.head_crc32, start)
+        self.head: Head = read_head(start)
 
     def read(self, span: Span) -> pa.Buffer:
         """The bytes of a record batch, of the right checksum. Raises ValueError if the store has others."""

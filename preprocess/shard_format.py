@@ -85,6 +85,17 @@ def head_length(start: bytes | pa.Buffer) -> int:
     return 16 + int.from_bytes(mark[12:], "little", signed=True)
 
 
+def head_crc32(start: bytes | pa.Buffer) -> int:
+    """Checksum of the head, which holds those of the record batches: with it in the manifest, no part of a shard can differ unseen."""
+    return zlib.crc32(start[: head_length(start)])
+
+
+def check_head(crc32: int, start: bytes | pa.Buffer) -> None:
+    """Raises ValueError if this is not the head that was written."""
+    if (found := head_crc32(start)) != crc32:
+        raise ValueError(f"its head is damaged or of another shard: its CRC-32 is {found:08x}, but {crc32:08x} was written")
+
+
 def read_head(start: bytes | pa.Buffer) -> Head:
     """The head of a shard, from its first `head_length` bytes or more. Raises ValueError, LookupError or TypeError if it is damaged."""
     length = head_length(start)

@@ -11,7 +11,7 @@ from itertools import accumulate
 from preprocess.manifest import ShardFile, Split
 from preprocess.shard_cache import GIB, CacheSettings, ShardCache
 from preprocess.shard_files import MappedShard, RangedShard
-from preprocess.shard_format import BATCH_BYTES, Batch, Picture, Span, check, encode
+from preprocess.shard_format import BATCH_BYTES, Batch, Picture, Span, check, encode, head_crc32
 from preprocess.storage import Place, Store, parent_and_name
 
 REQUESTS = 16  # at once, from one process to an object store
@@ -29,7 +29,7 @@ def write_shard(path: Place, keys: list[str], pictures: list[Picture]) -> ShardF
     file = encode(keys, pictures)
     store, name = parent_and_name(path)
     store.write(name, memoryview(file))
-    return ShardFile(name=name, count=len(keys), bytes=file.size, sha256=sha256(file).hexdigest())
+    return ShardFile(name=name, count=len(keys), bytes=file.size, sha256=sha256(file).hexdigest(), head_crc32=head_crc32(file))
 
 
 class ShardSet:
@@ -104,7 +104,7 @@ class ShardSet:
 
     def _open_shard(self, which: int) -> MappedShard | RangedShard:
         shard, folder = self._shards[which], self._store.local
-        return MappedShard(folder / shard.name) if folder else RangedShard(self._store, shard, self._cache)
+        return MappedShard(folder / shard.name, shard) if folder else RangedShard(self._store, shard, self._cache)
 
     def _read_batch(self, which: int, span: Span) -> Batch:
         shard, first = self._open(which), self._starts[which] + span.first_row

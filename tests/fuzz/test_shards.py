@@ -1,0 +1,92 @@
+"""Damaged manifests and shards: one clear line, or the very same pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocess.errors import UserError
+from preprocess.manifest import NAME, Manifest
+from preprocess.reader import Reader
+from tests.fuzz.damage import THOROUGH, Damage, damages, one_line
+from tests.preprocess.small_shards import PLAN, expected, make_shards
+
+
+class Folder:
+    """Shards whose files can be changed and are restored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        self.shards = [name for name in self.files if name != NAME]
+
+    def write(self, name: str, data: bytes) -> None:
+        # Another file under the same name: cutting one that is mapped would kill the process, as it does a feed actor.
+        (self.folder / name).unlink(missing_ok=True)
+        (self.folder / name).write_bytes(data)
+
+    def restore(self) -> None:
+        for name, data in self.files.items():
+            self.write(name, data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return Folder(make_shards(tmp_path_factory.mktemp("shards")))
+
+
+def line(action: Callable[[], object]) -> str:
+    """What the user is told, in one line, or nothing."""
+    try:
+        action()
+    except UserError as error:
+        one_line(error)
+        return str(error)
+    return ""
+
+
+@THOROUGH
+@given(damage=damages())
+def test_damaged_manifests(damage: Damage, folder: Folder) -> None:
+    whole = Manifest.load(folder.folder)
+    folder.write(NAME, damage(folder.files[NAME]))
+    try:
+        if not line(lambda: Manifest.load(folder.folder)):
+            assert Manifest.load(folder.folder) == whole
+    finally:
+        folder.restore()
+
+
+def read_all(folder: Folder) -> None:
+    reader = Reader(folder.folder, PLAN, 2, 0, 1)
+    for position in (0, 14):
+        np.testing.assert_array_equal(reader.read(position, 1)[0], expected(position, 2, 0, 1))
+
+
+@THOROUGH
+@given(which=st.integers(0, 20), damage=damages())
+def test_damaged_shards(which: int, damage: Damage, folder: Folder) -> None:
+    name = folder.shards[which % len(folder.shards)]
+    folder.write(name, damage(folder.files[name]))
+    try:
+        manifest = Manifest.load(folder.folder)
+        found = line(lambda: manifest.verify(folder.folder))
+        assert bool(found) == ((folder.folder / name).read_bytes() != folder.files[name])
+        line(lambda: read_all(folder))
+    finally:
+        folder.restore()
+
+
+@THOROUGH
+@given(order=st.permutations(range(6)))
+def test_swapped_shards(order: list[int], folder: Folder) -> None:
+    names = folder.shards[: len(order)]
+    for name, other in zip(names, (names[i] for i in order if i < len(names)), strict=False):
+        folder.write(name, folder.files[other])
+    try:
+        line(lambda: read_all(folder))
+    finally:
+        folder.restore()
