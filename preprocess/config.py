@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from preprocess.raster import MOST_CHANNELS
 from preprocess.resize import Mode
+from preprocess.storage import redacted
 
 
 class DataConfig(BaseModel):
@@ -13,8 +14,24 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field("", description="folder with trainA, trainB, testA, testB, or a folder of finished shards")
-    shards: str = Field("", description="folder that keeps shards by fingerprint; empty: `shards` below run.storage")
+    source: str = Field("", repr=False, description="folder with trainA, trainB, testA, testB, or a folder of finished shards")
+    source_a: str = Field("", repr=False, description="folder of domain A's pictures, instead of data.source; with data.source_b")
+    source_b: str = Field("", repr=False, description="folder of domain B's pictures")
+    class_a: str = Field(
+        "", description="folder in data.source, or value of `domain` in data.source_list, that is domain A; with data.class_b"
+    )
+    class_b: str = Field("", description="folder, or value, that is domain B")
+    source_list: str = Field(
+        "", repr=False, description="CSV or Parquet file with the columns path, domain and perhaps split, instead of data.source"
+    )
+    test_fraction: float = Field(
+        0.1, ge=0, lt=1, description="share of the pictures kept for testing, where the source itself does not say which"
+    )
+    shards: str = Field("", repr=False, description="folder that keeps shards by fingerprint; empty: `shards` below run.storage")
+    cache: str = Field(
+        "", description="folder of each node for shards read from an object store; empty: a folder of this user below the temporary folder"
+    )
+    cache_gb: float = Field(20, gt=0, description="GiB that this folder may take")
     preprocess: Mode = Field(
         "resize_and_crop",
         description="resize_and_crop (to load_size x load_size), scale_width_and_crop (to load_size wide), crop (no resizing); scale_width "
@@ -44,6 +61,28 @@ class DataConfig(BaseModel):
         if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= MOST_CHANNELS):
             raise ValueError(f"data.{info.field_name} = {text} is no number from 1 to {MOST_CHANNELS}: give one, or auto")
         return text
+
+    @field_serializer("source", "source_a", "source_b", "source_list", "shards")
+    def _without_keys(self, place: str) -> str:
+        """What is printed and stored never holds the keys of an object store."""
+        return redacted(place)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataConfig":
+        ways = [name for name in ("source", "source_a", "source_list") if getattr(self, name)]
+        if len(ways) > 1:
+            first, second = (f'data.{name} = "{redacted(getattr(self, name))}"' for name in ways[:2])
+            raise ValueError(f"{first}, but also {second}: give one of them")
+        for one, other in (("source_a", "source_b"), ("source_b", "source_a"), ("class_a", "class_b"), ("class_b", "class_a")):
+            if getattr(self, one) and not getattr(self, other):
+                raise ValueError(f'data.{one} = "{redacted(getattr(self, one))}", but data.{other} is empty: give both')
+        if self.class_a and self.source_a:
+            raise ValueError(f'data.class_a = "{self.class_a}", but data.source_a names a folder: classes lie in data.source')
+        if self.class_a and self.class_a == self.class_b:
+            raise ValueError(f'data.class_a = "{self.class_a}" and so is data.class_b: name two')
+        if self.shards.startswith("hdfs://"):
+            raise ValueError(f'data.shards = "{self.shards}": shards are not written to HDFS: name a folder, or a place at s3:// or gs://')
+        return self
 
     @model_validator(mode="after")
     def _sizes(self) -> "DataConfig":

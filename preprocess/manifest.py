@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.errors import UserError
-from preprocess.files import sha256, write_atomic
 from preprocess.resize import Mode
+from preprocess.storage import Place, Store, reason
 
 FORMAT = 2
 NAME = "manifest.json"
@@ -79,14 +78,15 @@ class Manifest(BaseModel):
     """Pictures that are nearly of one colour: kept, but worth a look."""
 
     @classmethod
-    def load(cls, folder: Path) -> "Manifest":
+    def load(cls, folder: Place) -> "Manifest":
         """Read a folder's manifest. Raises UserError if it is missing, torn, of another version or not a manifest."""
-        path = folder / NAME
+        store = Store(folder)
+        path, folder = store.label(NAME), store.label()
         try:
-            text = path.read_bytes()
+            text = store.read(NAME)
         except OSError as error:
             cure = "name a folder that preprocess.build has finished, or delete this one and build it again"
-            raise UserError(f"{path} cannot be read ({error.strerror}): {cure}") from error
+            raise UserError(f"{path} cannot be read ({reason(error)}): {cure}") from error
         try:
             content = json.loads(text)
             version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
@@ -105,22 +105,27 @@ class Manifest(BaseModel):
         size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
         return f"pictures {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Place) -> None:
         """Write the manifest into its folder in one step."""
         content = self.model_dump(mode="json")
         text = json.dumps(content | {"sha256": _seal(content)}, indent=1).encode() + b"\n"
-        write_atomic(folder / NAME, lambda file: _put(file, text))
+        Store(folder).write(NAME, text)
 
-    def verify(self, folder: Path, *, checksums: bool = True) -> None:
+    def verify(self, folder: Place, *, checksums: bool = True) -> None:
         """Check that every shard is there with its size and, unless told otherwise, its checksum; this reads all bytes.
 
         Raises UserError with the name of the first bad shard.
         """
+        store = Store(folder)
+        try:
+            sizes = {info.base_name: info.size for info in store.entries()}
+        except OSError as error:
+            raise UserError(f"{store.label()} cannot be listed ({reason(error)}): mend that, or name another folder") from error
         for split in self.splits.values():
             for shard in split.shards:
-                fault = _fault(folder / shard.name, shard, checksums)
+                fault = _fault(store, shard, sizes.get(shard.name), checksums)
                 if fault:
-                    raise UserError(f"{folder / shard.name} {fault}: delete {folder} and build it again")
+                    raise UserError(f"{store.label(shard.name)} {fault}: delete {store.label()} and build it again")
 
 
 def _seal(content: dict[str, Any]) -> str:
@@ -136,17 +141,14 @@ def _fact(error: ValueError) -> str:
     return ": ".join([".".join(map(str, first["loc"])) or "manifest", first["msg"]])
 
 
-def _fault(path: Path, shard: ShardFile, checksums: bool) -> str:
+def _fault(store: Store, shard: ShardFile, size: int | None, checksums: bool) -> str:
+    if size is None:
+        return "cannot be read (No such file or directory)"
+    if size != shard.bytes:
+        return f"has {size} bytes, but the manifest says {shard.bytes}"
     try:
-        size = path.stat().st_size
-        if size != shard.bytes:
-            return f"has {size} bytes, but the manifest says {shard.bytes}"
-        if checksums and sha256(path) != shard.sha256:
+        if checksums and store.sha256(shard.name) != shard.sha256:
             return "is damaged (its checksum differs from the manifest's)"
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({reason(error)})"
     return ""
-
-
-def _put(file: BinaryIO, text: bytes) -> None:
-    file.write(text)

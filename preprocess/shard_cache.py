@@ -20,6 +20,7 @@ GIB = 2**30
 _FULL, _SWEPT = 0.9, 0.8  # shares of the limit: above the first, sweep down to the second
 _CHECK_EVERY = 0.01  # share of the limit that one process writes between looks at the whole: ten processes at once stay within it
 _STALE_SECONDS = 3600.0  # age at which a file that was never finished counts as left behind
+_PATIENCE = 10.0  # seconds for which to wait for another process's sweep
 _CRC = 4
 _number = itertools.count()
 
@@ -82,8 +83,8 @@ class ShardCache:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Delete the oldest entries if there are too many, unless another process is at it."""
-        with contextlib.suppress(Timeout), FileLock(self._folder / ".lock", timeout=0):
+        """Delete the oldest entries if there are too many; processes do so one after the other."""
+        with contextlib.suppress(Timeout), FileLock(self._folder / ".lock", timeout=_PATIENCE):
             entries = sorted(self._entries())
             total = sum(size for _, size, _ in entries)
             if total <= _FULL * self._limit:

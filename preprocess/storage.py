@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote, unquote
 
 from pyarrow import fs
 
@@ -43,7 +44,7 @@ def child(place: Place, name: str) -> Place:
     if isinstance(place, Path) or "://" not in place:
         return Path(place) / name
     base, mark, query = place.partition("?")
-    return f"{base.rstrip('/')}/{name}{mark}{query}"
+    return f"{base.rstrip('/')}/{quote(name)}{mark}{query}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Store:
         """How the folder, or a file of it, is named to the user: without keys and query."""
         if self.local is not None:
             return str(self.local / name)
-        return redacted(child(self.place, name) if name else self.place).partition("?")[0]
+        folder = redacted(self.place).partition("?")[0].rstrip("/")
+        return f"{folder}/{name}" if name else folder
 
     def read(self, name: str) -> bytes:
         """All bytes of a file."""
@@ -122,9 +124,9 @@ class Store:
         """Names of the files in the folder, sorted; not those of its folders."""
         return sorted(info.base_name for info in self.entries() if info.type == fs.FileType.File)
 
-    def kind(self) -> fs.FileType:
+    def kind(self, attempts: int = ATTEMPTS) -> fs.FileType:
         """Whether the place is a folder, a file or nothing."""
-        return self._ask(lambda: self._filesystem.get_file_info(self.root), "", 4).type
+        return self._ask(lambda: self._filesystem.get_file_info(self.root), "", attempts).type
 
     def sha256(self, name: str) -> str:
         """Checksum of a file's bytes, 64 hexadecimal digits."""
@@ -152,7 +154,7 @@ def parent_and_name(place: Place) -> tuple[Store, str]:
         return Store(Path(place).parent), Path(place).name
     base, mark, query = place.partition("?")
     folder, _, name = base.rpartition("/")
-    return Store(folder + mark + query), name
+    return Store(folder + mark + query), unquote(name)
 
 
 @functools.lru_cache(maxsize=64)
@@ -162,16 +164,24 @@ def _open(place: Place) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), str(Path(place).absolute())
     if not place.startswith(SCHEMES):
         raise UserError(f'"{redacted(place)}" is of an unknown kind: name a folder, or a place that starts with s3://, gs:// or hdfs://')
+    base, mark, query = place.partition("?")
+    scheme, _, rest = base.partition("://")
+    bucket, _, path = rest.partition("/")
     try:
-        filesystem, root = fs.FileSystem.from_uri(_with_single_puts(place))
+        if scheme in ("s3", "gs", "gcs"):  # one connection to a bucket for all places in it
+            filesystem, root = _connect(f"{scheme}://{bucket}{mark}{query}")
+            root = f"{root}/{unquote(path)}" if path else root
+        else:
+            filesystem, root = fs.FileSystem.from_uri(place)
     except (OSError, ValueError) as error:
         raise UserError(f'"{redacted(place)}" cannot be opened ({redacted(error).splitlines()[0]}): mend the address') from error
     return filesystem, root.rstrip("/")
 
 
-def _with_single_puts(place: str) -> str:
-    """Ask Arrow to write small S3 objects by one request instead of the three of an upload in parts."""
+@functools.lru_cache(maxsize=16)
+def _connect(bucket: str) -> tuple[fs.FileSystem, str]:
+    """The file system of an object store's bucket. Small S3 objects are written by one request, not by the three of an upload in parts."""
     option = "allow_delayed_open="
-    if not place.startswith("s3://") or option in place:
-        return place
-    return f"{place}{'&' if '?' in place else '?'}{option}true"
+    if bucket.startswith("s3://") and option not in bucket:
+        bucket += f"{'&' if '?' in bucket else '?'}{option}true"
+    return tuple(fs.FileSystem.from_uri(bucket))

@@ -84,12 +84,13 @@ def test_a_hidden_parent_does_not_hide_all(tmp_path: Path) -> None:
 def test_wrong_sources(source: Path, tmp_path: Path) -> None:
     assert "is empty: name a folder" in says("")
     assert f'"{tmp_path / "absent"}" does not exist: name a folder that holds trainA and trainB' in says(tmp_path / "absent")
-    assert "is a file: name the folder" in says(source / "trainA" / "b.jpg")
+    assert "is a file: name a folder" in says(source / "trainA" / "b.jpg")
     assert "has no folder trainA, its folders are source: it must hold" in says(tmp_path)
     (source / "trainB").rename(source / "TrainB")
     assert "has no folder trainB, its folders are TrainB, testA, trainA" in says(source)
     assert "has no folder trainA, its folders are none" in says(source / "TrainB")
-    assert "unknown kind" in says("hdfs://host/pictures")
+    assert 'data.source = "ftp://host/pictures" is of an unknown kind' in says("ftp://host/pictures")
+    assert "cannot be opened (Unable to load libjvm)" in says("hdfs://host/pictures") or "libhdfs" in says("hdfs://host/pictures")
 
 
 def test_empty_domain(source: Path) -> None:
