@@ -15,6 +15,7 @@ from cluster.board import Progress
 from cluster.checkpointer import Checkpointer
 from cluster.retention import smoothed
 from cluster.telemetry import MetricsLog, grid
+from cyclegan.config import ModelConfig
 from cyclegan.schedule import Schedule
 from cyclegan.state import TrainingState
 
@@ -29,7 +30,7 @@ class Moment:
     rate: float
     seconds: float
     waited: float
-    real: npt.NDArray[np.uint8]
+    real: npt.NDArray[Any]
     fake: Any
     cycled: Any
     save: bool
@@ -98,12 +99,12 @@ def metrics(log: MetricsLog, global_batch: int) -> Hook:
     return write
 
 
-def samples(log: MetricsLog, folder: Path) -> Hook:
+def samples(log: MetricsLog, folder: Path, model: ModelConfig) -> Hook:
     """A grid of the step's own pictures, as a file and into the log."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(moment: Moment) -> None:
-        picture = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy())
+        picture = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy(), (model.channels_a, model.channels_b))
         picture.save(folder / f"step-{moment.step:08d}.png")
         log.picture(moment.step, "real, fake, cycled", picture)
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from cluster.event_file import EventFile
 from cyclegan.pixels import to_pixels
+from preprocess.raster import to_shown
 
 
 class MetricsLog:
@@ -45,14 +47,19 @@ class MetricsLog:
         self._events.close()
 
 
-def grid(real: npt.NDArray[np.uint8], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating]) -> Image.Image:
+def grid(
+    real: npt.NDArray[Any], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating], channels: tuple[int, int] = (3, 3)
+) -> Image.Image:
     """Real, fake and cycled pictures side by side, one row for each direction and picture.
 
-    real `[2, B, H, W, C]` uint8 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
+    real `[2, B, H, W, C]` uint8 or uint16 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
+    channels: those that pictures of A, of B have out of C.
     """
-    columns = (real, to_pixels(fake), to_pixels(cycled[::-1]))
+    columns = ((real, channels), (to_pixels(fake), channels[::-1]), (to_pixels(cycled[::-1]), channels))
     rows = [
-        np.concatenate([column[direction, picture] for column in columns], 1) for direction in range(2) for picture in range(real.shape[1])
+        np.concatenate([to_shown(column[direction, picture, ..., : has[direction]]) for column, has in columns], 1)
+        for direction in range(2)
+        for picture in range(real.shape[1])
     ]
     return Image.fromarray(np.concatenate(rows, 0))
 

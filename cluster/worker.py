@@ -111,7 +111,7 @@ def _train(job: Job) -> None:
             log = MetricsLog(paths.metrics, paths.events, step)
             due += [
                 hooks.tolerant(hooks.every(config.run.log_every, hooks.metrics(log, global_batch)), "metrics", say),
-                hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples)), "samples", say),
+                hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples, config.model)), "samples", say),
             ]
         if reporter:
             due.append(reporter)

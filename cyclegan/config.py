@@ -25,6 +25,10 @@ class ModelConfig(BaseModel):
         """Channels of all pictures inside the twin: those of the domain with more."""
         return max(self.channels_a, self.channels_b)
 
+    def channels_of(self, direction: str) -> tuple[int, int]:
+        """Channels of what a translation takes and of what it makes, for "AtoB" or "BtoA"."""
+        return (self.channels_a, self.channels_b) if direction == "AtoB" else (self.channels_b, self.channels_a)
+
 
 class TrainConfig(BaseModel):
     """Length, optimiser, losses and seed of a training."""

@@ -17,14 +17,15 @@ from cyclegan.picture_table import picture_table
 from cyclegan.progress import screen, track
 from cyclegan.trained import DIRECTIONS, Trained, read_trained
 from cyclegan.translate import MISTAKEN, load_translator
-from preprocess.decode import BrokenPicture, UInt8, decode
+from preprocess.decode import BrokenPicture, Picture, decode
 from preprocess.errors import UserError
 from preprocess.files import write_atomic
+from preprocess.raster import to_depth
 
 EXAMPLES = 4  # pictures of each direction in the table
 
-Example = tuple[UInt8, UInt8, UInt8]
-"""A test picture, its translation and the truth; uint8 RGB [H, W, 3] each."""
+Example = tuple[Picture, Picture, Picture]
+"""A test picture, its translation and the truth; uint8 [H, W, C] each."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,17 @@ def _write_examples(path: Path, errors: dict[str, TruthError]) -> None:
 
 def _direction_error(trained: Trained, direction: str, pairs: list[tuple[Path, Path]], console: Console) -> TruthError:
     translate = load_translator(trained, direction)
+    taken, made = trained.model.channels_of(direction)
     translated: list[float] = []
     unchanged: list[float] = []
     examples: list[Example] = []
     for picture, truth in track(pairs, direction, console):
         try:
-            given, wanted = decode(picture), decode(truth)
-            got = translate(given)
+            given, wanted = decode(picture, channels=taken), decode(truth, channels=made)
+            got = to_depth(translate(given), 8)
         except BrokenPicture as reason:
             raise UserError(f"SOURCE: {picture} or its truth cannot be used ({reason}): write the set anew") from reason
-        if given.shape != wanted.shape:
+        if given.shape[:2] != wanted.shape[:2]:
             raise UserError(f"SOURCE: {picture} and its truth {truth} differ in size: write the set anew")
         translated.append(_distance(got, wanted))
         unchanged.append(_distance(given, wanted))
@@ -131,7 +133,7 @@ def _direction_error(trained: Trained, direction: str, pairs: list[tuple[Path, P
     return TruthError(len(pairs), float(np.mean(translated)), float(np.mean(unchanged)), tuple(examples))
 
 
-def _distance(one: UInt8, other: UInt8) -> float:
+def _distance(one: Picture, other: Picture) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
 
 

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from cyclegan.picture_files import WRITABLE, holds, suffix_for
 from preprocess.decode import EXTENSIONS
 from preprocess.errors import UserError
-
-WRITABLE = (".png", ".jpg", ".jpeg")
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -16,15 +15,15 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in files if not any(part.startswith(".") for part in path.parts))
 
 
-def plan_outputs(given: Path, output: Path) -> dict[Path, Path]:
+def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Path]:
     """The file to write for each picture to read, in order; nothing is touched yet.
 
-    given: a picture, or a folder, whose inner structure the results keep. Results are PNG files of the same stem below the
-    folder `output`; for a single picture, `output` may be a file that ends with one of WRITABLE instead.
+    given: a picture, or a folder, whose inner structure the results keep. Results have `channels` and are PNG, or TIFF files, of the
+    same stem below the folder `output`; for a single picture, `output` may be a file that ends with one of WRITABLE instead.
     Raises UserError if there is nothing to read, or if a result would fall among the pictures to read.
     """
     if given.is_file():
-        plan = {given: _single(given, output)}
+        plan = {given: _single(given, output, channels)}
     elif given.is_dir():
         if output.exists() and not output.is_dir():
             raise UserError(f"OUTPUT = {output} is a file, but INPUT = {given} is a folder: give a folder")
@@ -33,7 +32,7 @@ def plan_outputs(given: Path, output: Path) -> dict[Path, Path]:
         names = find_pictures(given)
         if not names:
             raise UserError(f"INPUT = {given} holds no pictures ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
-        plan = {given / name: output / result for name, result in zip(names, result_names(names), strict=True)}
+        plan = {given / name: output / result for name, result in zip(names, result_names(names, suffix_for(channels)), strict=True)}
     else:
         raise UserError(f"INPUT = {given} does not exist: give a picture or a folder of pictures")
     read = {picture.resolve() for picture in plan}
@@ -43,19 +42,21 @@ def plan_outputs(given: Path, output: Path) -> dict[Path, Path]:
     return plan
 
 
-def result_names(names: Sequence[Path]) -> list[Path]:
-    """A PNG name for each picture name, all different: the stem, or the whole name where several pictures share the stem."""
-    stems = Counter(name.with_suffix(".png") for name in names)
-    whole = [name.with_name(f"{name.name}.png") for name in names]
-    short = [name.with_suffix(".png") if stems[name.with_suffix(".png")] == 1 else long for name, long in zip(names, whole, strict=True)]
+def result_names(names: Sequence[Path], suffix: str = ".png") -> list[Path]:
+    """A name of this ending for each picture name, all different: the stem, or the whole name where several share the stem."""
+    stems = Counter(name.with_suffix(suffix) for name in names)
+    whole = [name.with_name(f"{name.name}{suffix}") for name in names]
+    short = [name.with_suffix(suffix) if stems[name.with_suffix(suffix)] == 1 else long for name, long in zip(names, whole, strict=True)]
     return short if len(set(short)) == len(short) else whole
 
 
-def _single(picture: Path, output: Path) -> Path:
+def _single(picture: Path, output: Path, channels: int) -> Path:
     if output.is_dir() or not output.suffix:
-        return output / result_names([Path(picture.name)])[0]
+        return output / result_names([Path(picture.name)], suffix_for(channels))[0]
     if output.suffix.lower() not in WRITABLE:
         raise UserError(f"OUTPUT = {output} ends with {output.suffix}: end it with {', '.join(WRITABLE)}, or give a folder that exists")
+    if not holds(output.suffix, channels):
+        raise UserError(f"OUTPUT = {output} cannot hold the {channels} channels of the result: end it with .tif")
     return output
 
 

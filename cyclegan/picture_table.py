@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from preprocess.decode import UInt8
+from preprocess.raster import Picture, to_shown
 
 CELL = 144  # pixels a side
 GAP, TITLE, BETWEEN = 6, 24, 30
 INK, PAPER = "black", "white"
 
 
-Block = tuple[Sequence[str], Sequence[Sequence[UInt8]]]
-"""Titles of columns, then rows with one uint8 RGB picture [H, W, 3] for each column."""
+Block = tuple[Sequence[str], Sequence[Sequence[Picture]]]
+"""Titles of columns, then rows with one picture [H, W, C] for each column."""
 
 
 def picture_table(blocks: Sequence[Block]) -> Image.Image:
@@ -28,7 +28,7 @@ def picture_table(blocks: Sequence[Block]) -> Image.Image:
             x = left + column * step
             draw.text((x + CELL / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
             for row, pictures in enumerate(block):
-                cell = _fit(Image.fromarray(pictures[column]))
+                cell = _fit(Image.fromarray(to_shown(pictures[column])))
                 table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + row * step + (CELL - cell.height) // 2))
         left += len(titles) * step + BETWEEN
     return table

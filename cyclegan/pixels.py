@@ -11,6 +11,7 @@ def to_signed(pixels: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
     return tf.cast(pixels, dtype) / _HALF[pixels.dtype] - 1
 
 
-def to_pixels(signed: np.ndarray) -> np.ndarray:
-    """Floats in [-1, 1] (any shape) to uint8, rounded to the nearest; values outside are clipped."""
-    return np.clip(np.rint((signed + 1.0) * 127.5), 0, 255).astype(np.uint8)
+def to_pixels(signed: np.ndarray, bits: int = 8) -> np.ndarray:
+    """Floats in [-1, 1] (any shape) to uint8, or uint16 for 16 bits, rounded to the nearest; values outside are clipped."""
+    dtype = tf.uint8 if bits == 8 else tf.uint16
+    return np.clip(np.rint((signed + 1.0) * _HALF[dtype]), 0, dtype.max).astype(dtype.as_numpy_dtype)

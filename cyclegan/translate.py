@@ -9,24 +9,23 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from PIL import Image
 from rich.console import Console
 
+from cyclegan.picture_files import write_picture
 from cyclegan.picture_paths import plan_outputs
 from cyclegan.progress import screen, track
 from cyclegan.trained import DIRECTIONS, Trained, read_trained
-from preprocess.decode import BrokenPicture, UInt8, decode
+from preprocess.decode import BrokenPicture, Picture, decode
 from preprocess.errors import UserError
 from preprocess.files import write_atomic
 from preprocess.quiet import quiet_stderr
 
-Translate = Callable[[UInt8], UInt8]
-"""From uint8 RGB [H, W, 3] to the same shape. Raises BrokenPicture if the picture does not fit in memory."""
+Translate = Callable[[Picture], Picture]
+"""See `Translator`. Raises BrokenPicture if the picture does not fit in memory."""
 
+OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one picture also a .png, .jpg or .tif file"
 SKIPPED, MISTAKEN = 1, 2
-JPEG_QUALITY = 95
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,19 +34,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint")
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("input", type=Path, metavar="INPUT", help="a picture, or a folder of pictures (folders inside it count too)")
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder for PNG files; for one picture also a .png or .jpg file")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
     try:
         if given.direction not in DIRECTIONS:
             raise UserError(f"--direction = {given.direction}: there is no such direction: give {' or '.join(DIRECTIONS)}")
-        plan = plan_outputs(given.input, given.output)
+        trained = read_trained(given.checkpoint, console.print)
+        taken, made = trained.model.channels_of(given.direction)
+        plan = plan_outputs(given.input, given.output, made)
         single = given.input.is_file()
         if single:
-            _check_single(given.input)
-        trained = read_trained(given.checkpoint, console.print)
+            _check_single(given.input, taken)
         translate = load_translator(trained, given.direction)
-        skipped = translate_files(plan, translate, console)
+        skipped = translate_files(plan, translate, taken, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISTAKEN
@@ -65,38 +65,33 @@ def load_translator(trained: Trained, direction: str) -> Translate:
         return Translator(trained, direction)
 
 
-def translate_files(plan: dict[Path, Path], translate: Translate, console: Console) -> int:
-    """Translate each picture of `plan` to its file, whole or not at all; say which are skipped and why, and return how many.
+def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:
+    """Translate each picture of `plan`, of so many channels, to its file, whole or not at all; say which are skipped and why.
+
+    Returns how many.
 
     Raises UserError if a result cannot be written.
     """
     skipped = 0
     for picture, result in track(list(plan.items()), "translating", console):
         try:
-            translated = translate(decode(picture))
+            translated = translate(decode(picture, channels=channels, bits=None))
         except BrokenPicture as reason:
             console.print(f"skipped: {picture}: {reason}")
             skipped += 1
             continue
         try:
             result.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(result, partial(_encode, translated, result.suffix.lower()))
+            write_atomic(result, partial(write_picture, translated, result.suffix))
         except OSError as error:
             raise UserError(f"OUTPUT: {result} cannot be written ({error.strerror}): free its place, or give another one") from error
     return skipped
 
 
-def _encode(pixels: UInt8, suffix: str, file: BinaryIO) -> None:
-    if suffix == ".png":
-        Image.fromarray(pixels).save(file, "PNG")
-    else:
-        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-
-
-def _check_single(picture: Path) -> None:
+def _check_single(picture: Path, channels: int) -> None:
     """A folder's broken pictures are skipped; the only one is a mistake, worth telling before TensorFlow is there."""
     try:
-        decode(picture)
+        decode(picture, channels=channels)
     except BrokenPicture as reason:
         raise UserError(f"INPUT = {picture} cannot be translated: {reason}: give a picture, or a folder of pictures") from reason
 

@@ -1,4 +1,4 @@
-"""One generator at work: pictures of any size in, pictures of the same size out.
+"""One generator at work: pictures of any size in, pictures of the same size, of the other domain's channels, out.
 
 Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation (XLA: 8 to 25 s a
 size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it.
@@ -14,7 +14,7 @@ from cyclegan.generator import generate, generator_shapes
 from cyclegan.layout import Layout
 from cyclegan.pixels import to_pixels, to_signed
 from cyclegan.trained import DIRECTIONS, Trained
-from preprocess.decode import BrokenPicture, UInt8
+from preprocess.decode import BrokenPicture, Picture
 from preprocess.errors import UserError
 
 MULTIPLE = 4  # two layers of stride 2
@@ -34,15 +34,15 @@ class Translator:
                 f"--checkpoint = {trained.folder} holds {trained.weights.size:,} generator weights, "
                 f"but this version's networks of its sizes have {layout.size:,}: use the version that wrote it"
             )
-        if self._model.channels != 3:
-            raise UserError(f"--checkpoint = {trained.folder} has pictures of {self._model.channels} channels: only RGB can be translated")
+        self._made = self._model.channels_of(direction)[1]
         i = DIRECTIONS.index(direction)
         self._parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
 
-    def __call__(self, pixels: UInt8) -> UInt8:
-        """Translate uint8 RGB [H, W, 3], any size, to the other domain, same shape.
+    def __call__(self, pixels: Picture) -> Picture:
+        """Translate pixels [H, W, channels of their domain], any size, to [H, W, channels of the other domain].
 
-        The picture is continued by reflection at the bottom and right to multiples of 4, at least 8, and cut back.
+        Both uint8 or uint16; the result has 16 bits if the picture has, or if the training had. The picture is continued by
+        reflection at the bottom and right to multiples of 4, at least 8, and cut back.
         Raises BrokenPicture if that does not fit in memory.
         """
         height, width, _ = pixels.shape
@@ -50,11 +50,14 @@ class Translator:
             _check_memory(self._model, height, width)
         bottom, right = _missing(height), _missing(width)
         padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "reflect")
+        surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
-            translated = generate(self._parameters, to_signed(tf.constant(padded))[None, None], self._model)[0, 0].numpy()
+            signed = tf.pad(to_signed(tf.constant(padded)), surplus)[None, None]
+            translated = generate(self._parameters, signed, self._model)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
             raise BrokenPicture(f"{width}x{height} pixels do not fit in the device's memory") from error
-        return to_pixels(translated[:height, :width])
+        bits = max(self._model.bits, 8 * pixels.itemsize)
+        return to_pixels(translated[:height, :width, : self._made], bits)
 
 
 def _missing(side: int) -> int:

@@ -55,6 +55,12 @@ def to_depth(pixels: Picture, bits: int) -> Picture:
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def to_shown(pixels: Picture) -> npt.NDArray[np.uint8]:
+    """Pixels [H, W, C] as uint8 RGB, to be looked at: of more bands the first three, of two the first."""
+    few = pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3]
+    return to_depth(_coloured(few, 3), 8)
+
+
 def _coloured(pixels: Picture, channels: int) -> Picture:
     if pixels.shape[2] == channels:
         return pixels

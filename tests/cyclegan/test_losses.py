@@ -25,3 +25,10 @@ def test_directions_do_not_mix() -> None:
     logits = np.stack([np.zeros((1, 2, 2, 1)), np.full((1, 2, 2, 1), 3.0)])
     np.testing.assert_array_equal(least_squares(logits, 1.0), [1, 4])
     np.testing.assert_array_equal(absolute(logits, np.zeros_like(logits)), [0, 3])
+
+
+def test_surplus_channels_count_nowhere() -> None:
+    one, other = np.random.default_rng(2).normal(size=(2, 2, 3, 4, 5, 3))
+    real = np.array([[1, 1, 1], [1, 0, 0]], float)[:, None, None, None, :]
+    got = absolute(one * real, other * real, real)
+    np.testing.assert_allclose(got, [np.mean(abs(one[0] - other[0])), np.mean(abs(one[1, ..., 0] - other[1, ..., 0]))], **CLOSE)

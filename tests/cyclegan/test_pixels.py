@@ -43,3 +43,12 @@ def test_sixteen_bits_span_the_same_range() -> None:
     wide = to_signed(tf.constant(ALL.astype(np.uint16) * 257))
     np.testing.assert_allclose(wide, to_signed(tf.constant(ALL)), rtol=0, atol=1.2e-7)
     np.testing.assert_array_equal(to_pixels(wide.numpy()), ALL)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_every_level_of_sixteen_bits_comes_back(dtype: tf.DType) -> None:
+    levels = np.arange(65536, dtype=np.uint16)
+    pixels = to_pixels(to_signed(tf.constant(levels), dtype).numpy(), bits=16)
+    assert pixels.dtype == np.uint16
+    np.testing.assert_array_equal(pixels, levels)
+    np.testing.assert_array_equal(to_pixels(np.array([-1.5, 7.0]), bits=16), [0, 65535])

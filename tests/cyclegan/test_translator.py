@@ -73,8 +73,33 @@ def test_weights_of_other_networks_are_refused() -> None:
         Translator(Trained(Path("x"), 1, MODEL, weights()[1:]), "AtoB")
 
 
-def test_other_channels_are_refused() -> None:
-    model = MODEL.model_copy(update={"channels_a": 4})
-    flat = np.zeros(Layout(generator_shapes(model)).size, np.float32)
-    with pytest.raises(UserError, match="pictures of 4 channels"):
-        Translator(Trained(Path("x"), 1, model, flat), "AtoB")
+def of_channels(a: int, b: int, bits: int = 8) -> Trained:
+    model = MODEL.model_copy(update={"channels_a": a, "channels_b": b, "bits": bits})
+    flat = np.random.default_rng(0).normal(0, 0.2, Layout(generator_shapes(model)).size).astype(np.float32)
+    return Trained(Path("step-00000010"), 10, model, flat)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1, 3), (3, 1), (5, 3), (2, 2)])
+def test_channels_are_those_of_the_other_domain(a: int, b: int) -> None:
+    trained = of_channels(a, b)
+    for direction, (taken, made) in (("AtoB", (a, b)), ("BtoA", (b, a))):
+        pixels = np.random.default_rng(1).integers(0, 256, (32, 36, taken), np.uint8)
+        got = Translator(trained, direction)(pixels)
+        assert got.shape == (32, 36, made) and got.dtype == np.uint8
+        signed = np.zeros((2, 1, 32, 36, max(a, b)), np.float32)  # what the training makes of it: surplus channels are 0
+        i = DIRECTIONS.index(direction)
+        signed[i, 0, ..., :taken] = to_signed(tf.constant(pixels))
+        model = trained.model.model_copy(update={"form": "plain"})
+        parameters = Layout(generator_shapes(model)).split(tf.constant(trained.weights))
+        whole = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
+        assert np.abs(got - to_pixels(whole[..., :made]).astype(int)).max() <= 1
+
+
+def test_16_bits_come_out_if_they_go_in_or_were_trained_on() -> None:
+    pixels = picture(16, 20)
+    deep = pixels.astype(np.uint16) * 257
+    eight = Translator(TRAINED, "AtoB")
+    got = eight(deep)
+    assert eight(pixels).dtype == np.uint8 and got.dtype == np.uint16
+    assert np.abs(got / 257 - eight(pixels)).max() <= 0.51
+    assert Translator(of_channels(3, 3, bits=16), "BtoA")(pixels).dtype == np.uint16
