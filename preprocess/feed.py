@@ -7,7 +7,7 @@ again, and no batch is lost or seen twice. Actors belong to the process that mad
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,7 @@ from preprocess.errors import UserError
 from preprocess.manifest import Manifest
 from preprocess.plan import Plan
 from preprocess.reader import DOMAINS, Reader
-from preprocess.shards import Picture
+from preprocess.shard_format import Picture
 
 MIB = 2**20
 
@@ -53,6 +53,7 @@ class Feed:
         end: int | None,
         actors: int = 1,
         read_ahead_mb: float = 32,
+        cpus: Sequence[int] = (),
         node_id: str | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -61,6 +62,7 @@ class Feed:
         shards: folder of a manifest, reachable under this path on the node; batch: pictures per domain, worker and step;
         rank, workers: this worker's rows of a global batch are rank::workers; position, end: pictures per domain at which
         iteration begins and stops (None: never); read_ahead_mb: MiB of blocks asked for ahead, two blocks if that is more;
+        cpus: logical CPUs on which the actors run, none: wherever the node lets them;
         node_id: where the actors live, by default the caller's node.
 
         Raises UserError if the manifest cannot be read or is not what the plan was made for; `next` raises UserError with the name of a
@@ -83,7 +85,7 @@ class Feed:
         node = NodeAffinitySchedulingStrategy(node_id or ray.get_runtime_context().get_node_id(), soft=False)
         # No CPU is asked for, as the worker's bundle has taken them all. Deaths are retried without end, errors in Python are not.
         reader = ray.remote(Reader).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=node)
-        self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers) for _ in range(actors)]
+        self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers, cpus=cpus) for _ in range(actors)]
         self._turns = itertools.cycle(self._actors)
         self._blocks: deque[Any] = deque()
         self._block: Iterator[Picture] = iter(())

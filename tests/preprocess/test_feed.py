@@ -88,8 +88,8 @@ def test_end_inside_a_step(shards: Path) -> None:
 
 
 def test_no_batch_lost_or_twice_when_each_actor_is_killed(shards: Path) -> None:
-    end, actors = 1200, 2
-    with Feed(shards, PLAN, batch=2, rank=1, workers=2, position=0, end=end, actors=actors, read_ahead_mb=4) as feed:
+    end, actors, cpu = 1200, 2, min(os.sched_getaffinity(0))
+    with Feed(shards, PLAN, batch=2, rank=1, workers=2, position=0, end=end, actors=actors, read_ahead_mb=4, cpus=[cpu]) as feed:
         pids = feed.pids()
         # Just after the first step of a block: the next one was asked for a moment ago and is being read.
         kills = dict(zip([3 * feed.block_steps, 7 * feed.block_steps], pids, strict=True))
@@ -98,7 +98,9 @@ def test_no_batch_lost_or_twice_when_each_actor_is_killed(shards: Path) -> None:
                 os.kill(kills.pop(step), signal.SIGKILL)
             assert np.array_equal(got, expected(4 * step, 2, 1, 2)), step
         assert step == end // 4 - 1 and not kills
-        assert set(pids).isdisjoint(feed.pids())
+        restarted = feed.pids()
+        assert set(pids).isdisjoint(restarted)
+        assert [os.sched_getaffinity(pid) for pid in restarted] == [{cpu}] * 2
 
 
 def test_batches_lie_in_the_object_store(endless: Feed) -> None:
