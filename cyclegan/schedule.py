@@ -33,5 +33,5 @@ class Schedule:
 
 def make_schedule(config: TrainConfig, global_batch: int, epoch_length: int) -> Schedule:
     """The schedule of a run; the rate grows with the square root of the global batch, as Adam's noise scale asks."""
-    steps = config.steps or ceil(config.epochs * epoch_length / global_batch)
+    steps = config.steps or ceil(round(config.epochs * epoch_length / global_batch, 6))  # 1.1 × 100 is 110.00000000000001
     return Schedule(steps, global_batch, epoch_length, config.learning_rate * sqrt(global_batch), config.constant)

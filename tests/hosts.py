@@ -1,4 +1,4 @@
-"""Hosts as network namespaces on one bridge, which needs root; elsewhere as addresses of loopback."""
+"""Hosts as network namespaces on one bridge, which needs root; elsewhere as addresses of loopback (but 127.0.0.1, which Ray takes for any)."""
 
 import itertools
 import os
@@ -41,12 +41,12 @@ def can_make_namespaces() -> bool:
 
 @contextmanager
 def running_hosts(count: int) -> Iterator[list[Host]]:
-    """Hosts that reach each other: 10.77.N.1, 10.77.N.2 … in namespaces, else 127.0.0.1, 127.0.0.2 …
+    """Hosts that reach each other: 10.77.N.1, 10.77.N.2 … in namespaces, else 127.0.0.2, 127.0.0.3 …
 
     What still runs there at the end is the caller's to stop.
     """
     if not can_make_namespaces():
-        yield [Host("", f"127.0.0.{i + 1}") for i in range(count)]
+        yield [Host("", f"127.0.0.{i + 2}") for i in range(count)]
         return
     number = next(_numbers)
     tag = f"{os.getpid() % 100000}{number}"  # interface names have at most 15 characters

@@ -39,6 +39,10 @@ def test_a_broken_last_step_counts_as_one() -> None:
     assert make_schedule(TrainConfig(epochs=0.5), 1, 10).steps == 5
 
 
+def test_rounding_adds_no_step() -> None:
+    assert make_schedule(TrainConfig(epochs=1.1), 1, 100).steps == 110
+
+
 def test_steps_come_before_epochs() -> None:
     schedule = make_schedule(TrainConfig(steps=30, epochs=200), 2, 10)
     assert schedule.steps == 30
