@@ -1,4 +1,4 @@
-"""Hosts as network namespaces on one bridge, which needs root; elsewhere as addresses of loopback (but 127.0.0.1, which Ray takes for any)."""
+"""Hosts as network namespaces on one bridge, which needs root; elsewhere as addresses of loopback."""
 
 import itertools
 import os
@@ -41,7 +41,7 @@ def can_make_namespaces() -> bool:
 
 @contextmanager
 def running_hosts(count: int) -> Iterator[list[Host]]:
-    """Hosts that reach each other: 10.77.N.1, 10.77.N.2 … in namespaces, else 127.0.0.2, 127.0.0.3 …
+    """Hosts that reach each other: 10.77.N.1, 10.77.N.2 … in namespaces, else 127.0.0.2, 127.0.0.3 … (Ray takes 127.0.0.1 for any).
 
     What still runs there at the end is the caller's to stop.
     """
