@@ -1,19 +1,36 @@
-"""A small file system of its own, to be filled or made read-only."""
+"""Small file systems of their own, to be filled, made read-only or frozen."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 
+def small_file_system(folder: Path, size: int) -> AbstractContextManager[Path]:
+    """One of `size` bytes in memory, mounted at `folder`. Skips the test where that is not allowed."""
+    return _mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+
+
 @contextmanager
-def small_file_system(folder: Path, size: int) -> Iterator[Path]:
-    """A new one of `size` bytes, mounted at `folder`. Skips the test where that is not allowed."""
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """An ext4 of `size` bytes in a file beside `folder`, which can be frozen. Skips the test where that is not allowed."""
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("no mkfs.ext4 here")
+    image = folder.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    with _mounted(folder, "-o", "loop", str(image)):
+        yield folder
+
+
+@contextmanager
+def _mounted(folder: Path, *what: str) -> Iterator[Path]:
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False)
-    if mounted.returncode:
+    if subprocess.run(["mount", *what, folder], capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small file system")
     try:
         yield folder

@@ -15,7 +15,7 @@ from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.state import TrainingState, make_state
-from tests.small_file_system import small_file_system
+from tests.small_file_system import small_disk, small_file_system
 
 SECONDS = 20.0
 ROWS = np.arange(1)
@@ -152,6 +152,27 @@ def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingSta
     subprocess.run(["mount", "-o", "remount,rw", storage], check=True)
     assert run.close() == [""]
     assert run.steps() == [1, 3]
+
+
+def test_storage_that_hangs_does_not_stop_the_training(state: TrainingState, tmp_path: Path, size: int) -> None:
+    with small_disk(tmp_path / "disk", 10 * size + 5_000_000) as storage:
+        run = Run(storage, patience=0.3)
+        run.save(state, 1)
+        assert run.close() == [""]
+        subprocess.run(["fsfreeze", "--freeze", storage], check=True)
+        try:
+            begin = time.monotonic()
+            run.save(state, 2)
+            assert time.monotonic() - begin < 0.3
+            time.sleep(0.4)
+            run.ranks[0].check()
+            assert run.said == ["checkpoint of step 2 is not complete after 0 s; training goes on meanwhile"]
+            assert run.close(0.1) == ["it takes too long"]
+            assert run.ranks[0].busy
+        finally:
+            subprocess.run(["fsfreeze", "--unfreeze", storage], check=True)
+        assert run.close() == [""]
+        assert run.steps() == [1, 2]
 
 
 def test_a_folder_without_permission_is_said_and_tried_again(state: TrainingState, tmp_path: Path) -> None:
