@@ -85,7 +85,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
     RunPaths(run).config.write_text(as_toml(config))
     with Interrupts() as interrupts:
-        news = run_group(Job(config, run, shards, _compile_cache(config), gpu, None), group, preload, screen.show, interrupts)
+        news = run_group(Job(config, run, shards, compile_cache(config), gpu, None), group, preload, screen.show, interrupts)
     screen.close()
     code = _conclude(news, config, run, screen)
     screen.line(_times(news, time.monotonic() - started))
@@ -109,7 +109,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute()) if path else ""
 
 
-def _compile_cache(config: Config) -> Path:
+def compile_cache(config: Config) -> Path:
     """One folder per user and TensorFlow: entries of another version never fit."""
     given = config.cluster.compile_cache
     folder = Path(given) if given else Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"

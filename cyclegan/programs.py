@@ -32,8 +32,9 @@ class Program:
 
     def __call__(self, *arguments: tf.Tensor) -> Any:
         """Run it. Raises SignatureError, with both signatures, if shapes or types differ from those it was made for."""
-        given = tuple(tf.TensorSpec(a.shape, a.dtype, s.name) for a, s in zip(arguments, self.signature, strict=True))
-        if any(g.shape != s.shape or g.dtype != s.dtype for g, s in zip(given, self.signature, strict=True)):
+        names = [*(s.name for s in self.signature), *("surplus" for _ in arguments)]
+        given = tuple(tf.TensorSpec(a.shape, a.dtype, name) for a, name in zip(arguments, names, strict=False))
+        if [(g.shape, g.dtype) for g in given] != [(s.shape, s.dtype) for s in self.signature]:
             raise SignatureError(f"program {self.name} was compiled for ({_text(self.signature)}) but is called with ({_text(given)})")
         return self._function(*arguments)
 
@@ -45,6 +46,14 @@ class Program:
         tf.function(self._function, input_signature=self.signature, autograph=False)(*(tf.zeros(s.shape, s.dtype) for s in self.signature))
         seconds = time.perf_counter() - start
         return CompileReport(self.name, seconds, None if cache is None else _files(cache) == before)
+
+    def recompile(self) -> None:
+        """Let XLA compile it again, past the cache and beside the program that runs: for what it dumps."""
+        self._function.experimental_get_compiler_ir(*self.signature)(stage="optimized_hlo_serialized")
+
+    def captures(self) -> list[tf.Tensor]:
+        """What it reads beside its arguments: handles of variables, and values."""
+        return list(self._function.get_concrete_function().captured_inputs)
 
     def traces(self) -> int:
         """How often it was traced; 1 for its whole life."""

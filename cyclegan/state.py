@@ -51,6 +51,10 @@ class TrainingState:
         self.pool.pictures.assign(tf.zeros_like(self.pool.pictures))
         self.pool.filled.assign(tf.zeros_like(self.pool.filled))
 
+    def variables(self) -> dict[str, tf.Variable]:
+        """All of them, by the names of the arrays."""
+        return {**self._shared(), "pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled}
+
     def _shared(self) -> dict[str, tf.Variable]:
         learners = {"generators": self.generators, "discriminators": self.discriminators}
         return {f"{pair}.{name}": variable for pair, learner in learners.items() for name, variable in learner.variables().items()}

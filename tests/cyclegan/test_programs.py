@@ -40,6 +40,19 @@ def test_another_signature_is_an_error_that_shows_both(pictures: tf.Tensor, text
     assert program.traces() == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([tf.zeros([2, 3])], "(pictures: float32[2, 3])"),
+        ([tf.zeros([2, 3]), tf.constant(2.0), tf.constant(1)], "(pictures: float32[2, 3], rate: float32[], surplus: int32[])"),
+    ],
+)
+def test_another_number_of_arguments_too(given: list[tf.Tensor], text: str) -> None:
+    with pytest.raises(SignatureError) as caught:
+        doubled()(*given)
+    assert str(caught.value).endswith(f"(pictures: float32[2, 3], rate: float32[]) but is called with {text}")
+
+
 def test_more_calls_trace_nothing() -> None:
     program = doubled()
     assert program.traces() == 0

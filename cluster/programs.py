@@ -1,0 +1,98 @@
+"""`python -m cluster.programs`: what XLA makes of the compiled units of a training, as a worker of this machine compiles them."""
+
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.affinity import settle
+from cluster.cgroup import cpu_quota
+from cluster.config import Config, load_config
+from cluster.console import Screen, fail
+from cluster.cpu_tree import read_cores
+from cluster.topology import workers_of_node
+from cluster.train import MISTAKEN, compile_cache
+from preprocess.errors import UserError
+from preprocess.quiet import quiet_stderr
+
+if TYPE_CHECKING:
+    from cyclegan.compiled import Compiled
+    from cyclegan.programs import CompileReport
+
+MIB = 2**20
+KINDS = 8  # of operations that are named, the most frequent ones
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the configuration, compile its units, print what came out. Returns the exit code."""
+    try:
+        config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+    except UserError as error:
+        fail(error)
+        return MISTAKEN
+    screen = Screen()
+    with tempfile.TemporaryDirectory(prefix="ringcycle-programs-") as dumps:
+        for line in _lines(config, Path(dumps)):
+            screen.line(line)
+    return 0
+
+
+def _lines(config: Config, dumps: Path) -> list[str]:
+    allowed = os.sched_getaffinity(0)
+    workers = workers_of_node(read_cores(allowed), cpu_quota())
+    share = settle(0, workers, len(allowed) // workers)
+    os.environ["TF_CONFIG"] = _alone()
+    with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
+        from cluster.compiling import use_cache
+        from cluster.replicas import make_strategy, set_threads
+        from cyclegan.compiled import describe, dump_options
+        from cyclegan.passes import make_passes
+        from cyclegan.state import make_state
+
+        set_threads(len(share.compute))
+        cache = compile_cache(config)
+        use_cache(cache)
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(dumps)}"
+        # As the worker does, down to the order: the cache's keys count functions, and know devices by their names under a strategy.
+        make_strategy(config.cluster.peer_timeout, gpu=False)
+        state = make_state(config.model, config.train, (config.data.crop_size, config.data.crop_size))
+        units = make_passes(state, config.model, config.train).all()
+        reports = [unit.compile(cache) for unit in units]
+        made = [describe(unit, state.variables(), dumps) for unit in units]
+    head = f"as a worker of {len(share.compute)} cores compiles them; cache {cache}"
+    return [head, *(line for report, unit in zip(reports, made, strict=True) for line in ("", *unit_lines(report, unit)))]
+
+
+def _alone() -> str:
+    """TF_CONFIG of a group of one. Its port is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    return json.dumps({"cluster": {"worker": [address]}, "task": {"type": "worker", "index": 0}})
+
+
+def unit_lines(report: "CompileReport", unit: "Compiled") -> list[str]:
+    """One compiled unit, for people."""
+    width = max(len(i.name) for i in unit.inputs)
+    kinds = list(unit.operations.items())
+    named = [f"{count} {kind}" for kind, count in kinds[:KINDS]]
+    if len(kinds) > KINDS:
+        named.append(f"{sum(count for _, count in kinds[KINDS:])} others")
+    memory = unit.memory
+    return [
+        f"{report.name}: compiled in {report.seconds:.1f} s, cache {'hit' if report.hit else 'miss'}",
+        *(f"  {i.name:<{width}}  {i.type}, {i.use}" for i in unit.inputs),
+        f"  results: {', '.join(unit.results) or 'none'}",
+        f"  operations: {sum(unit.operations.values())}: {', '.join(named)}; {unit.inside} with those inside fusions",
+        f"  constants folded: {unit.constants}",
+        f"  memory in MiB: arguments {memory.arguments / MIB:.1f}, results {memory.results / MIB:.1f}, "
+        f"temporary {memory.temporary / MIB:.1f}, constants {memory.constants / MIB:.1f}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""`python -m cluster.programs`, as a user runs it: cold, then from the cache."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.launch import options
+from tests.ray_nodes import ROOT, clean_environment
+
+pytestmark = pytest.mark.process
+
+TINY = {
+    "data.load_size": 24,
+    "data.crop_size": 24,
+    "model.filters": 4,
+    "model.blocks": 1,
+    "model.discriminator_filters": 4,
+    "train.pool_size": 2,
+}
+UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]
+
+
+def programs(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cluster.programs", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=300)
+
+
+def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> None:
+    arguments = options({**TINY, "cluster.compile_cache": tmp_path})
+    cold, warm = programs(*arguments), programs(*arguments)
+    assert (cold.returncode, cold.stderr) == (0, "")
+    assert re.findall(r"^(\w+): compiled in [\d.]+ s, cache (\w+)$", cold.stdout, re.M) == [(unit, "miss") for unit in UNITS]
+    assert re.findall(r"^(\w+): compiled in [\d.]+ s, cache (\w+)$", warm.stdout, re.M) == [(unit, "hit") for unit in UNITS]
+    # What XLA made is the same, whether the cache had it or not.
+    assert cold.stdout.splitlines()[3:8] == warm.stdout.splitlines()[3:8]
+
+    units = dict(zip(UNITS, cold.stdout.split("\n\n")[1:], strict=True))
+    assert re.search(r"^  real +uint8\[2, 1, 24, 24, 3\], argument$", units["generator_pass"], re.M)
+    assert re.search(r"^  generators\.weights +float32\[\d+\], variable read$", units["generator_pass"], re.M)
+    assert re.search(r"^  pool\.pictures +float32\[2, 1, 2, 24, 24, 3\], variable updated in place$", units["discriminator_pass"], re.M)
+    for pair in ("generators", "discriminators"):
+        lines = units[f"update_{pair}"].splitlines()
+        size = int(re.search(rf"{pair}\.weights +float32\[(\d+)\], variable updated in place", units[f"update_{pair}"])[1])  # type: ignore[index]
+        updated = [line.split()[0] for line in lines if line.endswith("variable updated in place")]
+        assert sorted(updated) == [f"{pair}.{name}" for name in ("first", "second", "updates", "weights")]
+        assert "  results: none" in lines
+        # Weights, two moments and the gradient, by XLA's own count.
+        arguments_mib = float(re.search(r"arguments ([\d.]+)", lines[-1])[1])  # type: ignore[index]
+        assert arguments_mib == pytest.approx(4 * 4 * size / 2**20, abs=0.06)
+    assert all(re.search(r"^  operations: \d+: \d+ \w+", unit, re.M) for unit in units.values())
+
+
+def test_a_mistake_costs_one_line() -> None:
+    result = programs("--model.filters", "0")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: model.filters = 0: ") and result.stderr.count("\n") == 1
