@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from preprocess.deep_files import DeepTiff, deep_tiff, is_deep_png, read_deep_png
 from preprocess.raster import BrokenPicture, Picture, Raster, to_channels, to_depth
 
-__all__ = ["EXTENSIONS", "BrokenPicture", "Form", "Picture", "UInt8", "decode", "form_of"]
+__all__ = ["EXTENSIONS", "BrokenPicture", "Form", "Picture", "UInt8", "decode", "decode_to_resize", "form_of"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -63,8 +63,20 @@ def decode(
     Raises BrokenPicture, and nothing else, for what is no picture, is damaged, has other channels, or declares more than `megapixels`
     (found before any pixel is decoded, so small files that claim enormous sizes cost no memory).
     """
+    picture = decode_to_resize(data, channels=channels, bits=bits, at_least=at_least, megapixels=megapixels)
+    return np.array(picture) if isinstance(picture, Image.Image) else picture
+
+
+def decode_to_resize(
+    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: int | None = None, megapixels: float = MEGAPIXELS
+) -> Picture | Image.Image:
+    """As `decode`, but 8-bit RGB stays Pillow's own image, if that is asked for: resizing it saves two copies, a quarter of a build."""
     try:
         raster = _raster(_bytes(data), at_least, megapixels)
+        if isinstance(raster, Image.Image):
+            if channels == 3 and bits in (None, 8):
+                return raster
+            raster = Raster(np.array(raster), 3)
         pixels = to_channels(raster, channels)
         return pixels if bits is None else to_depth(pixels, bits)
     except BrokenPicture:
@@ -101,7 +113,7 @@ def _open(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
-def _raster(data: bytes, at_least: int | None, megapixels: float) -> Raster:
+def _raster(data: bytes, at_least: int | None, megapixels: float) -> Raster | Image.Image:
     tiff = deep_tiff(data)
     if tiff:
         return _tiff_raster(tiff, megapixels)
@@ -146,8 +158,8 @@ def _turned(raster: Raster, orientation: int) -> Raster:
     return raster._replace(pixels=np.ascontiguousarray(pixels))
 
 
-def _of_pillow(image: Image.Image) -> Raster:
-    """A raster of any of Pillow's modes."""
+def _of_pillow(image: Image.Image) -> Raster | Image.Image:
+    """A raster of any of Pillow's modes; opaque RGB as it is."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep_gray(image)
     if image.mode == "LAB":
@@ -156,7 +168,9 @@ def _of_pillow(image: Image.Image) -> Raster:
     if image.has_transparency_data:
         # These modes also resolve transparent palette entries, grey levels and colours.
         return Raster(np.array(image.convert("LA" if gray else "RGBA")), 1 if gray else 3, alpha=True)
-    return Raster(np.atleast_3d(np.array(image.convert("L" if gray else "RGB"))), 1 if gray else 3)
+    if gray:
+        return Raster(np.array(image.convert("L"))[..., None], 1)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _deep_gray(image: Image.Image) -> Raster:

@@ -1,9 +1,12 @@
 """Resizing is the reference's: bicubic with a kernel that widens."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from preprocess.decode import decode, decode_to_resize
 from preprocess.resize import resize, square
 
 
@@ -37,3 +40,16 @@ def test_shrinking_does_not_alias() -> None:
 def test_reversed_views_are_resized_as_seen() -> None:
     pixels = picture(40, 40)[:, ::-1]
     np.testing.assert_array_equal(square(pixels, 20), square(np.ascontiguousarray(pixels), 20))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "P", "L", "RGBA"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_pillow_decoded_needs_no_way_over_numpy(mode: str, bits: int) -> None:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
+    Image.fromarray(pixels).convert(mode).save(file, "TIFF")
+    for size in (30, (40, 61)):
+        target = (size, size) if isinstance(size, int) else size
+        direct = resize(decode_to_resize(file.getvalue(), bits=bits), *target)
+        assert np.array_equal(direct, resize(decode(file.getvalue(), bits=bits), *target))
+        assert direct.shape == (*target, 3) and direct.dtype == (np.uint8 if bits == 8 else np.uint16)
