@@ -10,29 +10,32 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from filelock import FileLock
+from pyarrow import fs
 from pydantic import ValidationError
 from rich.console import Console
 
 from preprocess.build_pool import Done, Pool, Task
-from preprocess.build_result import Pictures, check_rejected, check_seen, manifest_of, rejected_so_far
+from preprocess.build_result import check_rejected, check_seen, manifest_of, rejected_so_far
 from preprocess.build_units import Unit, plan_units
 from preprocess.config import DataConfig
 from preprocess.duplicates import drop_duplicates
 from preprocess.errors import UserError
-from preprocess.files import sync_folder, write_atomic
+from preprocess.files import sync_folder
 from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
 from preprocess.recipe import choose_recipe, settings_text
-from preprocess.sources import TRAIN, absolute, find_pictures, fingerprint, opener
+from preprocess.sources import TRAIN, Pictures, Source, find_pictures, fingerprint, opener, source_of
+from preprocess.storage import Place, Store, child, is_remote, redacted
 
 LOG = "build.json"
 _OPTIONS = (
+    *("source_a", "source_b", "class_a", "class_b", "source_list", "test_fraction"),
     *("preprocess", "load_size", "crop_size", "channels_a", "channels_b", "bits"),
     *("threads", "build_actors", "max_rejected", "shard_mb"),
 )
@@ -66,20 +69,27 @@ Progress = Callable[[BuildProgress], None]
 def check_source(config: DataConfig) -> None:
     """Raises UserError, in one line, for a source that cannot be trained on: no folder, an empty domain, shards that are not whole."""
     if not _finished_shards(config.source):
-        find_pictures(config.source)
+        find_pictures(source_of(config))
 
 
-def ensure_shards(config: DataConfig, root: Path, progress: Progress | None = None) -> Path:
+def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = None) -> Place:
     """The folder of shards of `config.source`: the source itself if it is one, else below `root`, by fingerprint, built if it is not there.
 
-    Two processes may ask for the same shards at once: the second waits for the first. Ray must be initialised for a build only.
-    Raises UserError as `check_source` and `build`. Damaged shards are an error, not built again: deleting gigabytes is the user's choice.
+    Two processes may ask for the same shards at once: on one file system, the second waits for the first. Ray must be initialised for
+    a build only. Raises UserError as `check_source` and `build`. Damaged shards are an error, not built again: deleting gigabytes is the
+    user's choice.
     """
     finished = _finished_shards(config.source)
     if finished:
         return finished
-    pictures = find_pictures(config.source)
-    folder = root / fingerprint(pictures, settings_text(config))
+    source = source_of(config)
+    pictures = find_pictures(source)
+    name = fingerprint(pictures, settings_text(config))
+    if is_remote(root):
+        build(source, child(root, name), config, progress)
+        return child(root, name)
+    root = Path(root)
+    folder = root / name
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{folder.name}.lock"):
         if folder.exists():
@@ -88,47 +98,59 @@ def ensure_shards(config: DataConfig, root: Path, progress: Progress | None = No
             return folder
         unfinished = root / f".{folder.name}.unfinished"
         if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
-            _build(config, pictures, unfinished, progress)
+            _build(source, config, pictures, unfinished, progress)
         unfinished.rename(folder)
         sync_folder(root)
     return folder
 
 
-def build(source: str, out: Path, config: DataConfig, progress: Progress | None = None) -> Manifest:
+def build(source: Source | str, out: Place, config: DataConfig, progress: Progress | None = None) -> Manifest:
     """Turn the pictures of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
+    A text as source is a `Source.source`.
 
     Raises UserError if `out` holds something else, if more than `config.max_rejected` of the pictures are broken, or a domain has none
     left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
     pictures = find_pictures(source)
     name = fingerprint(pictures, settings_text(config))
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file: name an empty or a new folder")
-    out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / _LOCK):
-        if (out / NAME).is_file():
+    store = Store(out)
+    if store.kind() == fs.FileType.File:
+        raise UserError(f"{store.label()} is a file: name an empty or a new folder")
+    with _alone_in(store):
+        present = sorted(info.base_name for info in store.entries())
+        if NAME in present:
             manifest = Manifest.load(out)
             if manifest.fingerprint != name:
                 raise UserError(
-                    f"{out} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
+                    f"{store.label()} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
                     f"not of these pictures and settings ({name}): name another folder, or delete it"
                 )
             _accept(manifest, out, pictures, config.max_rejected)
             return manifest
-        foreign = sorted(path.name for path in out.iterdir() if not _OURS.fullmatch(path.name))
+        foreign = [file for file in present if not _OURS.fullmatch(file)]
         if foreign:
-            raise UserError(f"{out} holds other files ({foreign[0]}): name an empty or a new folder")
-        return _build(config.model_copy(update={"source": source}), pictures, out, progress)
+            raise UserError(f"{store.label()} holds other files ({foreign[0]}): name an empty or a new folder")
+        return _build(Source(source) if isinstance(source, str) else source, config, pictures, out, progress)
 
 
-def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress | None) -> Manifest:
-    out.mkdir(parents=True, exist_ok=True)
-    source = absolute(config.source)
+def _alone_in(store: Store) -> AbstractContextManager[object]:
+    """Wait for others that build into the same folder. An object store has no locks: builds of one source write the same bytes there."""
+    if store.local is None:
+        return nullcontext()
+    store.local.mkdir(parents=True, exist_ok=True)
+    return FileLock(store.local / _LOCK)
+
+
+def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
+    out = out if is_remote(out) else Path(out).absolute()
+    if isinstance(out, Path):
+        out.mkdir(parents=True, exist_ok=True)
+    source = source.absolute()
     recipe = choose_recipe(config, pictures, opener(source))
     units = plan_units(pictures, recipe, config.shard_mb)
     began = time.monotonic()
     done: dict[str, Done] = {}
-    pool = Pool(Task(source, out.absolute(), recipe, config.threads), units, config.build_actors)
+    pool = Pool(Task(source, out, recipe, config.threads), units, config.build_actors)
     # Closed at once on an error: else the traceback would keep the actors at work.
     with closing(pool.run()) as results:
         for result in results:
@@ -137,7 +159,7 @@ def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress
             if progress:
                 progress(_progress(done.values(), units, time.monotonic() - began))
     duplicates = drop_duplicates(units, done, out)
-    manifest = manifest_of(source, fingerprint(pictures, settings_text(config)), pictures, recipe, units, done, duplicates)
+    manifest = manifest_of(str(source), fingerprint(pictures, settings_text(config)), pictures, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
     _write_log(out, done.values(), time.monotonic() - began)
     manifest.save(out)
@@ -145,7 +167,7 @@ def _build(config: DataConfig, pictures: Pictures, out: Path, progress: Progress
     return manifest
 
 
-def _accept(manifest: Manifest, folder: Path, pictures: Pictures, max_rejected: float) -> None:
+def _accept(manifest: Manifest, folder: Place, pictures: Pictures, max_rejected: float) -> None:
     """Finished shards serve again if they are all there and the limit of this time allows their rejects."""
     manifest.verify(folder, checksums=False)
     check_rejected(manifest.rejected, pictures, max_rejected)
@@ -162,7 +184,7 @@ def _progress(done: Iterable[Done], units: list[Unit], seconds: float) -> BuildP
     )
 
 
-def _write_log(out: Path, done: Iterable[Done], seconds: float) -> None:
+def _write_log(out: Place, done: Iterable[Done], seconds: float) -> None:
     """How the build went; apart from the manifest, which must not differ from build to build."""
     results = list(done)
     new = sum(len(result.unit.files) for result in results if result.fresh)
@@ -174,28 +196,40 @@ def _write_log(out: Path, done: Iterable[Done], seconds: float) -> None:
         "shared_cpus": any(result.shared_cpus for result in results),
     }
     text = json.dumps(log, indent=1).encode() + b"\n"
-    write_atomic(out / LOG, lambda file: file.write(text))
+    Store(out).write(LOG, text)
 
 
-def _remove_leftovers(out: Path, manifest: Manifest) -> None:
+def _remove_leftovers(out: Place, manifest: Manifest) -> None:
     """Notes, and shards of an interrupted build that was cut otherwise; nothing that a build has not made."""
     kept = {shard.name for split in manifest.splits.values() for shard in split.shards} | {NAME, LOG, _LOCK}
-    for path in out.iterdir():
-        if path.name not in kept and _OURS.fullmatch(path.name):
-            path.unlink()
+    store = Store(out)
+    for name in store.names():
+        if name not in kept and _OURS.fullmatch(name):
+            store.delete(name)
 
 
-def _finished_shards(source: str) -> Path | None:
+def _finished_shards(source: str) -> Place | None:
     """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
-    folder = Path(source).absolute()
-    if not source or "://" in source or not (folder / NAME).is_file():
+    if not source:
+        return None
+    folder: Place = source if is_remote(source) else Path(source).absolute()
+    if not _holds_manifest(folder):
         return None
     manifest = Manifest.load(folder)
     manifest.verify(folder, checksums=False)
     missing = [split for split in TRAIN if split not in manifest.splits]
     if missing:
-        raise UserError(f'data.source = "{source}": its shards lack {missing[0]}: build them of a source with trainA and trainB')
+        fact = f"its shards lack {missing[0]}"
+        raise UserError(f'data.source = "{redacted(source)}": {fact}: build them of a source with trainA and trainB')
     return folder
+
+
+def _holds_manifest(folder: Place) -> bool:
+    """Whether a manifest lies there. A place that cannot be asked holds none: listing it as a source will say why."""
+    try:
+        return Store(folder).size(NAME) is not None
+    except (OSError, UserError):
+        return False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -204,20 +238,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m preprocess.build", description="Turn a folder of pictures into shards, on all nodes of a cluster."
     )
-    parser.add_argument("source", metavar="SOURCE", help=fields["source"].description)
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for the shards, seen by all nodes")
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help=f"{fields['source'].description}; or one of the --source options")
+    parser.add_argument("out", metavar="OUT", help="folder for the shards, seen by all nodes")
     for name in _OPTIONS:
         parser.add_argument(f"--{name.replace('_', '-')}", help=f"{fields[name].description} (default: {fields[name].default})")
     given = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
         config = _config(given)
-        find_pictures(config.source)  # before Ray starts, which takes seconds
+        source = source_of(config)
+        find_pictures(source)  # before Ray starts, which takes seconds
         began = time.monotonic()
         with console.status("starting Ray") as status:
             if not ray.is_initialized():
                 start_ray()
-            manifest = build(config.source, given.out.absolute(), config, lambda progress: status.update(progress.describe()))
+            manifest = build(source, given.out, config, lambda progress: status.update(progress.describe()))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -226,8 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _summary(manifest: Manifest, out: Path, seconds: float) -> list[str]:
+def _summary(manifest: Manifest, out: Place, seconds: float) -> list[str]:
     """What a build made, for the terminal."""
+    store = Store(out)
     lines = []
     for split, content in manifest.splits.items():
         lines.append(f"{split}: {content.count:,} pictures in {len(content.shards)} shard{'s' if len(content.shards) > 1 else ''}")
@@ -239,12 +275,11 @@ def _summary(manifest: Manifest, out: Path, seconds: float) -> list[str]:
         )
     lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
     if len(manifest.rejected) > _SHOWN:
-        lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {out / NAME}")
-    speed = json.loads((out / LOG).read_text())["pictures_per_second"]
+        lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {store.label(NAME)}")
+    speed = json.loads(store.read(LOG))["pictures_per_second"]
     total = sum(split.count for split in manifest.splits.values())
-    lines.append(
-        f"{total:,} pictures, {len(manifest.rejected):,} rejected, in {out} after {seconds:.1f} s, built at {speed:,.0f} pictures/s"
-    )
+    counts = f"{total:,} pictures, {len(manifest.rejected):,} rejected"
+    lines.append(f"{counts}, in {store.label()} after {seconds:.1f} s, built at {speed:,.0f} pictures/s")
     return lines
 
 
@@ -256,7 +291,9 @@ def _config(given: argparse.Namespace) -> DataConfig:
         return DataConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        field = str(first["loc"][-1]) if first["loc"] else "settings"
+        if not first["loc"]:
+            raise UserError(str(first["ctx"]["error"])) from error
+        field = str(first["loc"][-1])
         raise UserError(f"--{field.replace('_', '-')} = {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 

@@ -4,7 +4,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -13,7 +12,8 @@ from ray.exceptions import RayActorError, RayTaskError
 from preprocess.build_units import Built, Unit, build_unit
 from preprocess.errors import UserError
 from preprocess.recipe import Recipe
-from preprocess.sources import opener
+from preprocess.sources import Source, opener
+from preprocess.storage import Place
 
 ATTEMPTS = 3
 START_SECONDS = 60.0
@@ -23,8 +23,8 @@ RELEASE_SECONDS = 5.0
 class Task(NamedTuple):
     """What all units of a build share."""
 
-    source: str
-    out: Path
+    source: Source
+    out: Place
     recipe: Recipe
     threads: int
 

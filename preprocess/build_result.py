@@ -1,16 +1,15 @@
 """What came of a build: a manifest, or the reason why there is none."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 from preprocess.build_pool import Done
 from preprocess.build_units import Unit
 from preprocess.errors import UserError
 from preprocess.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
 from preprocess.recipe import Recipe
-from preprocess.sources import TRAIN, PictureFile
+from preprocess.sources import TRAIN, Pictures
+from preprocess.storage import Place, Store
 
-Pictures = dict[str, list[PictureFile]]
 _SHOWN = 3  # rejected pictures named in an error
 
 
@@ -27,7 +26,8 @@ def manifest_of(
     splits = {split: _split(split, units, done) for split in pictures}
     for split in TRAIN:
         if not splits[split].count:
-            broken = _some([one for one in rejected if one.path.startswith(f"{split}/")])
+            names = {file.name for file in pictures[split]}
+            broken = _some([one for one in rejected if one.path in names])
             raise UserError(f'data.source = "{source}": all pictures of {split} are broken ({broken}): put whole pictures there')
     return Manifest(
         format=FORMAT,
@@ -60,13 +60,14 @@ def check_rejected(rejected: list[Rejected], pictures: Pictures, limit: float) -
         )
 
 
-def check_seen(manifest: Manifest, out: Path, done: Mapping[str, Done]) -> None:
+def check_seen(manifest: Manifest, out: Place, done: Mapping[str, Done]) -> None:
     """Raises UserError if shards that other nodes wrote are not here too."""
+    seen = set(Store(out).names())
     for split in manifest.splits.values():
         for shard in split.shards:
-            if not (out / shard.name).is_file():
+            if shard.name not in seen:
                 fact = f"node {done[shard.name].node} wrote {shard.name} there, but it is not seen here"
-                raise UserError(f"{out} is not shared: {fact}: name a folder on storage that all nodes mount")
+                raise UserError(f"{Store(out).label()} is not shared: {fact}: name a folder on storage that all nodes mount")
     manifest.verify(out, checksums=False)
 
 

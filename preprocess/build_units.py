@@ -4,20 +4,19 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from preprocess.decode import BrokenPicture, Picture, decode
+from preprocess.decode import BrokenPicture, Picture, decode_to_resize
 from preprocess.errors import UserError
-from preprocess.files import sha256, write_atomic
 from preprocess.manifest import FORMAT, Rejected, ShardFile
 from preprocess.recipe import Recipe
-from preprocess.resize import prepare
+from preprocess.resize import prepare, sides
 from preprocess.shards import write_shard
 from preprocess.sources import PictureFile
+from preprocess.storage import Place, Store, child, reason
 
 # A JPEG reduced by its own decoder to this multiple of load_size or more, then resized, is 50 dB or more from the full way.
 DRAFT = 2
@@ -69,7 +68,7 @@ def plan_units(pictures: dict[str, list[PictureFile]], recipe: Recipe, shard_mb:
     return units
 
 
-def build_unit(unit: Unit, read: Callable[[str], bytes], out: Path, recipe: Recipe, pool: Executor) -> tuple[Built, bool]:
+def build_unit(unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Recipe, pool: Executor) -> tuple[Built, bool]:
     """Decode, resize and write a unit's shard into `out`, files in parallel on `pool`; returns it, and whether this was work.
 
     A shard that an interrupted build finished is found by its note and checksum and not made again.
@@ -88,7 +87,7 @@ def build_unit(unit: Unit, read: Callable[[str], bytes], out: Path, recipe: Reci
             made[file.name] = result
     sizes = [one.pixels.shape[:2] for one in made.values()] or [(0, 0)]
     try:
-        shard = write_shard(out / unit.shard, list(made), [one.pixels for one in made.values()]) if made else None
+        shard = write_shard(child(out, unit.shard), list(made), [one.pixels for one in made.values()]) if made else None
         built = Built(
             digest=unit.digest,
             shard=shard,
@@ -99,22 +98,25 @@ def build_unit(unit: Unit, read: Callable[[str], bytes], out: Path, recipe: Reci
             largest=_ends(max, sizes),
         )
         text = built.model_dump_json().encode()
-        write_atomic(note(out, unit.shard), lambda target: target.write(text))
+        Store(out).write(note(unit.shard), text)
     except OSError as error:
-        raise UserError(f"{out / unit.shard} cannot be written ({error.strerror}): make room there, or name another folder") from error
+        raise UserError(
+            f"{Store(out).label(unit.shard)} cannot be written ({reason(error)}): make room there, or name another folder"
+        ) from error
     return built, True
 
 
-def note(out: Path, shard: str) -> Path:
-    """The file that says how a shard was made while its build is incomplete."""
-    return out / f"{shard}.json"
+def note(shard: str) -> str:
+    """Name of the file that says how a shard was made while its build is incomplete."""
+    return f"{shard}.json"
 
 
-def _finished(unit: Unit, out: Path) -> Built | None:
+def _finished(unit: Unit, out: Place) -> Built | None:
     """What an earlier build left of this unit, if it was made of the same files and is whole."""
+    store = Store(out)
     try:
-        built = Built.model_validate_json(note(out, unit.shard).read_bytes())
-        whole = built.shard is None or sha256(out / unit.shard) == built.shard.sha256
+        built = Built.model_validate_json(store.read(note(unit.shard)))
+        whole = built.shard is None or store.sha256(unit.shard) == built.shard.sha256
     except (OSError, ValidationError):
         return None
     return built if whole and built.digest == unit.digest else None
@@ -131,8 +133,8 @@ def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: 
         raise UserError(f"data.source: {name} was listed but cannot be read on {os.uname().nodename} ({fact}): {cure}") from error
     try:
         reduced = None if recipe.preprocess in ("crop", "none") else DRAFT * recipe.load_size
-        decoded = decode(data, channels=channels, bits=recipe.bits, at_least=reduced)
-        height, width = decoded.shape[:2]
+        decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced)
+        height, width = sides(decoded)
         if min(height, width) < SMALLEST_SIDE:
             return f"{width}x{height} pixels, too small"
         pixels = prepare(decoded, recipe.preprocess, recipe.load_size, recipe.crop_size)

@@ -4,7 +4,6 @@ import functools
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,12 @@ from preprocess.errors import UserError
 from preprocess.manifest import Duplicate, Split
 from preprocess.shards import ShardSet, write_shard
 from preprocess.sources import TRAIN
+from preprocess.storage import Place, Store, child, reason
 
 _DIGITS = 16  # of one file's digest in Built.contents
 
 
-def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Path) -> list[Duplicate]:
+def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Place) -> list[Duplicate]:
     """Take duplicates out of the shards of train domains; returns all that were found. Raises UserError if a shard cannot be written."""
     duplicates = find_duplicates(units, {shard: one.built for shard, one in done.items()})
     names = {one.path for one in duplicates if one.dropped}
@@ -29,7 +29,7 @@ def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Path) -> 
             try:
                 done[unit.shard] = done[unit.shard]._replace(built=without(done[unit.shard].built, dropped, out))
             except OSError as error:
-                fact = f"{out / unit.shard} cannot be written ({error.strerror})"
+                fact = f"{Store(out).label(unit.shard)} cannot be written ({reason(error)})"
                 raise UserError(f"{fact}: make room there, or name another folder") from error
     return duplicates
 
@@ -67,7 +67,7 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
     return [found[position] for position in sorted(found)]
 
 
-def without(built: Built, names: Collection[str], out: Path) -> Built:
+def without(built: Built, names: Collection[str], out: Place) -> Built:
     """The unit's shard written again without some of its pictures. The note beside it then no longer fits: an interrupted build
     makes such a unit anew, and comes here again. Raises OSError.
     """
@@ -75,7 +75,7 @@ def without(built: Built, names: Collection[str], out: Path) -> Built:
     shards = ShardSet(out, Split(count=built.shard.count, shards=[built.shard], smallest=built.smallest, largest=built.largest))
     keys = [shards.key(i) for i in range(len(shards))]
     kept = [i for i, key in enumerate(keys) if key not in names]
-    shard = write_shard(out / built.shard.name, [keys[i] for i in kept], [shards.picture(i) for i in kept]) if kept else None
+    shard = write_shard(child(out, built.shard.name), [keys[i] for i in kept], [shards.picture(i) for i in kept]) if kept else None
     near_constant = [name for name in built.near_constant if name not in names]
     contents = "".join(built.contents[i * _DIGITS : (i + 1) * _DIGITS] for i in kept)
     return built.model_copy(update={"shard": shard, "near_constant": near_constant, "contents": contents})

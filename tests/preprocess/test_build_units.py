@@ -84,9 +84,9 @@ def test_a_unit_that_is_not_whole_is_made_again(harm: str, source: Path, out: Pa
     elif harm == "lose the shard":
         shard.unlink()
     elif harm == "cut the note":
-        note(out, shard.name).write_bytes(note(out, shard.name).read_bytes()[:-1])
+        (out / note(shard.name)).write_bytes((out / note(shard.name)).read_bytes()[:-1])
     elif harm == "lose the note":
-        note(out, shard.name).unlink()
+        (out / note(shard.name)).unlink()
     else:
         Image.new("RGB", (20, 30), "red").save(source / "trainA" / "1.png")
     again, fresh = make(source, out, pool)
