@@ -12,7 +12,7 @@ from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_a
 from preprocess.errors import UserError
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
-FREE_TO_CHANGE = {"train.batch", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
+FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ModelConfig(BaseModel):
@@ -36,6 +36,9 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch: int = Field(1, ge=1, le=1024, description="pictures of each domain per worker and step")
+    accumulate: int = Field(
+        1, ge=1, le=1024, description="parts of train.batch that generators compute one after the other, in the memory of one; divides it"
+    )
     epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) pictures, used when train.steps is 0")
     steps: int = Field(0, ge=0, description="length in steps; 0: train.epochs counts")
     constant: float = Field(0.5, ge=0, le=1, description="share of the length with constant rate; it falls linearly to 0 after that")
@@ -46,3 +49,10 @@ class TrainConfig(BaseModel):
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, as a factor of lambda_cycle")
     pool_size: int = Field(50, ge=0, description="generated pictures that the image pool keeps per row and domain; 0: no pool")
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
+
+    @model_validator(mode="after")
+    def _parts(self) -> "TrainConfig":
+        if self.batch % self.accumulate:
+            valid = ", ".join(str(parts) for parts in range(1, self.batch + 1) if self.batch % parts == 0)
+            raise ValueError(f"train.accumulate = {self.accumulate} does not divide train.batch = {self.batch}: use one of {valid}")
+        return self

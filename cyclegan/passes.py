@@ -27,7 +27,8 @@ DISCRIMINATOR_TAIL = ("D_B", "D_A")
 class Passes:
     """The compiled units, in the order of a step.
 
-    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled); discriminator_pass(real, fake, draws) → vector `[D + 2]`;
+    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), on one of `train.accumulate` parts of the batch;
+    discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
     real: `[2, B, H, W, C]` uint8 or uint16 (`model.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
     (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
@@ -55,7 +56,9 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     real_B_A = None if real_A_B is None else _swap(real_A_B)
     pictures = state.pool.pictures.shape
     shape = [2, pictures[1], *pictures[3:]]
+    part = train.batch // train.accumulate
     real = tf.TensorSpec(shape, tf.uint8 if model.bits == 8 else tf.uint16, "real")
+    real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
 
     def signed_of(real: tf.Tensor) -> tf.Tensor:
@@ -88,7 +91,7 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
         if not train.lambda_identity:
             return translate(parameters, signed), signed
         both = translate(parameters, tf.concat([signed, _swap(signed)], 1))
-        return both[:, : train.batch], both[:, train.batch :]
+        return both[:, :part], both[:, part:]
 
     def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         judged = _swap(signed_of(real))  # D[i] judges what G[i] makes: (D_B, D_A)
@@ -111,7 +114,7 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")
     return Passes(
-        generator_pass=Program(generator_pass, [real, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
+        generator_pass=Program(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
         discriminator_pass=Program(
             discriminator_pass,
             [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], 2], tf.int32, "draws")],

@@ -32,9 +32,28 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
     only the old weights and the fakes, computes: this is the reference algorithm, overlapped. run: calls the replica's function,
     as `strategy.run` does.
     """
+    part_size = passes.generator_pass.signature[0].shape[1]
+
+    def in_parts(real: tf.Tensor, flags: tf.Tensor) -> Result:
+        """The generator pass on a batch: the mean over its parts, each of which waits for the one before, to have its memory.
+
+        Exact, as losses are means over pictures. Discriminators take the batch whole: they need a fraction of a generator's memory.
+        """
+        first, *others = tf.split(real, real.shape[1] // part_size, axis=1)
+        total, fake, cycled = passes.generator_pass(first, flags)
+        if not others:
+            return total, fake, cycled
+        fakes, cycles = [fake], [cycled]
+        for part in others:
+            with tf.control_dependencies([total]):
+                vector, fake, cycled = passes.generator_pass(part, flags)
+            total += vector
+            fakes.append(fake)
+            cycles.append(cycled)
+        return total / (1 + len(others)), tf.concat(fakes, 1), tf.concat(cycles, 1)
 
     def replica(real: tf.Tensor, draws: tf.Tensor, flags: tf.Tensor, rate: tf.Tensor) -> Result:
-        g_vector, fake, cycled = passes.generator_pass(real, flags)
+        g_vector, fake, cycled = in_parts(real, flags)
         g_mean = exchange(g_vector)
         d_mean = exchange(passes.discriminator_pass(real, fake, draws))
         passes.update_generators(g_mean, rate)
@@ -45,7 +64,7 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
     def step(*arguments: tf.Tensor) -> Result:
         return run(replica, arguments)
 
-    real, flags = passes.generator_pass.signature
-    draws = passes.discriminator_pass.signature[2]
+    flags = passes.generator_pass.signature[1]
+    real, _, draws = passes.discriminator_pass.signature
     rate = passes.update_generators.signature[1]
     return Program(step, [real, draws, flags, rate], jit_compile=False)

@@ -138,6 +138,25 @@ def test_steps_of_two_pictures_equal_the_plain_reference() -> None:
         check_against_reference(make(tf.float64, batch=2), steps=3)
 
 
+def test_steps_in_accumulated_parts_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, batch=4, accumulate=2), steps=3)
+
+
+def test_parts_average_to_the_batch_and_carry_the_flags() -> None:
+    whole, apart = make(tf.float64, batch=3), make(tf.float64, batch=3, accumulate=3)
+    with uncompiled():
+        results = [training.run(pictures(0, 3), training.draws(0), flags=(1, 0)) for training in (whole, apart)]
+    for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
+        assert_same(theirs, ours, 1e-12, name)
+    means = dict(zip(MEANS, results[1][0], strict=True))
+    assert (means["save"], means["stop"]) == (1, 0)
+    # Only the order of sums differs; the first moment is half of the gradient.
+    for pair in ("generators", "discriminators"):
+        ours, theirs = (t.state.shared_arrays()[f"{pair}.first"] for t in (whole, apart))
+        assert_same(theirs, ours, 1e-11, pair)
+
+
 def test_steps_without_identity_loss_and_pool_equal_the_plain_reference() -> None:
     with uncompiled():
         check_against_reference(make(tf.float64, lambda_identity=0, lambda_cycle=7, pool_size=0), steps=3)
