@@ -42,7 +42,7 @@ def test_help_shows_every_field() -> None:
         (["--train.btach", "3"], "", "--train.btach: no such option, did you mean train.batch?; --help lists all"),
         (["--train.batch"], "", "argument --train.batch: expected one argument"),
         (["--train.batch", "0"], "", "train.batch = 0: input should be greater than or equal to 1"),
-        (["--train.batch", "6", "--train.accumulate", "4"], "", "train.accumulate = 4 does not divide train.batch = 6: use one of 1, 2, 3, 6"),
+        (["--train.batch", "3", "--train.accumulate", "2"], "", "train.accumulate = 2 does not divide train.batch = 3: use one of 1, 3"),
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
         (
