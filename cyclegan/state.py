@@ -35,6 +35,11 @@ class TrainingState:
         """Snapshots of this worker's pools: pictures `[2, B, size, H, W, C]` and filled `[2, B, size]`."""
         return {"pool.pictures": self.pool.pictures.numpy(), "pool.filled": self.pool.filled.numpy()}
 
+    def views(self, shared: bool) -> Arrays:
+        """The pools, and what is shared if asked for, without a copy: to be copied before the next step."""
+        variables = {"pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled} | (self._shared() if shared else {})
+        return {name: np.asarray(variable.read_value()) for name, variable in variables.items()}
+
     def assign(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Take over values from arrays as given by `shared_arrays` and `pool_arrays`. Raises ValueError on another shape."""
         for name, variable in self._shared().items():
