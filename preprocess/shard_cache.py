@@ -32,9 +32,10 @@ class CacheSettings(NamedTuple):
     gib: float
 
 
-def default_folder() -> Path:
-    """A folder of this user below the node's temporary folder."""
-    return Path(tempfile.gettempdir()) / f"ringcycle-{getuser()}" / "shards"
+def cache_settings(folder: str, gib: float) -> CacheSettings:
+    """The cache of this node; no folder: one of this user below the node's temporary folder."""
+    default = Path(tempfile.gettempdir()) / f"ringcycle-{getuser()}" / "shards"
+    return CacheSettings(Path(folder).expanduser().absolute() if folder else default, gib)
 
 
 class ShardCache:

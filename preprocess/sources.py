@@ -76,7 +76,7 @@ def find_pictures(source: Source | str) -> Pictures:
     domain is, by a hash of the name: the same pictures however many are added. Raises UserError if there is no such source, or a
     domain has no train picture.
     """
-    source = Source(source) if isinstance(source, str) else source
+    source = (Source(source) if isinstance(source, str) else source).absolute()
     if source.source_list:
         return _listed(source)
     if source.source_a:
@@ -107,7 +107,7 @@ def fingerprint(pictures: dict[str, list[PictureFile]], settings: str) -> str:
 
 def opener(source: Source | str) -> Callable[[str], bytes]:
     """A function that reads a file of the source by the name that `find_pictures` gave. It raises OSError."""
-    whole = Source(source) if isinstance(source, str) else source
+    whole = (Source(source) if isinstance(source, str) else source).absolute()
 
     def read(name: str) -> bytes:
         store, file = parent_and_name(_place(whole, name))

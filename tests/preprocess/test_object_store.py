@@ -1,0 +1,125 @@
+"""An S3 server as source and as shard store of a real build and a real feed, failing every fifth request."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from preprocess.build import build, ensure_shards
+from preprocess.config import DataConfig
+from preprocess.errors import UserError
+from preprocess.feed import Feed
+from preprocess.manifest import NAME, Manifest
+from preprocess.plan import Plan
+from preprocess.reader import Reader
+from preprocess.shard_cache import CacheSettings
+from preprocess.sources import Source, source_of
+from preprocess.storage import Store, child, parent_and_name
+from tests.preprocess.object_store import ObjectStore, object_store
+
+pytestmark = pytest.mark.process
+
+SIZES = {"trainA": 40, "trainB": 30, "testA": 3}
+
+
+@dataclass(frozen=True)
+class Both:
+    """The same pictures built from folders into a folder, and from a bucket into a bucket."""
+
+    server: ObjectStore
+    local: Path
+    remote: str
+    config: DataConfig
+
+
+@pytest.fixture(scope="module")
+def both(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    folder = tmp_path_factory.mktemp("store")
+    with object_store() as server:
+        random = np.random.default_rng(0)
+        for split, count in SIZES.items():
+            (folder / "pictures" / split).mkdir(parents=True)
+            for n in range(count):
+                file = BytesIO()
+                Image.fromarray(random.integers(0, 255, (20, 20, 3), np.uint8)).resize((200, 180)).save(file, "JPEG", quality=95)
+                (folder / "pictures" / split / f"{n}.jpg").write_bytes(file.getvalue())
+                store, name = parent_and_name(child(server.uri("pictures"), f"{split}/{n}.jpg"))
+                store.write(name, file.getvalue())
+        server.flaky.fails = lambda number: number % 5 == 0
+        config = DataConfig(source=server.uri("pictures"), load_size=160, crop_size=128, shard_mb=1)
+        build(str(folder / "pictures"), folder / "shards", config)
+        place = ensure_shards(config, server.uri("shards"))
+        yield Both(server, folder / "shards", str(place), config)
+
+
+def test_a_build_into_a_bucket_is_that_into_a_folder(both: Both) -> None:
+    local, remote = Manifest.load(both.local), Manifest.load(both.remote)
+    assert remote.splits == local.splits and remote.channels == local.channels and not remote.rejected
+    assert both.server.flaky.failed > 20
+    remote.verify(both.remote)
+    store = Store(both.remote)
+    shards = [shard.name for split in remote.splits.values() for shard in split.shards]
+    assert sorted(store.names()) == sorted([*shards, NAME, "build.json"]) and len(shards) > 5
+    assert all(store.read(name) == (both.local / name).read_bytes() for name in shards)
+    assert not any(secret in store.read(name) for name in (NAME, "build.json") for secret in (b"KEY", b"SECRET"))
+
+
+def test_finished_shards_are_found_again(both: Both) -> None:
+    before = [request for request in both.server.flaky.requests if request.startswith("PUT")]
+    assert ensure_shards(both.config, both.server.uri("shards")) == both.remote
+    assert ensure_shards(DataConfig(source=both.remote), both.server.uri("other")) == both.remote  # as the source itself
+    assert [request for request in both.server.flaky.requests if request.startswith("PUT")] == before
+
+
+def test_an_interrupted_build_goes_on(both: Both) -> None:
+    out = both.server.uri("interrupted")
+    whole = build(source_of(both.config), out, both.config)
+    log = Store(out).read("build.json")
+    Store(out).delete(NAME)
+    again = build(source_of(both.config), out, both.config)
+    assert again == whole and Store(out).read("build.json") != log
+    with pytest.raises(UserError, match=r"s3://\*\*\*@bucket/interrupted holds shards of s3://\*\*\*@bucket/pictures"):
+        build(Source(both.server.uri("pictures"), class_a="trainA", class_b="trainB"), out, both.config)
+
+
+def test_a_feed_from_a_bucket_gives_the_batches_of_a_folder_and_fetches_each_byte_once(both: Both, tmp_path: Path) -> None:
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    sizes = {"batch": 4, "rank": 0, "workers": 1, "position": 0, "end": 160}
+    cache = CacheSettings(tmp_path / "cache", 1)
+    with Feed(both.local, plan, **sizes) as feed:
+        expected = [np.array(batch) for batch in feed]
+    for fetched in (True, False):
+        start = len(both.server.flaky.requests)
+        with Feed(both.remote, plan, actors=2, cache=cache, **sizes) as feed:
+            for batch, right in zip(feed, expected, strict=True):
+                np.testing.assert_array_equal(batch, right)
+        requests = [request for request in both.server.flaky.requests[start:] if "bytes=" in request]
+        assert bool(requests) == fetched
+
+
+def test_only_the_record_batches_of_a_picture_are_read(both: Both) -> None:
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    start = len(both.server.flaky.requests)
+    Reader(both.remote, plan, 1, 0, 1).read(0, 1)
+    ranges = [request.rpartition("bytes=")[2].split("-") for request in both.server.flaky.requests[start:] if "bytes=" in request]
+    assert ranges and all(int(end) - int(begin) < 2**20 + 2**12 for begin, end in ranges)
+
+
+def test_a_damaged_shard_in_a_bucket_is_named(both: Both, tmp_path: Path) -> None:
+    out = both.server.uri("damaged")
+    manifest = build(source_of(both.config), out, both.config)
+    store, shard = Store(out), manifest.splits["trainA"].shards[0]
+    content = bytearray(store.read(shard.name))
+    content[len(content) // 2] ^= 1
+    store.write(shard.name, bytes(content))
+    with pytest.raises(UserError, match=rf"{shard.name} is damaged"):
+        manifest.verify(out)
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    with pytest.raises(UserError) as error:
+        Reader(out, plan, 40, 0, 1, CacheSettings(tmp_path / "cache", 1)).read(0, 1)
+    assert str(error.value).startswith(f"s3://***@bucket/damaged/{shard.name} cannot be read (its pictures ")
+    assert "CRC-32 is" in str(error.value) and "SECRET" not in str(error.value)
