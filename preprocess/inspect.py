@@ -55,7 +55,8 @@ def describe(manifest: Manifest, most: int | None) -> Iterator[str]:
     yield f"rejected: {len(manifest.rejected):,}{kinds}"
     yield from _some([f"{one.path}: {one.reason}" for one in manifest.rejected], most)
     dropped = sum(one.dropped for one in manifest.duplicates)
-    yield f"duplicates: {len(manifest.duplicates):,}, {dropped:,} of them left out, {_leaks(manifest):,} in test as well as in train"
+    kept = len(manifest.duplicates) - dropped
+    yield f"duplicates: {len(manifest.duplicates):,}, {dropped:,} of them left out, {kept:,} kept (in test, or in the other domain)"
     yield from _some([f"{one.path} is {one.of}{', left out' if one.dropped else ''}" for one in manifest.duplicates], most)
     yield f"near-constant: {len(manifest.near_constant):,}"
     yield from _some(manifest.near_constant, most)
@@ -87,11 +88,6 @@ def _kind(reason: str) -> str:
     """A reason without its numbers and details, to be counted."""
     text = reason.partition(" (")[0]
     return text.partition("pixels, ")[2] or text
-
-
-def _leaks(manifest: Manifest) -> int:
-    """Duplicates that are kept although an earlier file, mostly of train, is the same."""
-    return sum(not one.dropped for one in manifest.duplicates)
 
 
 def _some(lines: list[str], most: int | None) -> Iterator[str]:

@@ -1,0 +1,29 @@
+"""A build in this process, without Ray: the same steps as `preprocess.build`, for tests of what becomes of pictures."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from preprocess.build_pool import Done
+from preprocess.build_result import check_rejected, manifest_of, rejected_so_far
+from preprocess.build_units import build_unit, plan_units
+from preprocess.config import DataConfig
+from preprocess.duplicates import drop_duplicates
+from preprocess.manifest import Manifest
+from preprocess.recipe import choose_recipe, settings_text
+from preprocess.sources import find_pictures, fingerprint, opener
+
+
+def build_here(source: Path, out: Path, config: DataConfig) -> Manifest:
+    """Shards and manifest of `source` in `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    pictures, read = find_pictures(str(source)), opener(str(source))
+    recipe = choose_recipe(config, pictures, read)
+    units = plan_units(pictures, recipe, config.shard_mb)
+    with ThreadPoolExecutor(2) as pool:
+        done = {unit.shard: Done(unit, *build_unit(unit, read, out, recipe, pool), "here", False) for unit in units}
+    check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
+    duplicates = drop_duplicates(units, done, out)
+    name = fingerprint(pictures, settings_text(config))
+    manifest = manifest_of(str(source), name, pictures, recipe, units, done, duplicates)
+    manifest.save(out)
+    return manifest
