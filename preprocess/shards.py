@@ -11,7 +11,7 @@ from itertools import accumulate
 from preprocess.manifest import ShardFile, Split
 from preprocess.shard_cache import GIB, CacheSettings, ShardCache
 from preprocess.shard_files import MappedShard, RangedShard
-from preprocess.shard_format import BATCH_BYTES, Batch, Picture, Span, check, encode, head_crc32
+from preprocess.shard_format import BATCH_BYTES, Batch, Head, Picture, Span, check, encode, head_crc32
 from preprocess.storage import Place, Store, parent_and_name
 
 REQUESTS = 16  # at once, from one process to an object store
@@ -77,18 +77,21 @@ class ShardSet:
     def prefetch(self, pictures: Iterable[int]) -> None:
         """Fetch what these pictures need from an object store, many requests at once; errors come when a picture is read."""
         if self._remote:
+            found = [self._find(i) for i in pictures]
             with ThreadPoolExecutor(REQUESTS) as pool:
-                found = [self._find(i) for i in dict.fromkeys(pictures)]
-                list(pool.map(self._try_open, dict.fromkeys(which for which, _ in found)))
-                list(pool.map(self._try_read, dict.fromkeys(found)))
+                files = dict.fromkeys(which for which, _ in found)
+                opened = dict(zip(files, pool.map(self._try_open, files), strict=True))
+                spans = dict.fromkeys((which, head.span_of(row)) for which, row in found if (head := opened[which]))
+                list(pool.map(self._try_read, spans))
 
-    def _try_open(self, which: int) -> None:
+    def _try_open(self, which: int) -> Head | None:
         with contextlib.suppress(*DAMAGE):
-            self._open(which)
+            return self._open(which).head
+        return None
 
-    def _try_read(self, at: tuple[int, int]) -> None:
+    def _try_read(self, at: tuple[int, Span]) -> None:
         with contextlib.suppress(*DAMAGE):
-            self._batch(at[0], self._open(at[0]).head.span_of(at[1]))
+            self._batch(*at)
 
     def _find(self, i: int) -> tuple[int, int]:
         if not 0 <= i < len(self):
