@@ -157,6 +157,7 @@ def test_wrong_folders(root: str) -> None:
     assert "does not exist" in says(Source(absent))
 
 
+@pytest.mark.process  # for its ten seconds of retries
 def test_a_wrong_bucket_or_address_costs_seconds(server: ObjectStore) -> None:
     assert "does not exist" in says(Source(server.uri("x").replace("bucket", "absent")))
     assert "cannot be listed (When getting information for key" in says(Source(server.uri("x").replace(str(server.port), "9")))
