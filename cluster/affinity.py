@@ -14,6 +14,7 @@ from cluster.topology import Share, share_of_worker
 TASKS = Path("/proc/self/task")
 SET_MEMPOLICY = {"x86_64": 238, "aarch64": 237}  # numbers of the system call
 MPOL_PREFERRED = 1
+NETWORK = ("grpc", "event_engine", "lifeguard")  # beginnings of the names of gRPC's threads
 
 
 def settle(index: int, workers: int, cpus: int) -> Share:
@@ -22,24 +23,23 @@ def settle(index: int, workers: int, cpus: int) -> Share:
     Must come before TensorFlow's first operation: its pools take over affinity and memory policy of the thread that makes them.
     """
     share = share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
-    pin_process(share.compute)
+    bind(share)
     prefer_memory(share.numa)
     return share
 
 
-def pin_process(cpus: Iterable[int]) -> None:
-    """Bind all threads of this process, and so all that they start later, to `cpus`."""
-    _pin(lambda _: True, cpus)
-    os.sched_setaffinity(threading.get_native_id(), cpus)
+def bind(share: Share) -> None:
+    """Bind this thread, and so all that it starts later, to the CPUs that compute, and all that run already, as Ray's, to the others."""
+    _pin(lambda _: True, share.service)
+    os.sched_setaffinity(threading.get_native_id(), share.compute)
 
 
 def pin_service_threads(cpus: Iterable[int]) -> None:
-    """Move what does not compute to `cpus`: Ray's and gRPC's threads, and so all that they start later.
+    """Move gRPC's threads, and so all that they start later, to `cpus`; call it when all of them have run.
 
-    Computing are the calling thread and TensorFlow's pools, whose threads are named `tf_…`: call it when they have all run.
+    Known by their names. TensorFlow's own pollers of the network have none, as its intra-op threads, and so stay where it computes.
     """
-    caller = str(threading.get_native_id())
-    _pin(lambda task: task.name != caller and not _name(task).startswith("tf_"), cpus)
+    _pin(lambda task: (task / "comm").read_text().startswith(NETWORK), cpus)
 
 
 def prefer_memory(numa: Sequence[int]) -> bool:
@@ -65,7 +65,3 @@ def _pin(chosen: Callable[[Path], bool], cpus: Iterable[int]) -> None:
                 os.sched_setaffinity(int(task.name), cpus)
         except (ProcessLookupError, FileNotFoundError):  # it ended meanwhile
             continue
-
-
-def _name(task: Path) -> str:
-    return (task / "comm").read_text().strip()

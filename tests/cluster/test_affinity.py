@@ -2,69 +2,75 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.affinity import pin_process, pin_service_threads
+from cluster.affinity import bind, pin_service_threads
+from cluster.topology import Share
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_pin_covers_all_threads_old_and_new() -> None:
-    before = os.sched_getaffinity(0)
-    core = min(before)
-    ready, done = threading.Event(), threading.Event()
-    affinities = {}
-
-    def wait(name: str) -> None:
-        ready.set()
-        done.wait()
-        affinities[name] = os.sched_getaffinity(0)
-
-    old = threading.Thread(target=wait, args=["old"])
-    old.start()
-    ready.wait()
-    try:
-        pin_process([core])
-        new = threading.Thread(target=wait, args=["new"])
-        new.start()
-        done.set()
-        old.join()
-        new.join()
-    finally:
-        pin_process(before)
-    assert affinities == {"old": {core}, "new": {core}}
-
-
-def test_service_threads_are_all_but_the_caller_and_tensorflows_pools() -> None:
+@pytest.fixture
+def two_cpus() -> Iterator[tuple[int, int]]:
+    """Two CPUs of this process, whose threads may run anywhere again afterwards."""
     before = os.sched_getaffinity(0)
     if len(before) < 2:
         pytest.skip("one CPU holds no two kinds of threads apart")
     compute, service, *_ = sorted(before)
-    named, done = threading.Barrier(3), threading.Event()
-    affinities = {}
+    yield compute, service
+    bind(Share(tuple(before), tuple(before), (0,)))
 
-    def wait(name: str) -> None:
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
-        named.wait()
-        done.wait()
-        affinities[name] = os.sched_getaffinity(0)
 
-    threads = [threading.Thread(target=wait, args=[name]) for name in ("tf_Compute", "event_engine")]
+class Waiting(threading.Thread):
+    """Has a name that Linux shows, waits, then notes where it may run."""
+
+    def __init__(self, name: str, done: threading.Event) -> None:
+        super().__init__(name=name)
+        self.named, self.done = threading.Event(), done
+        self.start()
+        self.named.wait()
+
+    def run(self) -> None:
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(self.name)
+        self.named.set()
+        self.done.wait()
+        self.affinity = os.sched_getaffinity(0)
+
+
+def test_threads_that_run_already_serve_and_later_ones_compute(two_cpus: tuple[int, int]) -> None:
+    compute, service = two_cpus
+    done = threading.Event()
+    old = Waiting("ray", done)
+    bind(Share((compute,), (service,), (0,)))
+    threads = [old, *(Waiting(name, done) for name in ("tf_Compute", "unnamed", "event_engine", "grpcpp_sync_ser"))]
+    own = os.sched_getaffinity(0)
+    pin_service_threads([service])
+    done.set()
     for thread in threads:
-        thread.start()
-    named.wait()
-    try:
-        pin_process([compute])
-        pin_service_threads([service])
-        affinities["caller"] = os.sched_getaffinity(0)
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-        pin_process(before)
-    assert affinities == {"tf_Compute": {compute}, "event_engine": {service}, "caller": {compute}}
+        thread.join()
+    assert own == os.sched_getaffinity(0) == {compute}
+    assert {thread.name: thread.affinity for thread in threads} == {
+        "ray": {service},
+        "tf_Compute": {compute},
+        "unnamed": {compute},
+        "event_engine": {service},
+        "grpcpp_sync_ser": {service},
+    }
+
+
+def test_a_process_settles_on_its_share_before_it_starts_threads() -> None:
+    code = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+from cluster.affinity import settle
+share = settle(index=0, workers=1, cpus=1)
+with ThreadPoolExecutor(1) as pool:
+    print(len(share.compute), pool.submit(os.sched_getaffinity, 0).result() == set(share.compute))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "1 True\n"
 
 
 def test_memory_comes_from_the_preferred_node() -> None:
