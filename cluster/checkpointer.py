@@ -50,10 +50,18 @@ class Checkpointer:
     """
 
     def __init__(
-        self, root: Path, config: Config, fingerprint: str, rank: int, token: str, say: Callable[[str], object], patience: float
+        self,
+        root: Path,
+        config: Config,
+        fingerprint: str,
+        rank: int,
+        workers: int,
+        token: str,
+        say: Callable[[str], object],
+        patience: float,
     ) -> None:
         self._root, self._config, self._fingerprint = root, config, fingerprint
-        self._rank, self._token, self._say, self._patience = rank, token, say, patience
+        self._rank, self._workers, self._token, self._say, self._patience = rank, workers, token, say, patience
         self._changed = threading.Condition()
         self._writing: _Snapshot | None = None
         self._waiting: _Snapshot | None = None
@@ -161,15 +169,14 @@ class Checkpointer:
             self._publish(partial, snapshot)
 
     def _publish(self, partial: Path, snapshot: _Snapshot) -> None:
-        workers = self._config.cluster.workers
-        while (parts := written_parts(partial, workers)) is None:
+        while (parts := written_parts(partial, self._workers)) is None:
             with self._changed:
                 if self._changed.wait_for(lambda: self._waiting, PARTS_POLL_SECONDS):
                     raise _Superseded
         index = Index(
             step=snapshot.step,
             position=snapshot.position,
-            workers=workers,
+            workers=self._workers,
             fingerprint=self._fingerprint,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,

@@ -49,32 +49,36 @@ def storage_folder(config: Config, environment: Mapping[str, str], working_direc
 
 
 def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
-    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes.
+    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes for the most workers.
 
     Raises UserError if the workers do not fit.
     """
     deadline = time.monotonic() + (config.cluster.start_timeout if joined else 0)
-    wanted, workers = config.cluster.cpus_per_worker, config.cluster.workers
+    wanted = config.cluster.cpus_per_worker
     while True:
+        late = time.monotonic() > deadline
         nodes = [n["Resources"] for n in ray.nodes() if n["Alive"] and (not gpu or n["Resources"].get("GPU"))]
         cpus = [int(n.get("CPU", 0)) for n in nodes]
-        each = cpus_for_each(cpus, workers)
-        if gpu and sum(int(n.get("GPU", 0)) for n in nodes) < workers:
-            each = 0
-        if each >= max(wanted, 1):
-            return wanted or each
-        if time.monotonic() > deadline:
+        for workers in config.valid_workers if late else [config.cluster.most]:
+            each = cpus_for_each(cpus, workers)
+            if gpu and sum(int(n.get("GPU", 0)) for n in nodes) < workers:
+                each = 0
+            if each >= max(wanted, 1):
+                return wanted or each
+        if late:
             kind = f"{wanted or 1} CPU{'s' if wanted > 1 else ''}{' and a GPU' if gpu else ''} each"
             where = f"the cluster has {len(cpus)} node(s) with {cpus} CPUs" if joined else f"this machine has {sum(cpus)} CPUs"
             fitting = sum(c // max(wanted, 1) for c in cpus)
-            raise UserError(f"cluster.workers = {workers} with {kind}, but {where}: use {fitting or 'fewer'} or fewer, or add nodes")
+            raise UserError(
+                f"cluster.workers = {config.cluster.workers} with {kind}, but {where}: use {fitting or 'fewer'} or fewer, or add nodes"
+            )
         time.sleep(POLL_SECONDS)
 
 
 def gpu_wanted(config: Config) -> bool:
     """Whether workers compute on GPUs. auto: if Ray has one for each of them."""
     if config.cluster.device == "auto":
-        return bool(ray.cluster_resources().get("GPU", 0) >= config.cluster.workers)
+        return bool(ray.cluster_resources().get("GPU", 0) >= config.cluster.least)
     return config.cluster.device == "gpu"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from cyclegan.config import ModelConfig, TrainConfig
@@ -16,6 +16,7 @@ from preprocess.config import DataConfig
 from preprocess.errors import UserError
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
+MOST_WORKERS = 4096
 
 
 class RunConfig(BaseModel):
@@ -39,15 +40,44 @@ class ClusterConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    workers: int = Field(1, ge=1, le=4096, description="processes of the training group")
+    workers: int | tuple[int, int] = Field(
+        1, description="processes of the training group; [MIN, MAX]: as many as there is room for, of those that divide the global batch"
+    )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="what a worker computes on; auto: gpu if Ray has one for each worker")
     cpus_per_worker: int = Field(0, ge=0, description="CPUs that a worker asks Ray for; 0: as many as the nodes have for each")
     start_timeout: float = Field(120.0, gt=0, description="seconds to wait for enough CPUs or GPUs in a cluster that we joined")
-    peer_timeout: float = Field(60.0, gt=0, description="seconds after which a silent peer counts as lost")
+    peer_timeout: float = Field(60.0, gt=0, description="seconds after which a silent or stuck worker counts as lost")
+    node_timeout: float = Field(
+        300.0, gt=0, description="seconds to wait for lost nodes before going on with fewer workers, or stopping if that is impossible"
+    )
     max_restarts: int = Field(100, ge=0, description="restarts of the group after failures, in one launch")
+    agree_every: int = Field(100, ge=1, description="steps between checks that all workers hold the same weights; at each checkpoint too")
     compile_cache: str = Field(
         "", description="folder of compiled programs on each node; empty: a folder of this user below the temporary folder"
     )
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _read_workers(cls, value: object) -> object:
+        """A number, or [MIN, MAX], which from the environment and the command line comes as text."""
+        try:
+            given = json.loads(value) if isinstance(value, str) else value
+            least, most = given if isinstance(given, list | tuple) else (given, given)
+        except ValueError:
+            least = most = None
+        if not (type(least) is int and type(most) is int and 1 <= least <= most <= MOST_WORKERS):
+            raise ValueError(f"cluster.workers = {value}: give a number from 1 to {MOST_WORKERS}, or [MIN, MAX] with MIN not above MAX")
+        return most if least == most else (least, most)
+
+    @property
+    def least(self) -> int:
+        """The fewest workers that may train."""
+        return self.workers[0] if isinstance(self.workers, tuple) else self.workers
+
+    @property
+    def most(self) -> int:
+        """The workers of a whole group; the global batch is theirs, however many train."""
+        return self.workers[1] if isinstance(self.workers, tuple) else self.workers
 
 
 class Config(BaseModel):
@@ -60,6 +90,16 @@ class Config(BaseModel):
     train: TrainConfig = TrainConfig()
     run: RunConfig = RunConfig()
     cluster: ClusterConfig = ClusterConfig()
+
+    @property
+    def global_batch(self) -> int:
+        """Pictures of each domain in a step: `train.batch` for each worker of a whole group."""
+        return self.train.batch * self.cluster.most
+
+    @property
+    def valid_workers(self) -> list[int]:
+        """The numbers of workers that keep the global batch, the largest first."""
+        return [n for n in range(self.cluster.most, self.cluster.least - 1, -1) if self.global_batch % (n * self.train.accumulate) == 0]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -172,8 +212,7 @@ def _suggestion(name: str) -> str:
 
 
 def _kind(field: FieldInfo) -> str:
-    choices = get_args(field.annotation)
-    return "|".join(map(str, choices)) if choices else _KINDS[field.annotation]
+    return _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
 
 
 def _toml(value: Any) -> str:
@@ -185,4 +224,4 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT"}
+_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT", int | tuple[int, int]: "N|[MIN,MAX]"}

@@ -21,7 +21,7 @@ class Screen:
         self._status = self._console.status("") if self._console.is_terminal else None
         self._shown: str | None = None
         self._plain_at = float("-inf")
-        self._lines = 0
+        self._start = self._lines = 0
         self._workers: dict[int, WorkerInfo] = {}
 
     def line(self, text: str) -> None:
@@ -39,7 +39,9 @@ class Screen:
         self._draw(progress.describe())
 
     def show(self, news: News) -> None:
-        """Lines and workers that are new, then where the training stands."""
+        """Lines and workers that are new, then where the training stands. Each start of the group begins its lines anew."""
+        if news.start != self._start:
+            self._start, self._lines, self._workers = news.start, 0, {}
         for text in news.lines[self._lines :]:
             self.line(text)
         self._lines = len(news.lines)

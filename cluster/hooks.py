@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import ray
 
+from cluster.agreement import checksum
 from cluster.board import Progress
 from cluster.checkpointer import Checkpointer
 from cluster.retention import smoothed
@@ -22,7 +23,10 @@ from cyclegan.state import TrainingState
 
 @dataclass(frozen=True)
 class Moment:
-    """A finished step. position: the next one. seconds: the step's time, of which `waited` for data. last: no step follows."""
+    """A finished step. position: the next one. seconds: the step's time, of which `waited` for data. last: no step follows.
+
+    dropped: numbers were not finite, and an update skipped itself.
+    """
 
     step: int
     position: int
@@ -35,6 +39,7 @@ class Moment:
     cycled: Any
     save: bool
     last: bool
+    dropped: bool = False
 
 
 Hook = Callable[[Moment], None]
@@ -80,6 +85,29 @@ def tolerant(hook: Hook, what: str, say: Callable[[str], object]) -> Hook:
             failing = True
 
     return try_it
+
+
+def checksums(note: Callable[[int, int], object], state: TrainingState, steps: int) -> Hook:
+    """Note (step, checksum of all weights) each `steps` steps and with each checkpoint, so that the workers' can be compared."""
+
+    def sum_up(moment: Moment) -> None:
+        if moment.step % steps == 0 or moment.save or moment.last:
+            note(moment.step, checksum(learner.weights.numpy() for learner in (state.generators, state.discriminators)))
+
+    return sum_up
+
+
+def say_dropped(say: Callable[[str], object]) -> Hook:
+    """Say the first of steps without effect."""
+    before = False
+
+    def tell(moment: Moment) -> None:
+        nonlocal before
+        if moment.dropped and not before:
+            say(f"step {moment.step:,} has no effect: its gradients are not finite")
+        before = moment.dropped
+
+    return tell
 
 
 def metrics(log: MetricsLog, global_batch: int) -> Hook:

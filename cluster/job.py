@@ -7,18 +7,23 @@ from typing import Any
 from cluster.config import Config
 from preprocess.manifest import Manifest
 from preprocess.plan import Plan
+from preprocess.storage import Place
 
 
 @dataclass(frozen=True)
 class Job:
-    """One launch of a run; all paths are absolute. board: handle of the Board. gpu: whether each worker has one."""
+    """One start of a run; all paths are absolute.
+
+    board: handle of the Board. gpu: whether each worker has one. rate: factor of all learning rates.
+    """
 
     config: Config
     run: Path
-    shards: Path
+    shards: Place
     compile_cache: Path
     gpu: bool
     board: Any
+    rate: float = 1.0
 
 
 def plan_of(config: Config, manifest: Manifest) -> Plan:

@@ -36,6 +36,11 @@ class RunPaths:
         return self.run / "failure.txt"
 
     @property
+    def goodput(self) -> Path:
+        """Where the time of the last launch went."""
+        return self.run / "goodput.json"
+
+    @property
     def samples(self) -> Path:
         """Picture grids."""
         return self.run / "samples"

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-Phase = Literal["starting", "compiling", "training", "closing"]
+Phase = Literal["starting", "compiling", "restoring", "training", "closing"]
 
 HOPELESS_STARTS = 5  # starts in a row without a new checkpoint or a step beyond the last one's: the next would end alike
 RETREATS = 3
 RATE_FACTOR = 0.5
 STEADY = 30.0  # for which returned nodes must be there before the group is moved onto them
+CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is slow
 SLOW_STEPS = 3.0  # a step may take so many times as long as the last one, beyond the patience for a peer
 
 
@@ -53,10 +54,11 @@ class Rank:
 
 @dataclass(frozen=True)
 class Patience:
-    """start: for all workers' first heartbeats. peer: for a heartbeat, and for a step."""
+    """start: for all workers' first heartbeats. peer: for a heartbeat, and for a step. close: for the last checkpoint."""
 
     start: float
     peer: float
+    close: float
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _hung(status: Running, patience: Patience) -> str:
     missing = [r for r in range(status.workers) if r not in status.ranks]
     if missing and status.age > patience.start:
         return f"{_workers(missing)} did not start within {patience.start:.0f} s"
-    silent = [number for number, rank in status.ranks.items() if rank.silent > patience.peer and rank.phase != "closing"]
+    silent = [number for number, rank in status.ranks.items() if rank.silent > patience.peer]
     if silent:
         return f"{_workers(silent)} has been silent for {max(status.ranks[n].silent for n in silent):.0f} s"
     training = {number: rank for number, rank in status.ranks.items() if rank.phase == "training"}
@@ -168,6 +170,8 @@ def _hung(status: Running, patience: Patience) -> str:
         starved = [n for n in stuck if training[n].waits_for_data]
         cause = f", {_workers(starved)} waits for data" if starved else ""
         return f"no step for {max(training[n].still for n in stuck):.0f} s{cause}"
+    if any(rank.phase == "closing" and rank.still > patience.close for rank in status.ranks.values()):
+        return f"the last checkpoint was not written within {patience.close:.0f} s"
     return ""
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cluster.config import Config
 from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_arrays, read_index, restore_replaced, verify
 from preprocess.errors import UserError
+from preprocess.sources import source_of
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
 FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
@@ -46,15 +47,15 @@ def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str
                 f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({folder}): "
                 "keep it, or give another run.name"
             )
-    old_batch, new_batch = old["train.batch"] * index.workers, config.train.batch * config.cluster.workers
-    if old_batch != new_batch:
+    old_batch = index.position // index.step
+    if old_batch != config.global_batch:
         raise UserError(
-            f"train.batch × cluster.workers = {new_batch}, but run {config.run.name} has a global batch of {old_batch}: "
+            f"train.batch × cluster.workers = {config.global_batch}, but run {config.run.name} has a global batch of {old_batch}: "
             "choose workers and batch to keep it, or give another run.name"
         )
     if fingerprint != index.fingerprint:
         raise UserError(
-            f"data.source = {config.data.source} has fingerprint {fingerprint}, "
+            f"data.source = {source_of(config.data)} has fingerprint {fingerprint}, "
             f"but run {config.run.name} was trained on {index.fingerprint}: "
             "give the same pictures and data.load_size, or another run.name"
         )

@@ -16,9 +16,10 @@ from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, 
 from cluster.config import Config, as_toml, load_config, one_line
 from cluster.console import Screen, duration, fail
 from cluster.fitting import fitted
-from cluster.group import Group, Interrupts, Preload, run_group
+from cluster.driver import Interrupts, Preload
 from cluster.job import Job, plan_of
 from cluster.paths import RunPaths
+from cluster.supervise import Supervisor
 from cyclegan.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
@@ -62,7 +63,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.phase("starting Ray")
     joined = start_ray()
     gpu = gpu_wanted(config)
-    group = Group(config.cluster.workers, cpus_of_workers(config, joined, gpu), gpu)
+    cpus = cpus_of_workers(config, joined, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
     check_nodes(storage, shards)
@@ -72,7 +73,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.line(manifest.describe())
     step, checkpoint = check_run(config, run, manifest)
     plan = plan_of(config, manifest)
-    schedule = make_schedule(config.train, config.train.batch * config.cluster.workers, plan.epoch_length)
+    schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if step >= schedule.steps:
         screen.line(
             f"run {config.run.name} is already finished at step {step:,}: {checkpoint}; to go on, raise train.steps or train.epochs"
@@ -85,11 +86,13 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
     RunPaths(run).config.write_text(as_toml(config))
     with Interrupts() as interrupts:
-        news = run_group(Job(config, run, shards, compile_cache(config), gpu, None), group, preload, screen.show, interrupts)
+        job = Job(config, run, shards, compile_cache(config), gpu, None)
+        report = Supervisor(job, cpus, preload, interrupts, screen.line, screen.phase, screen.show).run()
     screen.close()
-    code = _conclude(news, config, run, screen)
-    screen.line(_times(news, time.monotonic() - started))
-    return code
+    code = _conclude(report.news, config, run, screen)
+    screen.line(_times(report.news, time.monotonic() - started))
+    screen.line(report.goodput.describe())
+    return STOPPED if report.temporary else code
 
 
 def _data(config: Config, storage: Path, screen: Screen) -> DataConfig:
@@ -134,7 +137,7 @@ def _conclude(news: News, config: Config, run: Path, screen: Screen) -> int:
         return STOPPED
     if outcome.kind == "diverged":
         fail(
-            f"the losses are no longer finite at step {outcome.step:,} ({outcome.reason}); {newest}: "
+            f"the losses are not finite since step {outcome.trouble:,} ({outcome.reason}), at lower rates too; {newest}: "
             f"start again with a train.learning_rate below {config.train.learning_rate:g}"
         )
         return FAILED

@@ -1,61 +1,60 @@
-"""One worker: what Ray Train runs in each process of the group, and the loop of steps."""
+"""One worker: what Ray Train runs in each process of the group."""
 
 import os
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import ray
 import ray.train
 import ray.train.collective
-import tensorflow as tf
 
 from cluster import hooks
 from cluster.affinity import pin_service_threads, settle
 from cluster.board import Outcome, WorkerInfo
 from cluster.checkpointer import Checkpointer
+from cluster.colours import ColourWatch
 from cluster.compiling import compile_units, summarise, use_cache
 from cluster.job import Job, plan_of
+from cluster.loop import run_steps
 from cluster.paths import RunPaths
+from cluster.policy import CLOSE_SECONDS
+from cluster.pulse import Pulse
 from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
 from cluster.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
 from cluster.retention import set_aside
 from cluster.save_rule import SaveRule
 from cluster.telemetry import MetricsLog
 from cyclegan.checkpoint_files import read_index
-from cyclegan.image_pool import pool_draws
-from cyclegan.passes import FLAGS, make_passes
-from cyclegan.programs import Program
-from cyclegan.schedule import Schedule, make_schedule
+from cyclegan.passes import make_passes
+from cyclegan.schedule import make_schedule
 from cyclegan.state import make_state
-from cyclegan.step import LOSSES, MEANS, alone, make_step
+from cyclegan.step import alone, make_step
 from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import Manifest
 
-UNSAVED_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is slow
+SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow's own timeouts, which know less, come after
 
 
 def train_loop(settings: dict[str, Job]) -> None:
     """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
-    job = settings["job"]
+    job, rank = settings["job"], ray.train.get_context().get_world_rank()
     try:
-        _train(job)
+        with Pulse(lambda beat: job.board.beat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
+            _train(job, pulse)
     except UserError as error:
         ray.get(job.board.post.remote(outcome=Outcome("failed", 0, reason=str(error))))
     except Exception as error:
-        rank, fact = ray.train.get_context().get_world_rank(), (str(error).splitlines() or [""])[0]
-        ray.get(job.board.post.remote(line=f"worker {rank} failed, the group starts again: {type(error).__name__}: {fact}"))
+        fact = (str(error).splitlines() or [""])[0]
+        ray.get(job.board.post.remote(line=f"worker {rank} failed: {type(error).__name__}: {fact}"))
         raise
 
 
-def _train(job: Job) -> None:
+def _train(job: Job, pulse: Pulse) -> None:
     config, board, paths = job.config, job.board, RunPaths(job.run)
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
@@ -67,31 +66,36 @@ def _train(job: Job) -> None:
     token, resumed = _agree(paths.checkpoints, rank, job)
     manifest = Manifest.load(job.shards)
     plan = plan_of(config, manifest)
-    global_batch = config.train.batch * workers
+    global_batch = config.global_batch
+    train = config.train.model_copy(update={"batch": global_batch // workers})
     schedule = make_schedule(config.train, global_batch, plan.epoch_length)
+    schedule = replace(schedule, peak=schedule.peak * job.rate)
     rows = np.arange(global_batch)[rank::workers]
     step = _step_of(resumed)
     with Feed(
         job.shards,
         plan,
-        batch=config.train.batch,
+        batch=train.batch,
         rank=rank,
         workers=workers,
         position=step * global_batch,
         end=schedule.steps * global_batch,
         actors=config.data.feed_actors,
         read_ahead_mb=config.data.read_ahead_mb,
+        cpus=share.service,
     ) as feed:
         begin = time.perf_counter()
-        strategy = make_strategy(config.cluster.peer_timeout, job.gpu)
-        state = make_state(config.model, config.train, (plan.crop_size, plan.crop_size))
-        passes = make_passes(state, config.model, config.train)
         board.post.remote(phase="compiling")
-        reports = compile_units(passes.all(), job.compile_cache)
+        pulse.enter("compiling")
+        strategy = make_strategy(SECOND_LINE * config.cluster.peer_timeout, job.gpu)
+        state = make_state(config.model, train, (plan.crop_size, plan.crop_size))
+        passes = make_passes(state, config.model, train)
+        reports = compile_units(passes.all(), job.compile_cache, repr((config.model, train, plan.crop_size, job.gpu)))
         ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
         program = make_step(passes, mean_over_workers if workers > 1 else alone, runner(strategy))
         program.compile(job.compile_cache)
         pin_service_threads(share.service)  # all of TensorFlow's threads have run by now
+        pulse.enter("restoring")
         if resumed:
             state.assign(load_state(resumed, rows)[1])
         else:
@@ -102,21 +106,28 @@ def _train(job: Job) -> None:
         def say(line: str) -> None:
             board.post.remote(line=line)
 
-        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, token, say, config.cluster.peer_timeout)
+        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, workers, token, say, config.cluster.peer_timeout)
         rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
         reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
-        due = [hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None)]
+        due = [
+            hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None),
+            hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every),
+        ]
         log = None
         if rank == 0:
             log = MetricsLog(paths.metrics, paths.events, step)
             due += [
                 hooks.tolerant(hooks.every(config.run.log_every, hooks.metrics(log, global_batch)), "metrics", say),
+                hooks.say_dropped(say),
+                hooks.every(config.run.log_every, ColourWatch(say)),
                 hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples, config.model)), "samples", say),
             ]
         if reporter:
             due.append(reporter)
-        outcome = run_steps(program, feed, schedule, config.train.seed, rows, config.train.pool_size, step, due, reporter)
-        unsaved = checkpointer.close(UNSAVED_SECONDS)
+        pulse.enter("training", step)
+        outcome = run_steps(program, state, feed, schedule, train.seed, rows, train.pool_size, step, due, reporter, pulse)
+        pulse.enter("closing")
+        unsaved = checkpointer.close(CLOSE_SECONDS)
         if unsaved:
             outcome = replace(outcome, kind="failed", reason=f"the last checkpoint is not saved: {unsaved}")
         if log:
@@ -124,7 +135,7 @@ def _train(job: Job) -> None:
     ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
     assert all(p.traces() == 1 for p in (*passes.all(), program)), "a program was traced again"
     if rank == 0:
-        ray.get(board.post.remote(outcome=Outcome(outcome.kind, outcome.step, newest_checkpoint(paths.checkpoints), outcome.reason)))
+        ray.get(board.post.remote(outcome=replace(outcome, checkpoint=newest_checkpoint(paths.checkpoints))))
 
 
 def _agree(root: Path, rank: int, job: Job) -> tuple[str, Path | None]:
@@ -143,51 +154,3 @@ def _agree(root: Path, rank: int, job: Job) -> tuple[str, Path | None]:
 
 def _step_of(checkpoint: Path | None) -> int:
     return read_index(checkpoint).step if checkpoint else 0
-
-
-def run_steps(
-    program: Program,
-    feed: Feed,
-    schedule: Schedule,
-    seed: int,
-    rows: npt.NDArray[np.int64],
-    pool_size: int,
-    step: int,
-    due: Sequence[hooks.Hook],
-    reporter: hooks.Reporter | None,
-) -> Outcome:
-    """Steps from `step` to the schedule's end, unless a stop is asked for or the losses are no longer finite."""
-    position = step * schedule.global_batch
-    kind: Literal["finished", "stopped"] = "finished"
-    while step < schedule.steps:
-        begin, waited = time.perf_counter(), feed.waited
-        real = next(feed)
-        rate = schedule.rate(position)
-        flags = reporter.flags(step + 1) if reporter else np.zeros(len(FLAGS), np.float32)
-        draws = pool_draws(seed, position, rows, schedule.global_batch, pool_size)
-        result, fake, cycled = program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
-        means = dict(zip(MEANS, map(float, result.numpy()), strict=True))
-        step, position = step + 1, position + schedule.global_batch
-        losses = {name: means[name] for name in LOSSES}
-        if not np.isfinite(list(losses.values())).all():
-            return Outcome("diverged", step, reason=", ".join(f"{name} = {value:.3g}" for name, value in losses.items()))
-        if means["stop"] and step < schedule.steps:
-            kind = "stopped"
-        moment = hooks.Moment(
-            step=step,
-            position=position,
-            losses=losses,
-            rate=rate,
-            seconds=time.perf_counter() - begin,
-            waited=feed.waited - waited,
-            real=real,
-            fake=fake,
-            cycled=cycled,
-            save=bool(means["save"]),
-            last=kind == "stopped" or step == schedule.steps,
-        )
-        for hook in due:
-            hook(moment)
-        if moment.last:
-            break
-    return Outcome(kind, step)

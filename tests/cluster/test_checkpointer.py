@@ -44,7 +44,7 @@ class Run:
     def __init__(self, root: Path, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.said = root, list[str]()
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
-        self.ranks = [Checkpointer(root, config, "f", rank, "t", self.said.append, patience) for rank in range(ranks)]
+        self.ranks = [Checkpointer(root, config, "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
 
     def save(self, state: TrainingState, step: int) -> None:
         for rank in self.ranks:

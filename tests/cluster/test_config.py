@@ -43,6 +43,14 @@ def test_help_shows_every_field() -> None:
         (["--train.batch"], "", "argument --train.batch: expected one argument"),
         (["--train.batch", "0"], "", "train.batch = 0: input should be greater than or equal to 1"),
         (["--train.batch", "3", "--train.accumulate", "2"], "", "train.accumulate = 2 does not divide train.batch = 3: use one of 1, 3"),
+        *(
+            (
+                ["--cluster.workers", given],
+                "",
+                f"cluster.workers = {given}: give a number from 1 to 4096, or [MIN, MAX] with MIN not above MAX",
+            )
+            for given in ("0", "two", "[4, 2]", "[1, 2, 3]", "[1.5, 2]", "5000")
+        ),
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
         (
@@ -64,6 +72,19 @@ def test_mistakes_cost_one_line(arguments: list[str], toml: str, error: str, tmp
         load_config(["--config", str(file), *arguments], {})
     assert error in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "least", "most"), [("3", 3, 3), ("[2, 8]", 2, 8), ("[4,4]", 4, 4)])
+def test_a_number_of_workers_or_a_span(given: str, least: int, most: int, tmp_path: Path) -> None:
+    config = load_config(["--cluster.workers", given, "--train.batch", "3"], {})
+    assert (config.cluster.least, config.cluster.most, config.global_batch) == (least, most, 3 * most)
+    (tmp_path / "c.toml").write_text(as_toml(config))
+    assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
+
+
+def test_workers_that_divide_the_global_batch() -> None:
+    assert load_config(["--cluster.workers", "[2, 8]"], {}).valid_workers == [8, 4, 2]
+    assert load_config(["--cluster.workers", "[3, 6]", "--train.batch", "2"], {}).valid_workers == [6, 4, 3]
 
 
 def test_missing_config_file() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.policy import Act, Ended, Patience, Rank, Running, after_end, go_back_before, while_running, workers_now
 
-PATIENCE = Patience(start=180, peer=60)
+PATIENCE = Patience(start=180, peer=60, close=660)
 FINE = Rank("training", step=100, silent=0.5, still=1.0, step_seconds=1.0)
 TWO = Running(workers=2, age=500, ranks={0: FINE, 1: FINE})
 COMPILING = replace(FINE, phase="compiling", step=0, still=900)
@@ -34,7 +34,9 @@ def ranks(first: Rank, second: Rank) -> Running:
             Act.START_AGAIN,
             "no step for 64 s, worker 1 waits for data",
         ),
-        (ranks(replace(FINE, phase="closing", silent=99, still=99), FINE), Act.WAIT, ""),
+        (ranks(replace(FINE, phase="closing", still=99), FINE), Act.WAIT, ""),
+        (ranks(replace(FINE, phase="closing", still=99, silent=61), FINE), Act.START_AGAIN, "worker 0 has been silent for 61 s"),
+        (ranks(replace(FINE, phase="closing", still=661), FINE), Act.START_AGAIN, "the last checkpoint was not written within 660 s"),
         (replace(TWO, signals=1), Act.SAVE_AND_STOP, "stopping: waiting for a checkpoint; once more leaves at once"),
         (replace(TWO, signals=1, asked=True), Act.WAIT, ""),
         (replace(TWO, signals=2, asked=True), Act.STOP, "left before a checkpoint was written"),

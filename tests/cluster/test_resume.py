@@ -15,7 +15,7 @@ from preprocess.errors import UserError
 def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
     return Index(
         step=step,
-        position=step * 4,
+        position=step * workers * config.train.batch,
         workers=workers,
         fingerprint="f",
         written=datetime.now(UTC),

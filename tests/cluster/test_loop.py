@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cluster.worker import run_steps
+from cluster.board import Beat
+from cluster.loop import MOST_DROPPED, run_steps
+from cluster.pulse import Pulse
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.passes import make_passes
 from cyclegan.schedule import make_schedule
@@ -27,26 +29,35 @@ class Pictures:
         return np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE, 3), np.uint8)
 
 
-def run(train: TrainConfig, hook: Any, reporter: Any = None) -> Any:
+def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Beat] | None = None) -> Any:
     """The outcome of a loop whose units are not compiled, which would take long for nothing."""
     model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
     state = make_state(model, train, (SIZE, SIZE))
     step = make_step(make_passes(state, model, train))
     state.assign_initial(0)
+    beats = [] if beats is None else beats
     schedule = make_schedule(train, 1, 10)
     tf.config.run_functions_eagerly(True)
     try:
-        return run_steps(step, Pictures(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter)  # type: ignore[arg-type]
+        return run_steps(step, state, Pictures(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter, Pulse(beats.append, "node"))  # type: ignore[arg-type]
     finally:
         tf.config.run_functions_eagerly(False)
 
 
-def test_losses_that_are_no_numbers_end_the_run_and_say_so() -> None:
-    steps: list[int] = []
-    outcome = run(TrainConfig(steps=9, learning_rate=1e30), lambda moment: steps.append(moment.step))
+def test_steps_without_effect_are_dropped_then_end_the_run() -> None:
+    moments: list[Any] = []
+    outcome = run(TrainConfig(steps=9, learning_rate=1e30), moments.append)
     assert outcome.kind == "diverged"
-    assert steps == list(range(1, outcome.step))
+    assert outcome.step - outcome.trouble + 1 == MOST_DROPPED
+    assert [moment.dropped for moment in moments] == [step >= outcome.trouble for step in range(1, outcome.step)]
     assert "G_AB = nan" in outcome.reason
+
+
+def test_the_first_step_is_told_at_once() -> None:
+    beats: list[Beat] = []
+    run(TrainConfig(steps=3), lambda moment: None, beats=beats)
+    assert [beat.step for beat in beats] == [1]
+    assert beats[0].step_seconds > 0
 
 
 @pytest.mark.parametrize(("asked_at", "kind", "end"), [(2, "stopped", 3), (99, "finished", 4)])

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from cluster.group import Interrupts
+from cluster.driver import Interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

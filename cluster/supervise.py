@@ -1,0 +1,284 @@
+"""Keeps a training going: looks at it, has `policy` decide, acts. The only place that starts, ends and resizes the group."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import ray
+
+from cluster.board import News, Outcome
+from cluster.capacity import draining, room, usable_nodes
+from cluster.driver import Interrupts, Preload
+from cluster.goodput import Goodput, Life, goodput, recovery
+from cluster.job import Job
+from cluster.paths import RunPaths
+from cluster.policy import (
+    CLOSE_SECONDS,
+    RATE_FACTOR,
+    Act,
+    Decision,
+    Ended,
+    Patience,
+    Running,
+    after_end,
+    go_back_before,
+    while_running,
+    workers_now,
+)
+from cluster.resume import newest_checkpoint
+from cluster.retention import set_aside
+from cluster.start import BoardLost, Group, Start
+from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, step_of, verify
+
+POLL_SECONDS = 0.2
+NODES_SECONDS = 2.0  # between looks at the nodes
+HEAD_SECONDS = 10.0  # for the head of the cluster to answer
+
+
+@dataclass
+class Report:
+    """How a launch ended. news: of its last start, with an outcome. temporary: whether starting it again may help."""
+
+    news: News
+    goodput: Goodput
+    temporary: bool = False
+
+
+@dataclass
+class Supervisor:
+    """One launch. line, phase, show: where lines, what goes on, and the news of a start are shown."""
+
+    job: Job
+    cpus: int
+    preload: Preload
+    interrupts: Interrupts
+    line: Callable[[str], None]
+    phase: Callable[[str], None]
+    show: Callable[[News], None]
+    clock: Callable[[], float] = time.monotonic
+    _lives: list[Life] = field(default_factory=list)
+    _vain: int = 0
+    _retreats: int = 0
+    _best: int = -1
+    _seconds: dict[str, float] = field(default_factory=dict)
+    _looked: float = float("-inf")
+    _larger: tuple[int, float] = (0, 0.0)
+    _draining: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> Report:
+        """Train until an outcome, a stop, or until nothing helps."""
+        launched = self.clock()
+        self.preload.wait()
+        news, temporary = News(), False
+        while True:
+            workers = self._wait_for_room()
+            if workers == 0:
+                news.outcome, temporary = self._no_room(), True
+                break
+            news, decision = self._one_start(workers)
+            if decision.act is Act.END:
+                break
+            if decision.act in (Act.STOP, Act.GIVE_UP):
+                stopped = decision.act is Act.STOP and self.interrupts.count < 2
+                where = f" (all of it is in {RunPaths(self.job.run).failure})" if decision.act is Act.GIVE_UP else ""
+                news.outcome = Outcome("stopped" if stopped else "failed", self._step(), self._newest(), decision.reason + where)
+                break
+            self._prepare(decision, news)
+        for name, seconds in self._seconds.items():
+            news.seconds[name] = seconds
+        report = Report(news, goodput(launched, self.clock(), self._lives), temporary)
+        with contextlib.suppress(OSError):
+            RunPaths(self.job.run).goodput.write_text(json.dumps(report.goodput.as_json(), indent=1))
+        return report
+
+    def _one_start(self, workers: int) -> tuple[News, Decision]:
+        start = Start(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
+        start.start()
+        news, why, asked, moved, told = News(), "", False, False, False
+        while start.is_alive():
+            start.join(POLL_SECONDS)
+            try:
+                news = start.news()
+            except BoardLost as lost:
+                why = f"the board is lost: {lost}"
+                break
+            self.show(news)
+            told = told or self._tell_recovery(start, news)
+            if news.outcome:
+                if news.outcome.kind == "failed":
+                    break
+                continue
+            decision = while_running(self._status(start, news, asked), self._patience())
+            if decision.act in (Act.SAVE_AND_STOP, Act.SAVE_AND_MOVE):
+                asked, moved = True, decision.act is Act.SAVE_AND_MOVE
+                start.ask_to_stop()
+                self.line(decision.reason)
+            elif decision.act is not Act.WAIT:
+                return news, self._conclude(start, news, decision, moved)
+        with contextlib.suppress(BoardLost):
+            news = start.news()
+            self.show(news)
+        return news, self._conclude(start, news, Decision(Act.START_AGAIN, why or start.error), moved)
+
+    def _conclude(self, start: Start, news: News, decision: Decision, moved: bool) -> Decision:
+        """End what is left of a start, remember it, and decide how to go on."""
+        noticed = self.clock()
+        outcome = news.outcome
+        kind = outcome.kind if outcome else "lost"
+        life = self._life(start, news, noticed, kind if outcome else decision.reason, lost=outcome is None)
+        self._lives.append(life)
+        for name, seconds in news.seconds.items():
+            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        start.end()
+        if decision.act is Act.STOP:
+            return decision
+        self._vain = 0 if life.reached > self._best else self._vain + 1
+        self._best = max(self._best, life.reached)
+        if decision.act is Act.RESTORE and self._vain < 2:
+            return decision
+        reason = outcome.reason if outcome else decision.reason
+        ended = Ended(kind, reason, len(self._lives), self._vain, self._retreats, self.interrupts.count, moved)
+        return after_end(ended, self.job.config.cluster.max_restarts + 1)
+
+    def _prepare(self, decision: Decision, news: News) -> None:
+        """What must be done before the next start, and the line that says so."""
+        if decision.act is Act.RETREAT:
+            assert news.outcome is not None
+            before = go_back_before(news.outcome.trouble, self._lives[-1].resumed, self._retreats, self.job.config.run.checkpoint_every)
+            self._retreats += 1
+            self.job = replace(self.job, rate=self.job.rate * RATE_FACTOR)
+            self._best = -1
+            where = self._go_back(before)
+            rate = self.job.config.train.learning_rate * self.job.rate
+            self.line(
+                f"step {news.outcome.trouble:,} and those after it have no effect ({decision.reason}): back to {where}, "
+                f"as with train.learning_rate = {rate:g}"
+            )
+        elif decision.act is Act.RESTORE:
+            self.line(f"{decision.reason}: back to {self._go_back(news.agreed + 1)}")
+        elif decision.reason:
+            self.line(f"the group starts again: {decision.reason}")
+
+    def _go_back(self, before: int) -> str:
+        """Put aside all checkpoints but those of steps before `before`; which one is now the newest whole one."""
+        root = RunPaths(self.job.run).checkpoints
+        for folder in reversed(checkpoints(root)):
+            if (step_of(folder) or 0) < before:
+                with contextlib.suppress(TornCheckpoint):
+                    verify(folder)
+                    set_aside(root, folder)
+                    return f"the checkpoint of step {step_of(folder):,}"
+        set_aside(root, None)
+        return "the beginning"
+
+    def _status(self, start: Start, news: News, asked: bool) -> Running:
+        self._look_at_nodes(start.workers)
+        leaving = [beat.node for beat in news.beats.values() if beat.node in self._draining]
+        larger, since = self._larger
+        return Running(
+            workers=start.workers,
+            age=self.clock() - start.began,
+            ranks=news.ranks,
+            signals=self.interrupts.count,
+            asked=asked,
+            draining=_host(leaving[0]) if leaving else "",
+            larger=larger,
+            larger_for=self.clock() - since if larger else 0.0,
+            differ=news.differ,
+        )
+
+    def _look_at_nodes(self, workers: int) -> None:
+        """Every two seconds: which nodes leave, and for how many workers more there is room."""
+        if self.clock() - self._looked < NODES_SECONDS:
+            return
+        self._looked = self.clock()
+        self._draining = draining()
+        if workers < self.job.config.cluster.most:
+            fit = self._room()
+            larger = next((n for n in self.job.config.valid_workers if workers < n <= fit), 0)
+            if larger != self._larger[0]:
+                self._larger = (larger, self.clock())
+        else:
+            self._larger = (0, 0.0)
+
+    def _wait_for_room(self) -> int:
+        """How many workers to start now; 0 if a signal came, or too few fit for too long, or the cluster is gone."""
+        began, valid = self.clock(), self.job.config.valid_workers
+        while not self.interrupts.count:
+            if not _head_answers():
+                return 0
+            fit = self._room()
+            workers = workers_now(fit, valid, self.clock() - began, self.job.config.cluster.node_timeout)
+            if workers is not None:
+                if 0 < workers < valid[0]:
+                    self.line(f"going on with {workers} of {valid[0]} workers: the nodes have room for {fit}")
+                return workers
+            self.phase(f"waiting for nodes: there is room for {fit} of {valid[0]} workers")
+            time.sleep(POLL_SECONDS)
+        return 0
+
+    def _no_room(self) -> Outcome:
+        step, newest, config = self._step(), self._newest(), self.job.config.cluster
+        if self.interrupts.count:
+            return Outcome("stopped", step, newest)
+        if not _head_answers():
+            return Outcome("failed", step, newest, "the head of the Ray cluster does not answer: start it, then the same command again")
+        fact = f"the nodes have had room for {self._room()} only, for {config.node_timeout:.0f} s (cluster.node_timeout)"
+        return Outcome("failed", step, newest, f"cluster.workers = {config.workers}, but {fact}: bring nodes back, or allow fewer workers")
+
+    def _room(self) -> int:
+        return room([node["Resources"] for node in usable_nodes()], self.cpus, self.job.gpu)
+
+    def _life(self, start: Start, news: News, noticed: float, cause: str, lost: bool) -> Life:
+        ready = [worker.step for worker in news.workers.values()]
+        steps = [beat.step for beat in news.beats.values()] + [news.progress.step if news.progress else 0]
+        silent = [max(rank.silent, rank.still if rank.phase == "training" else 0.0) for rank in news.ranks.values()]
+        return Life(
+            began=start.began,
+            noticed=noticed,
+            entered=dict(news.entered),
+            resumed=min(ready, default=0),
+            reached=max(steps),
+            trained=news.seconds.get("train", 0.0),
+            cause=cause,
+            blind=max(silent, default=0.0) if lost else 0.0,
+        )
+
+    def _tell_recovery(self, start: Start, news: News) -> bool:
+        """Say once what it took to come back; whether that was said, or there is nothing to say."""
+        before = next((life for life in reversed(self._lives) if "stepped" in life.entered), None)
+        if before is None:
+            return True
+        if "stepped" not in news.entered:
+            return False
+        self.line(recovery(before, self._life(start, news, self.clock(), "", lost=False)).describe())
+        return True
+
+    def _patience(self) -> Patience:
+        cluster = self.job.config.cluster
+        return Patience(cluster.start_timeout + cluster.peer_timeout, cluster.peer_timeout, CLOSE_SECONDS + cluster.peer_timeout)
+
+    def _step(self) -> int:
+        return max((life.reached for life in self._lives), default=0)
+
+    def _newest(self) -> str:
+        return newest_checkpoint(RunPaths(self.job.run).checkpoints)
+
+
+def _host(node_id: str) -> str:
+    return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] == node_id), node_id)
+
+
+def _head_answers() -> bool:
+    """Whether the head of the cluster accepts connections; asking Ray itself would wait for a minute."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    deadline = time.monotonic() + HEAD_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
+            return True
+        time.sleep(POLL_SECONDS)
+    return False

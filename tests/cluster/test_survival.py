@@ -1,0 +1,148 @@
+"""Faults made for real: processes killed and stopped, numbers and memory gone wrong; the run ends as if nothing had happened."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preprocess.synthetic import write_dataset
+from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_step
+
+pytestmark = pytest.mark.process
+STEPS, EVERY, PATIENCE = 300, 20, 15
+
+
+def arguments(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
+    """A run of two workers on the embedded pictures."""
+    source = folder / "pictures"
+    if not source.is_dir():
+        write_dataset(source, pictures=60, test=1)
+    here = {"data.source": source, "run.storage": folder / "runs", "cluster.compile_cache": programs}
+    length = {"train.steps": STEPS, "run.checkpoint_every": EVERY, "run.log_every": 1}
+    return options({**SMALL, **here, **length, "cluster.workers": 2, "cluster.peer_timeout": PATIENCE, **values})
+
+
+def goodput(run: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((run / "goodput.json").read_text())
+    return found
+
+
+def steps_done(run: Path) -> int:
+    return (run / "metrics.jsonl").read_text().count("\n")
+
+
+def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
+    undisturbed = Launch(arguments(tmp_path, programs, {"run.name": "undisturbed"}))
+    assert "goodput" in undisturbed.end(0)
+    run = tmp_path / "runs/disturbed"
+    launch = Launch(arguments(tmp_path, programs, {"run.name": "disturbed"}))
+    try:
+        first = launch.workers(2)
+        wait_for_step(run, EVERY)
+        os.kill(int(first[1][2]), signal.SIGKILL)
+        second = launch.workers(2, starts=2)
+        assert not {worker[2] for worker in first} & {worker[2] for worker in second}
+        wait_for_step(run, 3 * EVERY)
+        os.kill(int(second[0][2]), signal.SIGSTOP)
+        launch.wait_for(r"the group starts again: worker 0 has been silent for 1\d s", seconds=PATIENCE + 10)
+        launch.workers(2, starts=3)
+        output = launch.end(0)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+    assert not Path(f"/proc/{second[0][2]}").exists(), "the stopped process must not stay behind"
+    recoveries = re.findall(
+        r"recovered in (\S+) s \(detect (\S+), end \S+, restart \S+, compile \S+, restore \S+, step \S+\); (\d+) steps", output
+    )
+    assert len(recoveries) == 2
+    assert all(int(steps) <= EVERY + 10 for _, _, steps in recoveries)
+    assert float(recoveries[0][1]) < 5, "a dead process is noticed at once"
+    assert PATIENCE <= float(recoveries[1][1]) < PATIENCE + 5
+    assert goodput(run)["starts"] == 3
+    assert_equal_runs(tmp_path / "runs/undisturbed", run, STEPS)
+
+
+@pytest.mark.soak
+def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
+    run = tmp_path / "runs/starved"
+    launch = Launch(arguments(tmp_path, programs, {"run.name": "starved", "train.steps": 2000, "data.read_ahead_mb": 1}))
+    try:
+        feed = launch.workers(2)[0][5]
+        wait_for_step(run, EVERY)
+        os.kill(int(feed.split(", ")[0]), signal.SIGSTOP)
+        launch.wait_for(r"the group starts again: no step for \d+ s, worker 0 waits for data", seconds=PATIENCE + 60)
+        launch.workers(2, starts=2)
+        os.kill(launch.process.pid, signal.SIGTERM)
+        assert "the same command goes on" in launch.end(75)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+
+
+@pytest.mark.soak
+def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
+    launch = Launch(arguments(tmp_path, programs, {"run.name": "early"}))
+    launch.wait_for(r"starting workers")
+    os.kill(launch.process.pid, signal.SIGTERM)
+    assert "stopped at step 0" in launch.end(75, seconds=60)
+
+
+@pytest.mark.soak
+def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, programs: Path) -> None:
+    launch = Launch(arguments(tmp_path, programs, {"run.name": "wild", "train.learning_rate": 1e30, "cluster.workers": 1}))
+    output = launch.end(1, seconds=400)
+    assert re.findall(r"back to the beginning, as with train.learning_rate = (\S+)", output) == ["5e+29", "2.5e+29", "1.25e+29"]
+    assert re.search(r"error: the losses are not finite since step \d+ \(.*nan.*\), at lower rates too", output)
+    assert "Traceback" not in output
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(os.geteuid() != 0, reason="writing into another process's memory needs root")
+def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
+    """With a rate that changes no float32, the weights in a worker's memory are those of its checkpoint, and can be found there."""
+    run = tmp_path / "runs/flipped"
+    wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.agree_every": 10}
+    launch = Launch(arguments(tmp_path, programs, wanted))
+    try:
+        workers = launch.workers(2)
+        wait_for_step(run, EVERY)
+        with np.load(next(iter(sorted(run.glob("checkpoints/step-????????")))) / "part-00000.npz") as part:
+            weights = part["generators.weights"]
+        flip_a_bit(int(workers[1][2]), weights.tobytes())
+        (found,) = launch.wait_for(r"the weights of .* differ from the others' after step (\S+): .*: back to the checkpoint of step (\S+)")
+        assert int(found[2].replace(",", "")) <= int(found[1].replace(",", ""))
+        launch.workers(2, starts=2)
+        launch.end(0)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+    assert len(launch.wait_for("differ from the others")) == 1
+
+
+def flip_a_bit(pid: int, content: bytes) -> None:
+    """Wherever the process holds this content."""
+    head, flipped = content[:4096], 0
+    wait = os.kill(pid, signal.SIGSTOP)
+    try:
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+                span, rights, *_, name = [*line.split(), ""] if len(line.split()) < 6 else line.split()
+                begin, end = (int(at, 16) for at in span.split("-"))
+                if not rights.startswith("rw") or end - begin < len(content) or name.startswith("/dev"):
+                    continue
+                memory.seek(begin)
+                data = memory.read(end - begin)
+                at = data.find(head)
+                while at >= 0:
+                    memory.seek(begin + at)
+                    memory.write(bytes([head[0] ^ 1]))
+                    flipped += 1
+                    at = data.find(head, at + 1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert flipped, wait
