@@ -14,7 +14,7 @@ from PIL import Image
 
 from preprocess.decode import BrokenPicture, Form, decode, form_of
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*decompression bomb:RuntimeWarning")
 
 PIXELS = np.random.default_rng(7).integers(0, 65536, (24, 20, 5)).astype(np.uint16)
 RGB = Image.fromarray((PIXELS[..., :3] >> 8).astype(np.uint8))
