@@ -51,7 +51,10 @@ class DataConfig(BaseModel):
     build_actors: int = Field(0, ge=0, description="build actors over all nodes; 0: one for every `threads` CPUs of the cluster")
     max_rejected: float = Field(0.01, ge=0, le=1, description="share of broken pictures above which the build stops")
     shard_mb: float = Field(64, gt=0, le=1024, description="MiB of pixels in one shard file")
-    feed_actors: int = Field(1, ge=1, le=16, description="feed actors of one worker, on its node")
+    feed_actors: int = Field(1, ge=1, le=16, description="feed actors of one worker, on its node or on feed_nodes")
+    feed_nodes: str = Field(
+        "", description="Ray resource of the nodes that feed, such as CPU nodes of a GPU cluster; empty: each worker's own node"
+    )
     read_ahead_mb: float = Field(32, gt=0, description="MiB of ready batches that one worker holds ahead, at least two blocks")
 
     @field_validator("channels_a", "channels_b", mode="before")

@@ -8,6 +8,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,9 +22,12 @@ from preprocess.errors import UserError
 from preprocess.manifest import Manifest
 from preprocess.plan import Plan
 from preprocess.reader import DOMAINS, Reader
+from preprocess.shard_cache import CacheSettings
 from preprocess.shard_format import Picture
+from preprocess.storage import Place, Store, is_remote
 
 MIB = 2**20
+SHARE = 0.001  # of the resource that marks nodes for feeding: it limits nothing
 
 
 class Feed:
@@ -43,7 +47,7 @@ class Feed:
 
     def __init__(
         self,
-        shards: Path | str,
+        shards: Place,
         plan: Plan,
         *,
         batch: int,
@@ -54,21 +58,24 @@ class Feed:
         actors: int = 1,
         read_ahead_mb: float = 32,
         cpus: Sequence[int] = (),
+        nodes: str = "",
         node_id: str | None = None,
+        cache: CacheSettings | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Start the actors, which read ahead from now on. Ray must be initialised.
 
-        shards: folder of a manifest, reachable under this path on the node; batch: pictures per domain, worker and step;
+        shards: folder of a manifest, reachable under this path on the node, or in an object store, read through the `cache`;
+        batch: pictures per domain, worker and step;
         rank, workers: this worker's rows of a global batch are rank::workers; position, end: pictures per domain at which
         iteration begins and stops (None: never); read_ahead_mb: MiB of blocks asked for ahead, two blocks if that is more;
-        cpus: logical CPUs on which the actors run, none: wherever the node lets them;
-        node_id: where the actors live, by default the caller's node.
+        cpus: logical CPUs of this node on which the actors run, none: wherever the node lets them;
+        nodes: a Ray resource whose nodes the actors live on, spread; none: all on the node `node_id`, by default the caller's.
 
-        Raises UserError if the manifest cannot be read or is not what the plan was made for; `next` raises UserError with the name of a
-        shard that cannot be read.
+        Raises UserError if the manifest cannot be read or is not what the plan was made for, or no node has the resource; `next` raises
+        UserError with the name of a shard that cannot be read.
         """
-        folder = Path(shards)
+        folder = shards if is_remote(shards) else Path(shards)
         manifest = Manifest.load(folder)
         _check(folder, manifest, plan)
         step_bytes = 2 * batch * plan.crop_size**2 * max(manifest.channels) * np.dtype(manifest.dtype).itemsize
@@ -82,14 +89,17 @@ class Feed:
         self._end = end
         self._global_batch = batch * workers
         self._clock = clock
-        node = NodeAffinitySchedulingStrategy(node_id or ray.get_runtime_context().get_node_id(), soft=False)
         # No CPU is asked for, as the worker's bundle has taken them all. Deaths are retried without end, errors in Python are not.
-        reader = ray.remote(Reader).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=node)
-        self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers, cpus=cpus) for _ in range(actors)]
+        reader = ray.remote(Reader).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, **_place(nodes, node_id))
+        self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers, cache, () if nodes else cpus) for _ in range(actors)]
         self._turns = itertools.cycle(self._actors)
         self._blocks: deque[Any] = deque()
         self._block: Iterator[Picture] = iter(())
+        # The next block comes to this process, from another node if need be, while the batches of this one are used.
+        self._fetcher = ThreadPoolExecutor(1, "feed")
+        self._next: Future[Picture] | None = None
         self._ask()
+        self._fetch()
 
     def __iter__(self) -> Self:
         """The feed itself: there is one position."""
@@ -115,6 +125,7 @@ class Feed:
 
     def close(self) -> None:
         """Kill the actors and give their blocks back; batches already handed out stay valid."""
+        self._fetcher.shutdown(wait=False, cancel_futures=True)
         for block in self._blocks:
             ray.cancel(block)  # Else Ray prints, for each, that it failed and will be retried.
         for actor in self._actors:
@@ -135,23 +146,43 @@ class Feed:
             self._blocks.append(next(self._turns).read.remote(self._asked, steps))
             self._asked += steps * self._global_batch
 
+    def _fetch(self) -> None:
+        self._next = self._fetcher.submit(ray.get, self._blocks[0]) if self._blocks else None
+
     def _take(self) -> Picture:
+        assert self._next is not None, "closed"
         begin = self._clock()
         try:
-            block: Picture = ray.get(self._blocks[0])
+            block = self._next.result()
         except RayTaskError as error:
+            self._fetch()  # The next call meets the error again, rather than skip a block.
             raise error.cause if isinstance(error.cause, UserError) else error from None
         finally:
             self.waited += self._clock() - begin
-        self._blocks.popleft()  # Only now: after an error the next call meets it again, rather than skip a block.
+        self._blocks.popleft()
         self._ask()
+        self._fetch()
         return block
 
 
-def _check(folder: Path, manifest: Manifest, plan: Plan) -> None:
+def _place(nodes: str, node_id: str | None) -> dict[str, Any]:
+    """Options of the actors: on nodes with a resource, or hard on one node."""
+    if not nodes:
+        own = node_id or ray.get_runtime_context().get_node_id()
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(own, soft=False)}
+    if not ray.cluster_resources().get(nodes):
+        raise UserError(
+            f"data.feed_nodes = {nodes}, but no node of the cluster has the resource {nodes}: "
+            f"""start some with `ray start --resources '{{"{nodes}": 1}}'`, or leave it empty"""
+        )
+    return {"resources": {nodes: SHARE}, "scheduling_strategy": "SPREAD"}
+
+
+def _check(folder: Place, manifest: Manifest, plan: Plan) -> None:
     found = tuple(manifest.splits[domain].count for domain in DOMAINS)
     if found != plan.sizes:
+        where = Store(folder).label()
         raise UserError(
-            f"{folder} holds {found[0]} and {found[1]} pictures, but the run was planned for {plan.sizes[0]} and {plan.sizes[1]}: "
+            f"{where} holds {found[0]} and {found[1]} pictures, but the run was planned for {plan.sizes[0]} and {plan.sizes[1]}: "
             "name the shards with which it was started, or start a new run"
         )

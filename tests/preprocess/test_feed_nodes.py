@@ -1,0 +1,58 @@
+"""A feed on nodes of its own: batches come over from there, and the loss of a node loses none of them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from preprocess.errors import UserError
+from preprocess.feed import MIB, Feed
+from tests.preprocess.small_shards import PLAN, expected, make_shards
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A node for the trainer and two that feed, each with a raylet and an object store of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32))
+        small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * MIB, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=small)
+        try:
+            for _ in range(2):
+                cluster.add_node(num_cpus=1, resources={"feed": 1}, object_store_memory=100 * MIB)
+            cluster.wait_for_nodes()
+            ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+def raylet(pid: int) -> int:
+    """Process id of the raylet that started a worker."""
+    return psutil.Process(pid).ppid()
+
+
+def test_the_nodes_that_are_named_feed_and_one_may_be_lost(cluster: Cluster, tmp_path: Path) -> None:
+    folder, end = make_shards(tmp_path / "shards"), 1200
+    with pytest.raises(UserError, match=r"^data\.feed_nodes = fed, but no node of the cluster has the resource fed: start some with `ray"):
+        Feed(folder, PLAN, batch=2, rank=0, workers=1, position=0, end=end, nodes="fed")
+    nodes = {node.all_processes["raylet"][0].process.pid: node for node in cluster.worker_nodes}
+    with Feed(folder, PLAN, batch=2, rank=0, workers=1, position=0, end=end, actors=2, nodes="feed", read_ahead_mb=4) as feed:
+        pids = feed.pids()
+        assert {raylet(pid) for pid in pids} == set(nodes)
+        for step, got in enumerate(feed):
+            if step == 5 * feed.block_steps:
+                cluster.remove_node(nodes[raylet(pids[0])], allow_graceful=False)
+            assert np.array_equal(got, expected(2 * step, 2, 0, 1)), step
+        assert step == end // 2 - 1
+        assert {raylet(pid) for pid in feed.pids()} == {raylet(pids[1])}
