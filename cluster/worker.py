@@ -17,6 +17,7 @@ from cluster.board import Outcome, WorkerInfo
 from cluster.checkpointer import Checkpointer
 from cluster.colours import ColourWatch
 from cluster.compiling import compile_units, summarise, use_cache
+from cluster.data_wait import DataWait
 from cluster.job import Job, plan_of
 from cluster.loop import run_steps
 from cluster.paths import RunPaths
@@ -36,6 +37,7 @@ from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import Manifest
+from preprocess.shard_cache import cache_settings
 
 SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow's own timeouts, which know less, come after
 
@@ -83,6 +85,8 @@ def _train(job: Job, pulse: Pulse) -> None:
         actors=config.data.feed_actors,
         read_ahead_mb=config.data.read_ahead_mb,
         cpus=share.service,
+        nodes=config.data.feed_nodes,
+        cache=cache_settings(config.data.cache, config.data.cache_gb),
     ) as feed:
         begin = time.perf_counter()
         board.post.remote(phase="compiling")
@@ -120,6 +124,7 @@ def _train(job: Job, pulse: Pulse) -> None:
                 hooks.tolerant(hooks.every(config.run.log_every, hooks.metrics(log, global_batch)), "metrics", say),
                 hooks.say_dropped(say),
                 hooks.every(config.run.log_every, ColourWatch(say)),
+                DataWait(say, config.data.feed_actors),
                 hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples, config.model)), "samples", say),
             ]
         if reporter:
