@@ -9,29 +9,30 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import ray
-from filelock import FileLock
 from pyarrow import fs
 from pydantic import ValidationError
 from rich.console import Console
 
 from preprocess.build_pool import Done, Pool, Task
+from preprocess.build_progress import BuildProgress, Progress, Tally
 from preprocess.build_result import check_rejected, check_seen, manifest_of, rejected_so_far
-from preprocess.build_units import Unit, plan_units
+from preprocess.build_units import plan_units
 from preprocess.config import DataConfig
 from preprocess.duplicates import drop_duplicates
 from preprocess.errors import UserError
 from preprocess.files import sync_folder
+from preprocess.locks import alone
 from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
 from preprocess.recipe import choose_recipe, settings_text
 from preprocess.sources import TRAIN, Pictures, Source, find_pictures, fingerprint, opener, source_of
 from preprocess.storage import Place, Store, child, is_remote, redacted
+
+__all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
 
 LOG = "build.json"
 _OPTIONS = (
@@ -42,28 +43,8 @@ _OPTIONS = (
 _SHOWN = 10  # rejected pictures in the summary
 _LOCK = ".lock"
 # What a build leaves in its folder, finished or not (names with a dot: cut off while written); only this is ever deleted.
-_SHARD = r"(train|test)[AB]-\d+\.arrow(\.json)?"
+_SHARD = r"(train|test)[AB]-\d+(-unique)?\.arrow(\.json)?"
 _OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
-
-
-@dataclass(frozen=True)
-class BuildProgress:
-    """Where a build stands. done and total count pictures; `new` of those done were decoded by this build, in `seconds`."""
-
-    done: int
-    total: int
-    new: int
-    rejected: int
-    seconds: float
-
-    def describe(self) -> str:
-        """Pictures, rejected ones, pictures/s and time left, in one line."""
-        speed = self.new / self.seconds if self.seconds else 0.0
-        left = f"{(self.total - self.done) / speed:.0f} s left" if speed else "starting"
-        return f"preprocessing {self.done:,}/{self.total:,} pictures, {self.rejected:,} rejected, {speed:.0f} pictures/s, {left}"
-
-
-Progress = Callable[[BuildProgress], None]
 
 
 def check_source(config: DataConfig) -> None:
@@ -91,16 +72,18 @@ def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = N
     root = Path(root)
     folder = root / name
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{folder.name}.lock"):
-        if folder.exists():
-            manifest = Manifest.load(folder)
-            _accept(manifest, folder, pictures, config.max_rejected)
-            return folder
-        unfinished = root / f".{folder.name}.unfinished"
-        if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
-            _build(source, config, pictures, unfinished, progress)
-        unfinished.rename(folder)
-        sync_folder(root)
+    with alone(root / f".{folder.name}.lock"):
+        if not folder.exists():
+            unfinished = root / f".{folder.name}.unfinished"
+            try:
+                if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
+                    _build(source, config, pictures, unfinished, progress)
+                unfinished.rename(folder)
+            except (OSError, UserError):
+                if not _finished_by_another(folder, name):
+                    raise
+            sync_folder(root)
+        _accept(Manifest.load(folder), folder, pictures, config.max_rejected)
     return folder
 
 
@@ -130,7 +113,21 @@ def build(source: Source | str, out: Place, config: DataConfig, progress: Progre
         foreign = [file for file in present if not _OURS.fullmatch(file)]
         if foreign:
             raise UserError(f"{store.label()} holds other files ({foreign[0]}): name an empty or a new folder")
-        return _build(Source(source) if isinstance(source, str) else source, config, pictures, out, progress)
+        try:
+            return _build(Source(source) if isinstance(source, str) else source, config, pictures, out, progress)
+        except (OSError, UserError):
+            if not _finished_by_another(out, name):
+                raise
+            manifest = Manifest.load(out)
+            _accept(manifest, out, pictures, config.max_rejected)
+            return manifest
+
+
+def _finished_by_another(folder: Place, name: str) -> bool:
+    """Whether the same shards are there now. Where locks do not hold, the first of two builds takes the folder or its unfinished files
+    away from the other; the bytes are the same.
+    """
+    return _holds_manifest(folder) and Manifest.load(folder).fingerprint == name
 
 
 def _alone_in(store: Store) -> AbstractContextManager[object]:
@@ -138,7 +135,7 @@ def _alone_in(store: Store) -> AbstractContextManager[object]:
     if store.local is None:
         return nullcontext()
     store.local.mkdir(parents=True, exist_ok=True)
-    return FileLock(store.local / _LOCK)
+    return alone(store.local / _LOCK)
 
 
 def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
@@ -150,18 +147,22 @@ def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, p
     units = plan_units(pictures, recipe, config.shard_mb)
     began = time.monotonic()
     done: dict[str, Done] = {}
+    tally = Tally(units)
     pool = Pool(Task(source, out, recipe, config.threads), units, config.build_actors)
     # Closed at once on an error: else the traceback would keep the actors at work.
     with closing(pool.run()) as results:
         for result in results:
             done[result.unit.shard] = result
-            check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
+            tally.add(result)
+            if result.built.rejected:
+                check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
             if progress:
-                progress(_progress(done.values(), units, time.monotonic() - began))
+                progress(tally.progress(time.monotonic() - began))
     duplicates = drop_duplicates(units, done, out)
     manifest = manifest_of(str(source), fingerprint(pictures, settings_text(config)), pictures, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
-    _write_log(out, done.values(), time.monotonic() - began)
+    # Apart from the manifest, which must not differ from build to build.
+    Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began), indent=1).encode() + b"\n")
     manifest.save(out)
     _remove_leftovers(out, manifest)
     return manifest
@@ -171,32 +172,6 @@ def _accept(manifest: Manifest, folder: Place, pictures: Pictures, max_rejected:
     """Finished shards serve again if they are all there and the limit of this time allows their rejects."""
     manifest.verify(folder, checksums=False)
     check_rejected(manifest.rejected, pictures, max_rejected)
-
-
-def _progress(done: Iterable[Done], units: list[Unit], seconds: float) -> BuildProgress:
-    results = list(done)
-    return BuildProgress(
-        done=sum(len(result.unit.files) for result in results),
-        total=sum(len(unit.files) for unit in units),
-        new=sum(len(result.unit.files) for result in results if result.fresh),
-        rejected=sum(len(result.built.rejected) for result in results),
-        seconds=seconds,
-    )
-
-
-def _write_log(out: Place, done: Iterable[Done], seconds: float) -> None:
-    """How the build went; apart from the manifest, which must not differ from build to build."""
-    results = list(done)
-    new = sum(len(result.unit.files) for result in results if result.fresh)
-    log = {
-        "seconds": round(seconds, 3),
-        "pictures": new,
-        "pictures_per_second": round(new / seconds, 1),
-        "nodes": sorted({result.node for result in results}),
-        "shared_cpus": any(result.shared_cpus for result in results),
-    }
-    text = json.dumps(log, indent=1).encode() + b"\n"
-    Store(out).write(LOG, text)
 
 
 def _remove_leftovers(out: Place, manifest: Manifest) -> None:

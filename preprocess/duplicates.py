@@ -68,17 +68,21 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
 
 
 def without(built: Built, names: Collection[str], out: Place) -> Built:
-    """The unit's shard written again without some of its pictures. The note beside it then no longer fits: an interrupted build
-    makes such a unit anew, and comes here again. Raises OSError.
+    """The unit's shard without some of its pictures, written beside it, so that an interrupted build, or another one, finds the unit
+    as it was made. Raises OSError.
     """
     assert built.shard is not None
     shards = ShardSet(out, Split(count=built.shard.count, shards=[built.shard], smallest=built.smallest, largest=built.largest))
     keys = [shards.key(i) for i in range(len(shards))]
     kept = [i for i, key in enumerate(keys) if key not in names]
-    shard = write_shard(child(out, built.shard.name), [keys[i] for i in kept], [shards.picture(i) for i in kept]) if kept else None
+    shard = write_shard(child(out, _name(built.shard.name)), [keys[i] for i in kept], [shards.picture(i) for i in kept]) if kept else None
     near_constant = [name for name in built.near_constant if name not in names]
     contents = "".join(built.contents[i * _DIGITS : (i + 1) * _DIGITS] for i in kept)
     return built.model_copy(update={"shard": shard, "near_constant": near_constant, "contents": contents})
+
+
+def _name(shard: str) -> str:
+    return f"{shard.removesuffix('.arrow')}-unique.arrow"
 
 
 def _contents(built: Built) -> npt.NDArray[np.uint64]:
