@@ -2,18 +2,15 @@
 
 import contextlib
 import json
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import ray
-
 from cluster.board import News, Outcome
-from cluster.capacity import draining, room, usable_nodes
 from cluster.driver import Interrupts, Preload
 from cluster.goodput import Goodput, Life, goodput, recovery
 from cluster.job import Job
+from cluster.nodes import Nodes, head_answers
 from cluster.paths import RunPaths
 from cluster.policy import (
     CLOSE_SECONDS,
@@ -34,8 +31,6 @@ from cluster.start import BoardLost, Group, Start
 from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, step_of, verify
 
 POLL_SECONDS = 0.2
-NODES_SECONDS = 2.0  # between looks at the nodes
-HEAD_SECONDS = 10.0  # for the head of the cluster to answer
 
 
 @dataclass
@@ -64,9 +59,9 @@ class Supervisor:
     _retreats: int = 0
     _best: int = -1
     _seconds: dict[str, float] = field(default_factory=dict)
-    _looked: float = float("-inf")
-    _larger: tuple[int, float] = (0, 0.0)
-    _draining: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._nodes = Nodes(self.job.config, self.cpus, self.job.gpu)
 
     def run(self) -> Report:
         """Train until an outcome, a stop, or until nothing helps."""
@@ -128,20 +123,21 @@ class Supervisor:
         noticed = self.clock()
         outcome = news.outcome
         kind = outcome.kind if outcome else "lost"
-        life = self._life(start, news, noticed, kind if outcome else decision.reason, lost=outcome is None)
+        cause = decision.reason if outcome is None else "moved" if moved else kind
+        life = self._life(start, news, noticed, cause, lost=outcome is None)
         self._lives.append(life)
         for name, seconds in news.seconds.items():
             self._seconds[name] = self._seconds.get(name, 0.0) + seconds
-        start.end()
+        if head_answers():
+            start.end()
         if decision.act is Act.STOP:
             return decision
         self._vain = 0 if life.reached > self._best else self._vain + 1
         self._best = max(self._best, life.reached)
-        if decision.act is Act.RESTORE and self._vain < 2:
-            return decision
         reason = outcome.reason if outcome else decision.reason
         ended = Ended(kind, reason, len(self._lives), self._vain, self._retreats, self.interrupts.count, moved)
-        return after_end(ended, self.job.config.cluster.max_restarts + 1)
+        then = after_end(ended, self.job.config.cluster.max_restarts + 1)
+        return decision if decision.act is Act.RESTORE and then.act is Act.START_AGAIN else then
 
     def _prepare(self, decision: Decision, news: News) -> None:
         """What must be done before the next start, and the line that says so."""
@@ -175,42 +171,26 @@ class Supervisor:
         return "the beginning"
 
     def _status(self, start: Start, news: News, asked: bool) -> Running:
-        self._look_at_nodes(start.workers)
-        leaving = [beat.node for beat in news.beats.values() if beat.node in self._draining]
-        larger, since = self._larger
+        larger, larger_for = self._nodes.larger(start.workers)
         return Running(
             workers=start.workers,
             age=self.clock() - start.began,
             ranks=news.ranks,
             signals=self.interrupts.count,
             asked=asked,
-            draining=_host(leaving[0]) if leaving else "",
+            draining=self._nodes.leaving(beat.node for beat in news.beats.values()),
             larger=larger,
-            larger_for=self.clock() - since if larger else 0.0,
+            larger_for=larger_for,
             differ=news.differ,
         )
-
-    def _look_at_nodes(self, workers: int) -> None:
-        """Every two seconds: which nodes leave, and for how many workers more there is room."""
-        if self.clock() - self._looked < NODES_SECONDS:
-            return
-        self._looked = self.clock()
-        self._draining = draining()
-        if workers < self.job.config.cluster.most:
-            fit = self._room()
-            larger = next((n for n in self.job.config.valid_workers if workers < n <= fit), 0)
-            if larger != self._larger[0]:
-                self._larger = (larger, self.clock())
-        else:
-            self._larger = (0, 0.0)
 
     def _wait_for_room(self) -> int:
         """How many workers to start now; 0 if a signal came, or too few fit for too long, or the cluster is gone."""
         began, valid = self.clock(), self.job.config.valid_workers
         while not self.interrupts.count:
-            if not _head_answers():
+            if not head_answers():
                 return 0
-            fit = self._room()
+            fit = self._nodes.room()
             workers = workers_now(fit, valid, self.clock() - began, self.job.config.cluster.node_timeout)
             if workers is not None:
                 if 0 < workers < valid[0]:
@@ -224,13 +204,10 @@ class Supervisor:
         step, newest, config = self._step(), self._newest(), self.job.config.cluster
         if self.interrupts.count:
             return Outcome("stopped", step, newest)
-        if not _head_answers():
+        if not head_answers():
             return Outcome("failed", step, newest, "the head of the Ray cluster does not answer: start it, then the same command again")
-        fact = f"the nodes have had room for {self._room()} only, for {config.node_timeout:.0f} s (cluster.node_timeout)"
+        fact = f"the nodes have had room for {self._nodes.room()} only, for {config.node_timeout:.0f} s (cluster.node_timeout)"
         return Outcome("failed", step, newest, f"cluster.workers = {config.workers}, but {fact}: bring nodes back, or allow fewer workers")
-
-    def _room(self) -> int:
-        return room([node["Resources"] for node in usable_nodes()], self.cpus, self.job.gpu)
 
     def _life(self, start: Start, news: News, noticed: float, cause: str, lost: bool) -> Life:
         ready = [worker.step for worker in news.workers.values()]
@@ -266,19 +243,3 @@ class Supervisor:
 
     def _newest(self) -> str:
         return newest_checkpoint(RunPaths(self.job.run).checkpoints)
-
-
-def _host(node_id: str) -> str:
-    return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] == node_id), node_id)
-
-
-def _head_answers() -> bool:
-    """Whether the head of the cluster accepts connections; asking Ray itself would wait for a minute."""
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-    deadline = time.monotonic() + HEAD_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
-            return True
-        time.sleep(POLL_SECONDS)
-    return False

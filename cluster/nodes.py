@@ -1,0 +1,64 @@
+"""The nodes of the cluster as the supervisor watches them: room for workers, nodes that leave, and whether the head is there."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterable
+
+import ray
+
+from cluster.capacity import draining, room, usable_nodes
+from cluster.config import Config
+
+LOOK_SECONDS = 2.0
+HEAD_SECONDS = 10.0  # for the head of the cluster to answer
+POLL_SECONDS = 0.2
+
+
+class Nodes:
+    """Room for workers of `cpus` CPUs (and a GPU each) of one run; looks again at most every two seconds."""
+
+    def __init__(self, config: Config, cpus: int, gpu: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._cpus, self._gpu, self._clock = config, cpus, gpu, clock
+        self._looked = float("-inf")
+        self._draining: set[str] = set()
+        self._larger, self._since = 0, 0.0
+
+    def room(self) -> int:
+        """For how many workers the nodes that are alive and stay have CPUs, taken or not."""
+        return room([node["Resources"] for node in usable_nodes()], self._cpus, self._gpu)
+
+    def larger(self, workers: int) -> tuple[int, float]:
+        """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so."""
+        self._look(workers)
+        return self._larger, self._clock() - self._since if self._larger else 0.0
+
+    def leaving(self, nodes: Iterable[str]) -> str:
+        """The address of one of these nodes that is being drained, or ""."""
+        leaving = self._draining.intersection(nodes)
+        return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] in leaving), "") if leaving else ""
+
+    def _look(self, workers: int) -> None:
+        now = self._clock()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        self._draining = set(draining())
+        larger = 0
+        if workers < self._config.cluster.most:
+            fit = self.room()
+            larger = next((n for n in self._config.valid_workers if workers < n <= fit), 0)
+        if larger != self._larger:
+            self._larger, self._since = larger, now
+
+
+def head_answers() -> bool:
+    """Whether the head of the cluster accepts connections; asking Ray itself would wait for a minute, then end the process."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    deadline = time.monotonic() + HEAD_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
+            return True
+        time.sleep(POLL_SECONDS)
+    return False

@@ -1,0 +1,62 @@
+"""A Ray cluster over the hosts of `tests.hosts`: nodes come and go, and are cut off."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.hosts import Host, running_hosts
+from tests.ray_nodes import RAY, Node, clean_environment, free_ports, start_node
+
+
+class Cluster:
+    """A head on the first host and a node on each other one, of one CPU each."""
+
+    def __init__(self, hosts: list[Host], folder: Path) -> None:
+        self.hosts, self._folder = hosts, folder
+        (self._port,) = free_ports(1)
+        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
+        self.nodes: dict[Host, Node] = {}
+        for host in hosts:
+            self.start(host)
+
+    def start(self, host: Host) -> None:
+        """Start the host's node; a node that cannot reach the head yet keeps trying for a while."""
+        head = host is self.hosts[0]
+        where = ["--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
+        options = [
+            *(where if head else [f"--address={self.environment['RAY_ADDRESS']}"]),
+            "--num-cpus=1",
+            f"--node-ip-address={host.address}",
+            f"--dashboard-agent-listen-port={free_ports(1)[0]}",
+        ]
+        log = self._folder / f"{host.address}-{time.monotonic_ns()}.log"
+        self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+
+    def cut_off(self, host: Host, off: bool) -> None:
+        """Take the host's link down, or up again: it lives, and hears nothing."""
+        subprocess.run(["ip", "-n", host.name, "link", "set", "eth0", "down" if off else "up"], check=True)
+
+    def drain(self, node_id: str, seconds: float) -> None:
+        """Announce that a node will leave."""
+        reason = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "test", "--deadline-remaining-seconds", str(seconds)]
+        command = [*self.hosts[0].prefix, RAY, "drain-node", "--address", self.environment["RAY_ADDRESS"], "--node-id", node_id, *reason]
+        subprocess.run(command, check=True, env=self.environment, timeout=60)
+
+    def stop(self) -> None:
+        """End all nodes, the head last."""
+        for node in reversed(self.nodes.values()):
+            node.kill()
+
+
+@contextmanager
+def running_cluster(hosts: int) -> Iterator[Cluster]:
+    """A cluster of so many hosts; what ran there is stopped at the end."""
+    with ExitStack() as stack:
+        made = stack.enter_context(running_hosts(hosts))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rc"))  # short: Unix sockets have 107 bytes
+        cluster = Cluster(made, Path(folder))
+        stack.callback(cluster.stop)
+        yield cluster

@@ -1,0 +1,101 @@
+"""Nodes lost, returned, drained and cut off, and the head lost, on hosts in network namespaces."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from preprocess.synthetic import write_dataset
+from tests.cluster.cluster_of_hosts import Cluster, running_cluster
+from tests.cluster.launch import SMALL, Launch, options, wait_for_step
+from tests.hosts import can_make_namespaces
+
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2")]
+EVERY, PATIENCE = 20, 20
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with running_cluster(2) as cluster:
+        yield cluster
+
+
+def launched(cluster: Cluster, folder: Path, programs: Path, values: Mapping[str, object]) -> Launch:
+    """A run from the first host, named "run"."""
+    if not (folder / "pictures").is_dir():
+        write_dataset(folder / "pictures", pictures=60, test=1)
+    here = {"data.source": folder / "pictures", "run.storage": folder / "runs", "run.name": "run", "cluster.compile_cache": programs}
+    length = {"train.steps": 100_000, "run.checkpoint_every": EVERY, "run.log_every": 1, "cluster.peer_timeout": PATIENCE}
+    return Launch(options({**SMALL, **here, **length, **values}), cluster.environment, cluster.hosts[0].prefix)
+
+
+def node_of(launch: Launch, start: int, workers: int, host: str) -> re.Match[str]:
+    """The worker of a start that is on a host."""
+    return next(worker for worker in launch.workers(workers, starts=start) if worker[3] == host)
+
+
+def test_fewer_workers_then_more_again(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+    _, second = cluster.hosts
+    run = tmp_path / "runs/run"
+    launch = launched(cluster, tmp_path, programs, {"cluster.workers": "[1,2]", "cluster.node_timeout": 5})
+    try:
+        launch.workers(2)
+        wait_for_step(run, EVERY)
+        cluster.nodes[second].kill()
+        launch.wait_for(r"going on with 1 of 2 workers: the nodes have room for 1")
+        launch.wait_for("worker 0: process", 2)
+        launch.wait_for("recovered in")
+        cluster.start(second)
+        launch.wait_for("nodes are back: saving a checkpoint and going on with 2 workers")
+        launch.wait_for("worker 1: process", 2)
+        (_, again) = launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 2)
+        assert again[1] == "0", "a move repeats nothing"
+        os.kill(launch.process.pid, signal.SIGTERM)
+        launch.end(75)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+    _, second = cluster.hosts
+    launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2})
+    try:
+        launch.workers(2)
+        wait_for_step(tmp_path / "runs/run", EVERY)
+        cluster.cut_off(second, off=True)
+        launch.wait_for(r"the group starts again: ", seconds=PATIENCE + 30)
+        cluster.cut_off(second, off=False)
+        cluster.nodes[second].kill()  # Ray's head has given it up, or will
+        cluster.start(second)
+        launch.wait_for("recovered in")
+        os.kill(launch.process.pid, signal.SIGTERM)
+        launch.end(75)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+
+
+def test_the_head_is_lost(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+    launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
+    try:
+        launch.workers(2)
+        wait_for_step(tmp_path / "runs/run", EVERY)
+        for host in reversed(cluster.hosts):
+            cluster.nodes[host].kill()
+        output = launch.end(75, seconds=120)
+        assert "error: the head of the Ray cluster does not answer" in output
+        for host in cluster.hosts:
+            cluster.start(host)
+        again = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
+        again.wait_for(r"resuming run run at step \d+")
+        again.end(0)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
