@@ -9,6 +9,7 @@ import ray
 
 from cluster.capacity import draining, room, usable_nodes
 from cluster.config import Config
+from cluster.start import ClusterLost
 
 LOOK_SECONDS = 2.0
 HEAD_SECONDS = 10.0  # for the head of the cluster to answer
@@ -29,7 +30,7 @@ class Nodes:
         return room([node["Resources"] for node in usable_nodes()], self._cpus, self._gpu)
 
     def larger(self, workers: int) -> tuple[int, float]:
-        """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so."""
+        """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so. Raises ClusterLost."""
         self._look(workers)
         return self._larger, self._clock() - self._since if self._larger else 0.0
 
@@ -43,6 +44,8 @@ class Nodes:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
+        if not head_answers():
+            raise ClusterLost("the head of the cluster does not answer")
         self._draining = set(draining())
         larger = 0
         if workers < self._config.cluster.most:

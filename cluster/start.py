@@ -32,8 +32,8 @@ class Group:
     gpu: bool
 
 
-class BoardLost(Exception):
-    """The board does not answer: its process is gone, or the head of the cluster."""
+class ClusterLost(Exception):
+    """The board does not answer, or the head of the cluster: says which."""
 
 
 class Start(threading.Thread):
@@ -64,11 +64,11 @@ class Start(threading.Thread):
                 RunPaths(self._job.run).failure.write_text(traceback.format_exc())
 
     def news(self) -> News:
-        """What the board says. Raises BoardLost."""
+        """What the board says. Raises ClusterLost."""
         try:
             self._news = ray.get(self.board.read.remote(), timeout=READ_SECONDS)
         except (RayError, GetTimeoutError) as error:
-            raise BoardLost(str(error).splitlines()[0]) from error
+            raise ClusterLost(f"the board is lost ({last_line(error)})") from error
         return self._news
 
     def ask_to_stop(self) -> None:

@@ -27,7 +27,7 @@ from cluster.policy import (
 )
 from cluster.resume import newest_checkpoint
 from cluster.retention import set_aside
-from cluster.start import BoardLost, Group, Start
+from cluster.start import ClusterLost, Group, Start
 from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, step_of, verify
 
 POLL_SECONDS = 0.2
@@ -92,31 +92,33 @@ class Supervisor:
     def _one_start(self, workers: int) -> tuple[News, Decision]:
         start = Start(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
         start.start()
-        news, why, asked, moved, told = News(), "", False, False, False
-        while start.is_alive():
+        news, why, asked, moved, told, over = News(), "", False, False, False, float("inf")
+        while start.is_alive() and self.clock() < over:
             start.join(POLL_SECONDS)
             try:
                 news = start.news()
-            except BoardLost as lost:
-                why = f"the board is lost: {lost}"
+                status = self._status(start, news, asked)
+            except ClusterLost as lost:
+                why = str(lost)
                 break
             self.show(news)
             told = told or self._tell_recovery(start, news)
             if news.outcome:
                 if news.outcome.kind == "failed":
                     break
+                over = min(over, self.clock() + self.job.config.cluster.peer_timeout)  # for its processes to end
                 continue
-            decision = while_running(self._status(start, news, asked), self._patience())
+            decision = while_running(status, self._patience())
             if decision.act in (Act.SAVE_AND_STOP, Act.SAVE_AND_MOVE):
                 asked, moved = True, decision.act is Act.SAVE_AND_MOVE
                 start.ask_to_stop()
                 self.line(decision.reason)
             elif decision.act is not Act.WAIT:
                 return news, self._conclude(start, news, decision, moved)
-        with contextlib.suppress(BoardLost):
+        with contextlib.suppress(ClusterLost):
             news = start.news()
             self.show(news)
-        return news, self._conclude(start, news, Decision(Act.START_AGAIN, why or start.error), moved)
+        return news, self._conclude(start, news, Decision(Act.START_AGAIN, why or start.error or "its workers ended without a word"), moved)
 
     def _conclude(self, start: Start, news: News, decision: Decision, moved: bool) -> Decision:
         """End what is left of a start, remember it, and decide how to go on."""
