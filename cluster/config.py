@@ -41,7 +41,9 @@ class ClusterConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: int | tuple[int, int] = Field(
-        1, description="processes of the training group; [MIN, MAX]: as many as there is room for, of those that divide the global batch"
+        0,
+        description="processes of the training group; 0: one for each NUMA node, or GPU, of the nodes that are there at the start; "
+        "[MIN, MAX]: as many as there is room for, of those that divide the global batch",
     )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="what a worker computes on; auto: gpu if Ray has one for each worker")
     cpus_per_worker: int = Field(0, ge=0, description="CPUs that a worker asks Ray for; 0: as many as the nodes have for each")
@@ -65,19 +67,19 @@ class ClusterConfig(BaseModel):
             least, most = given if isinstance(given, list | tuple) else (given, given)
         except ValueError:
             least = most = None
-        if not (type(least) is int and type(most) is int and 1 <= least <= most <= MOST_WORKERS):
+        if not (type(least) is int and type(most) is int and (0 == least == most or 1 <= least <= most <= MOST_WORKERS)):
             raise ValueError(f"cluster.workers = {value}: give a number from 1 to {MOST_WORKERS}, or [MIN, MAX] with MIN not above MAX")
         return most if least == most else (least, most)
 
     @property
     def least(self) -> int:
         """The fewest workers that may train."""
-        return self.workers[0] if isinstance(self.workers, tuple) else self.workers
+        return self.workers[0] if isinstance(self.workers, tuple) else max(1, self.workers)
 
     @property
     def most(self) -> int:
         """The workers of a whole group; the global batch is theirs, however many train."""
-        return self.workers[1] if isinstance(self.workers, tuple) else self.workers
+        return self.workers[1] if isinstance(self.workers, tuple) else max(1, self.workers)
 
 
 class Config(BaseModel):

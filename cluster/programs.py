@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.affinity import settle
-from cluster.cgroup import cpu_quota
 from cluster.config import Config, load_config
 from cluster.console import Screen, fail
-from cluster.cpu_tree import read_cores
-from cluster.topology import workers_of_node
+from cluster.numa_workers import workers_here
 from cluster.train import MISTAKEN, compile_cache
 from preprocess.errors import UserError
 from preprocess.quiet import quiet_stderr
@@ -42,9 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lines(config: Config, dumps: Path) -> list[str]:
-    allowed = os.sched_getaffinity(0)
-    workers = workers_of_node(read_cores(allowed), cpu_quota())
-    share = settle(0, workers, len(allowed) // workers)
+    workers = workers_here()
+    share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
         from cluster.compiling import use_cache

@@ -18,6 +18,7 @@ from cluster.console import Screen, duration, fail
 from cluster.fitting import fitted
 from cluster.driver import Interrupts, Preload
 from cluster.job import Job, plan_of
+from cluster.numa_workers import with_workers
 from cluster.paths import RunPaths
 from cluster.supervise import Supervisor
 from cyclegan.schedule import make_schedule
@@ -63,6 +64,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.phase("starting Ray")
     joined = start_ray()
     gpu = gpu_wanted(config)
+    config = with_workers(config, joined, gpu)
     cpus = cpus_of_workers(config, joined, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)

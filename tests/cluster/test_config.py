@@ -49,7 +49,7 @@ def test_help_shows_every_field() -> None:
                 "",
                 f"cluster.workers = {given}: give a number from 1 to 4096, or [MIN, MAX] with MIN not above MAX",
             )
-            for given in ("0", "two", "[4, 2]", "[1, 2, 3]", "[1.5, 2]", "5000")
+            for given in ("-1", "two", "[4, 2]", "[1, 2, 3]", "[1.5, 2]", "5000")
         ),
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
