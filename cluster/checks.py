@@ -16,7 +16,9 @@ from cluster.resume import check_any_whole, check_resumable
 from cyclegan.checkpoint_files import read_index
 from cyclegan.trained import find_newest
 from preprocess.errors import UserError
+from preprocess.manifest import NAME as MANIFEST
 from preprocess.manifest import Manifest
+from preprocess.storage import Place, Store
 
 POLL_SECONDS = 0.5
 
@@ -82,19 +84,18 @@ def gpu_wanted(config: Config) -> bool:
     return config.cluster.device == "gpu"
 
 
-def check_nodes(storage: Path, shards: Path) -> None:
+def check_nodes(storage: Path, shards: Place) -> None:
     """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
     marker = storage / f".seen-{uuid.uuid4().hex[:8]}"
     marker.touch()
     try:
         nodes = [n for n in ray.nodes() if n["Alive"]]
         sees = [
-            _sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(marker, shards) for n in nodes
+            _sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(storage, marker.name, shards)
+            for n in nodes
         ]
-        for node, missing in zip(nodes, ray.get(sees), strict=True):
-            if missing is not None:
-                field = "run.storage" if missing == marker else "data.shards"
-                path = storage if missing == marker else shards
+        for node, (field, path) in zip(nodes, ray.get(sees), strict=True):
+            if field:
                 raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:
         marker.unlink()
@@ -115,5 +116,12 @@ def check_run(config: Config, run: Path, manifest: Manifest) -> tuple[int, str]:
 
 
 @ray.remote(num_cpus=0)
-def _sees(*paths: Path) -> Path | None:
-    return next((path for path in paths if not path.exists()), None)
+def _sees(storage: Path, marker: str, shards: Place) -> tuple[str, str]:
+    """Field and value of what this node does not see, empty if it sees all."""
+    if not (storage / marker).exists():
+        return "run.storage", str(storage)
+    try:
+        seen = Store(shards).size(MANIFEST) is not None
+    except OSError:
+        seen = False
+    return ("", "") if seen else ("data.shards", Store(shards).label())
