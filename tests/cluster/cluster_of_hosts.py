@@ -1,6 +1,7 @@
 """A Ray cluster over the hosts of `tests.hosts`: nodes come and go, and are cut off."""
 
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -39,11 +40,18 @@ class Cluster:
         """Take the host's link down, or up again: it lives, and hears nothing."""
         subprocess.run(["ip", "-n", host.name, "link", "set", "eth0", "down" if off else "up"], check=True)
 
-    def drain(self, node_id: str, seconds: float) -> None:
-        """Announce that a node will leave."""
+    def drain(self, host: Host, seconds: int) -> None:
+        """Announce that a host's node will leave, as a cloud does."""
+        nodes = "(n['NodeManagerAddress'] + ' ' + n['NodeID'] for n in ray.nodes() if n['Alive'])"
+        listing = f"import ray; ray.init(log_to_driver=False); print(*{nodes}, sep='\\n')"
+        ids = dict(line.split() for line in self._on_head(sys.executable, "-c", listing).splitlines() if line.count(" ") == 1)
         reason = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "test", "--deadline-remaining-seconds", str(seconds)]
-        command = [*self.hosts[0].prefix, RAY, "drain-node", "--address", self.environment["RAY_ADDRESS"], "--node-id", node_id, *reason]
-        subprocess.run(command, check=True, env=self.environment, timeout=60)
+        self._on_head(RAY, "drain-node", "--address", self.environment["RAY_ADDRESS"], "--node-id", ids[host.address], *reason)
+
+    def _on_head(self, *command: str) -> str:
+        done = subprocess.run([*self.hosts[0].prefix, *command], env=self.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def stop(self) -> None:
         """End all nodes, the head last."""

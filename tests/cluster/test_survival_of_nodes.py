@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,12 +32,7 @@ def launched(cluster: Cluster, folder: Path, programs: Path, values: Mapping[str
     return Launch(options({**SMALL, **here, **length, **values}), cluster.environment, cluster.hosts[0].prefix)
 
 
-def node_of(launch: Launch, start: int, workers: int, host: str) -> re.Match[str]:
-    """The worker of a start that is on a host."""
-    return next(worker for worker in launch.workers(workers, starts=start) if worker[3] == host)
-
-
-def test_fewer_workers_then_more_again(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
     run = tmp_path / "runs/run"
     launch = launched(cluster, tmp_path, programs, {"cluster.workers": "[1,2]", "cluster.node_timeout": 5})
@@ -54,6 +48,10 @@ def test_fewer_workers_then_more_again(cluster: Cluster, programs: Path, tmp_pat
         launch.wait_for("worker 1: process", 2)
         (_, again) = launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 2)
         assert again[1] == "0", "a move repeats nothing"
+        cluster.drain(second, seconds=300)
+        launch.wait_for(f"node {second.address} is draining: saving a checkpoint and leaving it", seconds=30)
+        launch.wait_for("going on with 1 of 2 workers", 2)
+        assert launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 3)[2][1] == "0"
         os.kill(launch.process.pid, signal.SIGTERM)
         launch.end(75)
     finally:
