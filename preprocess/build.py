@@ -266,7 +266,7 @@ def _config(given: argparse.Namespace) -> DataConfig:
         return DataConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:
+        if first["type"] == "value_error":
             raise UserError(str(first["ctx"]["error"])) from error
         field = str(first["loc"][-1])
         raise UserError(f"--{field.replace('_', '-')} = {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
