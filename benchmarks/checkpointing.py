@@ -80,7 +80,7 @@ def measure(folder: Path, every: int, rounds: int, threads: int) -> tuple[list[P
     rows = np.arange(config.train.batch)
     shape = (2, config.train.batch, config.data.crop_size, config.data.crop_size, 3)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    checkpointer = Checkpointer(folder, config, "benchmark", 0, "benchmark", print, 60.0)
+    checkpointer = Checkpointer(folder, config, fingerprint="", rank=0, workers=1, token="benchmark", say=print, patience=60.0)
     position = 0
 
     def run_step() -> None:
