@@ -4,7 +4,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
         r"recovered in (\S+) s \(detect (\S+), end \S+, restart \S+, compile \S+, restore \S+, step \S+\); (\d+) steps", output
     )
     assert len(recoveries) == 2
-    assert all(int(steps) <= EVERY + 10 for _, _, steps in recoveries)
+    assert all(int(steps) <= 2 * EVERY for _, _, steps in recoveries)
     assert float(recoveries[0][1]) < 5, "a dead process is noticed at once"
     assert PATIENCE <= float(recoveries[1][1]) < PATIENCE + 5
     assert goodput(run)["starts"] == 3
@@ -125,16 +125,12 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
 
 
 def flip_a_bit(pid: int, content: bytes) -> None:
-    """Wherever the process holds this content."""
+    """In the first byte of this content, wherever the process's memory holds it."""
     head, flipped = content[:4096], 0
-    wait = os.kill(pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
     try:
         with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-            for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-                span, rights, *_, name = [*line.split(), ""] if len(line.split()) < 6 else line.split()
-                begin, end = (int(at, 16) for at in span.split("-"))
-                if not rights.startswith("rw") or end - begin < len(content) or name.startswith("/dev"):
-                    continue
+            for begin, end in writable(pid):
                 memory.seek(begin)
                 data = memory.read(end - begin)
                 at = data.find(head)
@@ -145,4 +141,13 @@ def flip_a_bit(pid: int, content: bytes) -> None:
                     at = data.find(head, at + 1)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert flipped, wait
+    assert flipped
+
+
+def writable(pid: int) -> Iterator[tuple[int, int]]:
+    """Private memory that may be written: not Ray's object store."""
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, *rest = line.split()
+        if rights.startswith("rw-p") and (len(rest) < 4 or not rest[3].startswith("[v")):
+            begin, end = span.split("-")
+            yield int(begin, 16), int(end, 16)
