@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cluster.board import BoardActor, News
 from cluster.job import Job
 from cluster.paths import RunPaths
+from cluster.placement import remove_placement_groups
 from cluster.policy import Patience
 
 READ_SECONDS = 30.0  # for an answer of the board, which lives on this node
@@ -76,15 +77,21 @@ class Start(threading.Thread):
         self.board.ask_to_stop.remote()
 
     def end(self) -> None:
-        """Make sure that nothing of it lives on: controller, workers, board. A stopped or hung process is killed as well."""
+        """Make sure that nothing of it lives on. Its workers are killed, stopped and hung ones as well; Ray Train then ends by itself.
+
+        If it does not, because it hangs in starting them, its controller is killed, whose workers follow.
+        """
         if self.is_alive():
-            if self._news.controller is not None:
-                ray.kill(self._news.controller)  # the workers are its own and follow, unless they are stopped
             kills = [
                 _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(beat.node, soft=False)).remote(beat.pid)
                 for beat in self._news.beats.values()
             ]
-            ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS) if kills else None
+            if kills:
+                ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)
+                self.join(END_SECONDS)
+        if self.is_alive() and self._news.controller is not None:
+            ray.kill(self._news.controller)
+            remove_placement_groups(self._news.controller)
         ray.kill(self.board)  # a controller or worker that comes late finds none, and ends
         self.join(END_SECONDS)
 
