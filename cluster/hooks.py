@@ -92,7 +92,7 @@ def checksums(note: Callable[[int, int], object], state: TrainingState, steps: i
 
     def sum_up(moment: Moment) -> None:
         if moment.step % steps == 0 or moment.save or moment.last:
-            note(moment.step, checksum(learner.weights.numpy() for learner in (state.generators, state.discriminators)))
+            note(moment.step, checksum(np.asarray(learner.weights.read_value()) for learner in (state.generators, state.discriminators)))
 
     return sum_up
 

@@ -4,10 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.board import Progress
+from cluster.board import Board, Progress
 from cluster.checkpointer import Checkpointer
 from cluster.console import duration, progress_text
-from cluster.hooks import Moment, checkpoints, every, tolerant
+from cluster.hooks import Moment, checkpoints, checksums, every, say_dropped, tolerant
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.state import make_state
 
 
 def moment(step: int, last: bool = False) -> Moment:
@@ -72,3 +74,33 @@ def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle
         losses = {"cycle_A": float(step), "cycle_B": float("nan") if step == 2 else 1.0, "G_AB": 9.0}
         hook(replace(moment(step, last=step == 4), losses=losses, save=step == 2))
     assert saves.saved == [(2, 2.0), (4, pytest.approx(3.25))], "2, then a third towards 4, then a quarter towards 5; step 2 is not finite"
+
+
+def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
+    states = [make_state(ModelConfig(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
+    board = Board(workers=3)
+
+    def step(number: int) -> None:
+        for rank, state in enumerate(states):
+            checksums(lambda at, value, rank=rank: board.checksum(rank, at, value), state, 10)(moment(number))
+
+    for state in states:
+        state.assign_initial(0)
+    step(10)
+    assert (board.read().agreed, board.read().differ) == (10, "")
+    weights = states[2].discriminators.weights.numpy()
+    weights.view(np.uint8)[-4] ^= 1
+    states[2].discriminators.weights.assign(weights)
+    step(15)
+    assert board.read().differ == "", "not due"
+    step(20)
+    assert board.read().differ == "the weights of worker 2 differ from the others' after step 20: memory or processor at fault"
+    assert board.read().agreed == 10
+
+
+def test_the_first_of_dropped_steps_is_said() -> None:
+    said: list[str] = []
+    hook = say_dropped(said.append)
+    for step, dropped in enumerate([False, True, True, False, True], start=1):
+        hook(replace(moment(step), dropped=dropped))
+    assert said == [f"step {step} has no effect: its gradients are not finite" for step in (2, 5)]
