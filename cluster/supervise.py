@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cluster.board import News, Outcome
 from cluster.driver import Interrupts, Preload
@@ -149,28 +150,16 @@ class Supervisor:
             self._retreats += 1
             self.job = replace(self.job, rate=self.job.rate * RATE_FACTOR)
             self._best = -1
-            where = self._go_back(before)
+            where = go_back(RunPaths(self.job.run).checkpoints, before)
             rate = self.job.config.train.learning_rate * self.job.rate
             self.line(
                 f"step {news.outcome.trouble:,} and those after it have no effect ({decision.reason}): back to {where}, "
                 f"as with train.learning_rate = {rate:g}"
             )
         elif decision.act is Act.RESTORE:
-            self.line(f"{decision.reason}: back to {self._go_back(news.agreed + 1)}")
+            self.line(f"{decision.reason}: back to {go_back(RunPaths(self.job.run).checkpoints, news.agreed + 1)}")
         elif decision.reason:
             self.line(f"the group starts again: {decision.reason}")
-
-    def _go_back(self, before: int) -> str:
-        """Put aside all checkpoints but those of steps before `before`; which one is now the newest whole one."""
-        root = RunPaths(self.job.run).checkpoints
-        for folder in reversed(checkpoints(root)):
-            if (step_of(folder) or 0) < before:
-                with contextlib.suppress(TornCheckpoint):
-                    verify(folder)
-                    set_aside(root, folder)
-                    return f"the checkpoint of step {step_of(folder):,}"
-        set_aside(root, None)
-        return "the beginning"
 
     def _status(self, start: Start, news: News, asked: bool) -> Running:
         larger, larger_for = self._nodes.larger(start.workers)
@@ -245,3 +234,15 @@ class Supervisor:
 
     def _newest(self) -> str:
         return newest_checkpoint(RunPaths(self.job.run).checkpoints)
+
+
+def go_back(root: Path, before: int) -> str:
+    """Put aside all checkpoints but the newest whole one of a step before `before` and those older; says which one that is."""
+    for folder in reversed(checkpoints(root)):
+        if (step_of(folder) or 0) < before:
+            with contextlib.suppress(TornCheckpoint):
+                verify(folder)
+                set_aside(root, folder)
+                return f"the checkpoint of step {step_of(folder):,}"
+    set_aside(root, None)
+    return "the beginning"
