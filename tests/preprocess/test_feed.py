@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import secrets
 import signal
 import time
 from collections import deque
@@ -23,21 +22,7 @@ from tests.preprocess.small_shards import PLAN, expected, make_shards
 
 Picture = npt.NDArray[Any]
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    if ray.is_initialized():
-        yield
-        return
-    token = tmp_path_factory.mktemp("ray") / "token"
-    token.write_text(secrets.token_hex(32))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-        ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False, object_store_memory=256 * MIB)
-        yield
-        ray.shutdown()
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +42,7 @@ def gone(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def endless(shards: Path) -> Iterator[Feed]:
+def endless(shards: Path, local_ray: None) -> Iterator[Feed]:
     """A feed that several tests look at, wherever it stands; its clock ticks once a question."""
     ticks = itertools.count()
     with Feed(shards, PLAN, batch=1, rank=0, workers=1, position=0, end=None, read_ahead_mb=5, clock=lambda: float(next(ticks))) as feed:

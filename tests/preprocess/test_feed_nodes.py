@@ -4,7 +4,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -22,19 +21,17 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A node for the trainer and two that feed, each with a raylet and an object store of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_TOKEN", os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32))
-        small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * MIB, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=small)
-        try:
-            for _ in range(2):
-                cluster.add_node(num_cpus=1, resources={"feed": 1}, object_store_memory=100 * MIB)
-            cluster.wait_for_nodes()
-            ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
-            yield cluster
-        finally:
-            ray.shutdown()
-            cluster.shutdown()
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray keeps the first one of a process, as for `local_ray`
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 * MIB, "include_dashboard": False})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, resources={"feed": 1}, object_store_memory=100 * MIB)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def raylet(pid: int) -> int:

@@ -1,0 +1,115 @@
+"""Ways to feed one trainer, one process each: prints `ready`, then the seconds of a pass of `--pictures` crops for each line it reads.
+
+All read the same stored pictures of both domains in random order, crop and mirror them at random, and end with a batch in the
+memory of the trainer, ours with the copy that TensorFlow makes of it. "ours 20/s" takes 20 crops a second, and answers with
+processor seconds a second: the trainer's and the actors', beyond what the same processes use while nothing is read.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from preprocess.feed import Feed
+from preprocess.manifest import Manifest
+from preprocess.plan import Plan
+from preprocess.ray_start import start_ray
+from preprocess.reader import DOMAINS
+from preprocess.shards import ShardSet
+
+AHEAD = 16  # batches that tf.data prepares ahead; more changes nothing
+SHUFFLE = 64  # records in tf.data's shuffle buffer: it holds them all in memory
+
+
+def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
+    """The feed of one worker with `actors`."""
+    os.environ["RAY_ADDRESS"] = "local"
+    os.environ["RAY_worker_niceness"] = "0"  # Ray's default of 15 would yield to whatever else this machine does, the peers would not
+    start_ray(num_cpus=cores)
+    manifest = Manifest.load(shards)
+    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=crop, flip=True)
+    return Feed(shards, plan, batch=batch, rank=0, workers=1, position=0, end=None, actors=actors)
+
+
+def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iterator[Any]:
+    """tf.data reading TFRecords of raw pixels, or of JPEG at quality 95 as most tutorials have them."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(cores)
+    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    size = Manifest.load(shards).load_size
+
+    def domain(name: str) -> Any:
+        path = shards.parent / f"{name}-{'jpeg' if jpeg else 'raw'}.tfrecord"
+        pictures = ShardSet(shards, Manifest.load(shards).splits[name])
+        with tf.io.TFRecordWriter(str(path)) as file:
+            for i in range(len(pictures)):
+                pixels = pictures.picture(i)
+                file.write(tf.io.encode_jpeg(pixels, quality=95).numpy() if jpeg else pixels.tobytes())
+
+        def picture(record: Any) -> Any:
+            pixels = tf.io.decode_jpeg(record, channels=3) if jpeg else tf.reshape(tf.io.decode_raw(record, tf.uint8), (size, size, 3))
+            return tf.image.random_flip_left_right(tf.image.random_crop(pixels, (crop, crop, 3)))
+
+        return tf.data.TFRecordDataset(str(path)).repeat().shuffle(SHUFFLE).map(picture, num_parallel_calls=cores, deterministic=False)
+
+    both = tf.data.Dataset.zip(tuple(domain(name) for name in DOMAINS)).batch(batch, drop_remainder=True)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = cores
+    return iter(both.prefetch(AHEAD).with_options(options))
+
+
+def paced(feed: Feed, per_second: float, batch: int, pictures: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Processor seconds, a second, that the trainer's process and the actors use for `per_second` crops, beyond those when idle."""
+    processes = [psutil.Process(), *(psutil.Process(pid) for pid in feed.pids())]
+
+    def used(seconds: float, take: int) -> float:
+        before = sum(sum(process.cpu_times()[:2]) for process in processes)
+        begin = clock()
+        for step in range(take):
+            time.sleep(max(0.0, begin + step * seconds / take - clock()))
+            np.copy(next(feed))
+        time.sleep(max(0.0, begin + seconds - clock()))
+        return (sum(sum(process.cpu_times()[:2]) for process in processes) - before) / (clock() - begin)
+
+    seconds = pictures / per_second
+    idle = used(seconds, 0)
+    return used(seconds, pictures // (2 * batch)) - idle
+
+
+def main() -> None:
+    """One pass a line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("way", choices=("ours", "ours 20/s", "tf.data raw", "tf.data jpeg"))
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("--actors", type=int, default=1)
+    for name in ("batch", "crop", "pictures", "cores"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    given = parser.parse_args()
+    if given.way.startswith("ours"):
+        feed = ours(given.shards, given.batch, given.crop, given.actors, given.cores)
+        take: Callable[[], Any] = lambda: np.copy(next(feed))  # noqa: E731
+    else:
+        batches = tf_data(given.shards, given.batch, given.crop, given.cores, jpeg=given.way.endswith("jpeg"))
+        take = lambda: next(batches)  # noqa: E731
+    take()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        if given.way == "ours 20/s":
+            print(paced(feed, 20, given.batch, given.pictures), flush=True)
+            continue
+        begin = time.perf_counter()
+        for _ in range(given.pictures // (2 * given.batch)):
+            take()
+        print(time.perf_counter() - begin, flush=True)
+
+
+if __name__ == "__main__":
+    main()

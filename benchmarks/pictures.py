@@ -1,0 +1,33 @@
+"""Photo-like JPEG files in the layout of a source, for benchmarks: any size, any number, no two with the same bytes."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+DISTINCT = 16  # drawing and encoding take longer than a build; decoding does not notice that pictures repeat
+
+
+def write_pictures(source: Path, count: int, width: int, height: int) -> None:
+    """Write `count` pictures into trainA and as many into trainB, JPEG at quality 90 with 4:2:0 colour."""
+    files = [_jpeg(number, width, height) for number in range(DISTINCT)]
+    for split in ("trainA", "trainB"):
+        (source / split).mkdir(parents=True)
+        for number in range(count):
+            # Bytes after the end of a JPEG belong to nobody: they make each file another one.
+            (source / split / f"{number:06d}.jpg").write_bytes(files[number % DISTINCT] + f"{split}{number}".encode())
+
+
+def _jpeg(number: int, width: int, height: int) -> bytes:
+    """Noise of every scale, each with half the contrast of the coarser one, as in photos: about 1.5 bits a pixel."""
+    random = np.random.default_rng(number)
+    pixels = np.zeros((height, width, 3), np.float32)
+    contrast, scale = 110.0, 4
+    while scale < min(width, height):
+        coarse = Image.fromarray(random.integers(0, 256, (scale * height // width + 2, scale, 3), np.uint8))
+        pixels += contrast * (np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32) / 255 - 0.5)
+        contrast, scale = contrast / 2, scale * 2
+    file = io.BytesIO()
+    Image.fromarray(np.clip(pixels + 128, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
