@@ -21,8 +21,8 @@ from preprocess.ray_start import start_ray
 
 def ours(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], None]:
     """`preprocess.build` with an actor a core: decoded, checked, resized as by Pillow, written as shards with checksums, synced."""
-    os.environ["RAY_ADDRESS"] = "local"
-    os.environ["RAY_worker_niceness"] = "0"  # Ray's default of 15 would yield to whatever else this machine does, the peers would not
+    # By default Ray's workers yield (niceness 15) to whatever else this machine does; the peers would not.
+    os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
     config = DataConfig(source=str(source), load_size=load_size, crop_size=24, build_actors=cores)
 

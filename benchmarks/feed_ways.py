@@ -29,8 +29,8 @@ SHUFFLE = 64  # records in tf.data's shuffle buffer: it holds them all in memory
 
 def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
     """The feed of one worker with `actors`."""
-    os.environ["RAY_ADDRESS"] = "local"
-    os.environ["RAY_worker_niceness"] = "0"  # Ray's default of 15 would yield to whatever else this machine does, the peers would not
+    # By default Ray's workers yield (niceness 15) to whatever else this machine does; the peers would not.
+    os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
     manifest = Manifest.load(shards)
     plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=crop, flip=True)
