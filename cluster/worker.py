@@ -23,7 +23,7 @@ from cluster.loop import run_steps
 from cluster.paths import RunPaths
 from cluster.policy import CLOSE_SECONDS
 from cluster.pulse import Pulse
-from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
+from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
 from cluster.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
 from cluster.retention import set_aside
 from cluster.save_rule import SaveRule
@@ -96,7 +96,7 @@ def _train(job: Job, pulse: Pulse) -> None:
         passes = make_passes(state, config.model, train)
         reports = compile_units(passes.all(), job.compile_cache, repr((config.model, train, plan.crop_size, job.gpu)))
         ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
-        program = make_step(passes, mean_over_workers if workers > 1 else alone, runner(strategy))
+        program = make_step(passes, EXCHANGES[config.cluster.wire] if workers > 1 else alone, runner(strategy))
         program.compile(job.compile_cache)
         pin_service_threads(share.service)  # all of TensorFlow's threads have run by now
         pulse.enter("restoring")

@@ -7,15 +7,15 @@ import tensorflow as tf
 from cyclegan.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes
 from cyclegan.programs import Program
 
-Exchange = Callable[[tf.Tensor], tf.Tensor]
+Exchange = Callable[[tf.Tensor, int], tf.Tensor]
 Result = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 Replica = Callable[..., Result]
 MEANS = (*GENERATOR_TAIL, *DISCRIMINATOR_TAIL)
 LOSSES = tuple(name for name in MEANS if name not in FLAGS)
 
 
-def alone(vector: tf.Tensor) -> tf.Tensor:
-    """The exchange of a single worker: the mean of one."""
+def alone(vector: tf.Tensor, exact: int) -> tf.Tensor:
+    """The exchange of a single worker: the mean of one, `exact` in any case."""
     return vector
 
 
@@ -28,9 +28,9 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
     """The step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
     and this worker's pictures as from the generator pass.
 
-    exchange: vector of this worker → mean over workers. It gets the generators' vector while the discriminator pass, which needs
-    only the old weights and the fakes, computes: this is the reference algorithm, overlapped. run: calls the replica's function,
-    as `strategy.run` does.
+    exchange: vector of this worker, and how many elements at its end must stay exact (losses, flags) → mean over workers. It gets the
+    generators' vector while the discriminator pass, which needs only the old weights and the fakes, computes: this is the reference
+    algorithm, overlapped. run: calls the replica's function, as `strategy.run` does.
     """
     part_size = passes.generator_pass.signature[0].shape[1]
 
@@ -54,8 +54,8 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
 
     def replica(real: tf.Tensor, draws: tf.Tensor, flags: tf.Tensor, rate: tf.Tensor) -> Result:
         g_vector, fake, cycled = in_parts(real, flags)
-        g_mean = exchange(g_vector)
-        d_mean = exchange(passes.discriminator_pass(real, fake, draws))
+        g_mean = exchange(g_vector, len(GENERATOR_TAIL))
+        d_mean = exchange(passes.discriminator_pass(real, fake, draws), len(DISCRIMINATOR_TAIL))
         passes.update_generators(g_mean, rate)
         passes.update_discriminators(d_mean, rate)
         means = tf.concat([g_mean[-len(GENERATOR_TAIL) :], d_mean[-len(DISCRIMINATOR_TAIL) :]], 0)

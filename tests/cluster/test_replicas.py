@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cluster.two_workers import EXACT, vector_of
 from tests.ray_nodes import ROOT, free_ports
 
 pytestmark = pytest.mark.process
@@ -62,3 +63,14 @@ def test_two_workers_equal_one_with_twice_the_batch(runs: tuple[str, dict[str, A
         for name in ("generators.weights", "discriminators.weights"):
             np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-9)
         assert one["generators.updates"] == 3
+
+
+def test_bfloat16_on_the_wire_is_equal_on_both_and_as_near_as_stated(outputs: list[Path]) -> None:
+    first, second = (dict(np.load(f"{output}-wire.npz")) for output in outputs[1:])
+    assert all(vector.tobytes() == second[wire].tobytes() for wire, vector in first.items())
+    one, other = vector_of(0).astype(np.float64), vector_of(1).astype(np.float64)
+    error = np.abs(first["bfloat16"] - (one + other) / 2)
+    magnitude = (np.abs(one) + np.abs(other)) / 2
+    assert (error[:-EXACT] <= 3 * 2**-9 * magnitude[:-EXACT]).all()
+    assert error[:-EXACT].max() > 0
+    np.testing.assert_array_equal(first["bfloat16"][-EXACT:], first["float32"][-EXACT:])

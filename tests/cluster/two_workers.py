@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from cluster.replicas import make_strategy, mean_over_workers, runner, set_threads
+from cluster.replicas import EXCHANGES, make_strategy, mean_over_workers, runner, set_threads
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.image_pool import pool_draws
 from cyclegan.passes import make_passes
@@ -17,6 +17,13 @@ from cyclegan.state import make_state
 from cyclegan.step import make_step
 
 SIZE, GLOBAL_BATCH, STEPS = 24, 2, 3
+EXACT = 8
+
+
+def vector_of(rank: int) -> npt.NDArray[np.float32]:
+    """What a worker exchanges beside its training: values of many magnitudes."""
+    random = np.random.default_rng(rank)
+    return (random.normal(size=1001) * 10.0 ** random.integers(-8, 2, 1001)).astype(np.float32)
 
 
 def main(output: str) -> None:
@@ -26,6 +33,14 @@ def main(output: str) -> None:
     strategy = make_strategy(60.0, gpu=False)
     for dtype in (tf.float32, tf.float64):
         np.savez(f"{output}-{dtype.name}.npz", **train(strategy, rank, workers, dtype))
+    np.savez(f"{output}-wire.npz", **{wire: exchanged(strategy, rank, wire) for wire in EXCHANGES})
+
+
+def exchanged(strategy: tf.distribute.Strategy, rank: int, wire: str) -> npt.NDArray[np.float32]:
+    """The workers' vectors after one exchange."""
+    vector = tf.constant(vector_of(rank))
+    result: npt.NDArray[np.float32] = tf.function(lambda: strategy.run(EXCHANGES[wire], (vector, EXACT)))().numpy()
+    return result
 
 
 def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.DType) -> dict[str, npt.NDArray[Any]]:

@@ -253,8 +253,8 @@ def test_flags_and_losses_ride_through_the_exchange() -> None:
         training = make(tf.float64, pool_size=0)
         lengths = []
 
-        def halve(vector: tf.Tensor) -> tf.Tensor:
-            lengths.append(vector.shape[0])
+        def halve(vector: tf.Tensor, exact: int) -> tf.Tensor:
+            lengths.append((vector.shape[0], exact))
             return vector / 2
 
         own = training.run(pictures(0, 1), training.draws(0), flags=(1, 0))[0]
@@ -266,8 +266,8 @@ def test_flags_and_losses_ride_through_the_exchange() -> None:
     assert dict(zip(MEANS, own, strict=True))["save"] == 1
     assert dict(zip(MEANS, own, strict=True))["stop"] == 0
     assert lengths == [
-        training.state.generator_layout.size + len(GENERATOR_TAIL),
-        training.state.discriminator_layout.size + len(DISCRIMINATOR_TAIL),
+        (training.state.generator_layout.size + len(GENERATOR_TAIL), len(GENERATOR_TAIL)),
+        (training.state.discriminator_layout.size + len(DISCRIMINATOR_TAIL), len(DISCRIMINATOR_TAIL)),
     ]
 
 
