@@ -19,6 +19,7 @@ class ModelConfig(BaseModel):
     form: Literal["auto", "plain"] = Field(
         "auto", description="form of the convolutions: auto (fastest known for the device) or plain (TensorFlow's own)"
     )
+    remat: bool = Field(False, description="whether generators compute each part again for its gradient: less memory, more time")
 
     @property
     def channels(self) -> int:

@@ -4,7 +4,7 @@ Layer codes are the paper's: c7s1-k is a 7x7 convolution of stride 1 with k filt
 of two 3x3, uk a transposed 3x3 of stride 2; each is followed by instance norm and ReLU, but the last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -12,8 +12,10 @@ from cyclegan.config import ModelConfig
 from cyclegan.convolution import conv2d, conv2d_transpose
 from cyclegan.normalization import instance_norm
 from cyclegan.padding import reflection_pad, zero_pad
+from cyclegan.recomputation import recomputed
 
 RELU = 0.0
+Part = Callable[..., tf.Tensor]
 
 
 def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -43,21 +45,34 @@ def generate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: M
     parameters: named as in `generator_shapes`, in the dtype of the pictures. H and W are multiples of 4, at least 8.
     """
     n, form = config.filters, config.form
+    part = recomputed if config.remat else _as_it_is
 
-    def kernel(name: str) -> tf.Tensor:
-        return parameters[f"{name}/kernel"]
+    def kernels(*names: str) -> list[tf.Tensor]:
+        return [parameters[f"{name}/kernel"] for name in names]
 
-    x = instance_norm(conv2d(reflection_pad(pictures, 3), kernel(f"c7s1-{n}"), form=form), RELU)
-    for name in (f"d{2 * n}", f"d{4 * n}"):
-        x = instance_norm(conv2d(zero_pad(x, 1), kernel(name), stride=2, form=form), RELU)
-    for i in range(config.blocks):
-        first, second = (parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2))
+    def encode(x: tf.Tensor, first: tf.Tensor, *down: tf.Tensor) -> tf.Tensor:
+        x = instance_norm(conv2d(reflection_pad(x, 3), first, form=form), RELU)
+        for kernel in down:
+            x = instance_norm(conv2d(zero_pad(x, 1), kernel, stride=2, form=form), RELU)
+        return x
+
+    def residual(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         y = instance_norm(conv2d(reflection_pad(x, 1), first, form=form), RELU)
-        x += instance_norm(conv2d(reflection_pad(y, 1), second, form=form), None)
-    for name in (f"u{2 * n}", f"u{n}"):
-        x = instance_norm(conv2d_transpose(x, kernel(name), form=form), RELU)
-    x = conv2d(reflection_pad(x, 3), kernel(_last(config)), form=form)
-    return tf.tanh(x + parameters[f"{_last(config)}/bias"][:, None, None, None])
+        return x + instance_norm(conv2d(reflection_pad(y, 1), second, form=form), None)
+
+    def decode(x: tf.Tensor, up2: tf.Tensor, up1: tf.Tensor, last: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        for kernel in (up2, up1):
+            x = instance_norm(conv2d_transpose(x, kernel, form=form), RELU)
+        return tf.tanh(conv2d(reflection_pad(x, 3), last, form=form) + bias[:, None, None, None])
+
+    x = part(encode)(pictures, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
+    for i in range(config.blocks):
+        x = part(residual)(x, *(parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2)))
+    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(config)), parameters[f"{_last(config)}/bias"])
+
+
+def _as_it_is(function: Part) -> Part:
+    return function
 
 
 def _last(config: ModelConfig) -> str:
