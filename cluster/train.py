@@ -15,8 +15,8 @@ from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
 from cluster.config import Config, as_toml, load_config, one_line
 from cluster.console import Screen, duration, fail
-from cluster.fitting import fitted
 from cluster.driver import Interrupts, Preload
+from cluster.fitting import fitted
 from cluster.job import Job, plan_of
 from cluster.numa_workers import with_workers
 from cluster.paths import RunPaths
@@ -27,6 +27,7 @@ from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
 from preprocess.ray_start import start_ray
+from preprocess.sources import absolute
 from preprocess.synthetic import write_dataset
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
@@ -67,7 +68,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     config = with_workers(config, joined, gpu)
     cpus = cpus_of_workers(config, joined, gpu)
     screen.phase("looking for shards")
-    shards = ensure_shards(data, Path(data.shards or storage / "shards"), screen.build)
+    shards = ensure_shards(data, data.shards or storage / "shards", screen.build)
     check_nodes(storage, shards)
     run = storage / config.run.name
     manifest = Manifest.load(shards)
@@ -104,14 +105,8 @@ def _data(config: Config, storage: Path, screen: Screen) -> DataConfig:
         source = storage / SYNTHETIC
         screen.phase("drawing the embedded pictures")
         write_dataset(source)
-        return data.model_copy(update={"source": str(source), "shards": _absolute(data.shards)})
-    if "://" in data.source:
-        return data
-    return data.model_copy(update={"source": _absolute(data.source), "shards": _absolute(data.shards)})
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path else ""
+        return data.model_copy(update={"source": str(source), "shards": absolute(data.shards)})
+    return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
 
 
 def compile_cache(config: Config) -> Path:
