@@ -41,6 +41,7 @@ test: check
 	$(BIN)/python -m pytest -m "process and not soak" --durations=10
 
 soak: install
+	FUZZ_CASES=1000 $(BIN)/python -m pytest tests/fuzz
 	$(BIN)/python -m pytest -m soak --durations=10
 
 lock:

@@ -1,12 +1,13 @@
 """What storage and people do to a file's bytes, as hypothesis strategies."""
 
+import os
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-THOROUGH = settings(
-    max_examples=1000,
+FUZZ = settings(
+    max_examples=int(os.environ.get("FUZZ_CASES", "100")),  # make soak asks for 1,000
     deadline=5000,  # milliseconds: nothing may hang
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     database=None,

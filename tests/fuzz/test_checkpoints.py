@@ -13,7 +13,7 @@ from cyclegan.checkpoint_files import read_index
 from cyclegan.trained import find_newest, read_trained
 from preprocess.errors import UserError
 from tests.cyclegan.made_checkpoint import weights, write_checkpoint
-from tests.fuzz.damage import THOROUGH, Damage, damages
+from tests.fuzz.damage import FUZZ, Damage, damages
 
 STEPS = (10, 20)
 
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(tmp_path_factory.mktemp("run"))
 
 
-@THOROUGH
+@FUZZ
 @given(which=st.integers(0, 5), damage=damages())
 def test_damaged_files(which: int, damage: Damage, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     path = run.paths[which]
@@ -67,7 +67,7 @@ def test_damaged_files(which: int, damage: Damage, run: Run, capsys: pytest.Capt
     capsys.readouterr()
 
 
-@THOROUGH
+@FUZZ
 @given(order=st.permutations(range(6)))
 def test_swapped_files(order: list[int], run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     for path, other in zip(run.paths, order, strict=True):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cluster.config import Config, as_toml, load_config
 from preprocess.errors import UserError
-from tests.fuzz.damage import THOROUGH, Damage, damages, one_line
+from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 
 FIELDS = [(section, name) for section, field in Config.model_fields.items() for name in field.annotation.model_fields]  # type: ignore[union-attr]
 WORDS = st.text(max_size=20) | st.sampled_from(
@@ -35,14 +35,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
-@THOROUGH
+@FUZZ
 @given(damage=damages())
 def test_damaged_files(damage: Damage, file: Path) -> None:
     file.write_bytes(damage(as_toml(Config()).encode()))
     check(["--config", str(file)], {}, file.parent)
 
 
-@THOROUGH
+@FUZZ
 @given(field=st.sampled_from(FIELDS), value=PLAIN | st.lists(PLAIN, max_size=3), by_file=st.booleans())
 @example(field=("run", "checkpoint_minutes"), value=float("inf"), by_file=True)
 @example(field=("data", "source"), value="pictures/\U0001f40e\x7f", by_file=False)
@@ -58,7 +58,7 @@ def test_any_value_of_any_field(field: tuple[str, str], value: Any, by_file: boo
         check([], {f"RINGCYCLE_{section}__{name}".upper(): str(value)}, file.parent)
 
 
-@THOROUGH
+@FUZZ
 @given(
     arguments=st.lists(st.sampled_from([f"--{section}.{name}" for section, name in FIELDS] + ["--", "-", "--config"]) | WORDS, max_size=4)
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from preprocess.errors import UserError
 from preprocess.manifest import NAME, Manifest
 from preprocess.reader import Reader
-from tests.fuzz.damage import THOROUGH, Damage, damages, one_line
+from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 from tests.preprocess.small_shards import PLAN, expected, make_shards
 
 
@@ -48,7 +48,7 @@ def line(action: Callable[[], object]) -> str:
     return ""
 
 
-@THOROUGH
+@FUZZ
 @given(damage=damages())
 def test_damaged_manifests(damage: Damage, folder: Folder) -> None:
     whole = Manifest.load(folder.folder)
@@ -66,7 +66,7 @@ def read_all(folder: Folder) -> None:
         np.testing.assert_array_equal(reader.read(position, 1)[0], expected(position, 2, 0, 1))
 
 
-@THOROUGH
+@FUZZ
 @given(which=st.integers(0, 20), damage=damages())
 def test_damaged_shards(which: int, damage: Damage, folder: Folder) -> None:
     name = folder.shards[which % len(folder.shards)]
@@ -80,7 +80,7 @@ def test_damaged_shards(which: int, damage: Damage, folder: Folder) -> None:
         folder.restore()
 
 
-@THOROUGH
+@FUZZ
 @given(order=st.permutations(range(6)))
 def test_swapped_shards(order: list[int], folder: Folder) -> None:
     names = folder.shards[: len(order)]

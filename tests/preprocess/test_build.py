@@ -271,12 +271,13 @@ def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert (run.returncode, run.stderr) == (0, "")
     lines = run.stdout.splitlines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         "trainA: 11 pictures in 1 shard",
         "trainB: 7 pictures in 1 shard",
         "testA: 2 pictures in 1 shard",
+        f"pictures {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8",
         "rejected trainA/bad[0].jpg: empty file",
     ]
-    assert lines[4].startswith("20 pictures, 1 rejected, in out after ") and lines[4].endswith(" pictures/s") and len(lines) == 5
+    assert lines[5].startswith("20 pictures, 1 rejected, in out after ") and lines[5].endswith(" pictures/s") and len(lines) == 6
     assert list(home.iterdir()) == []
     Manifest.load(tmp_path / "out").verify(tmp_path / "out")

@@ -35,7 +35,7 @@ def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["absent", "out"], 'error: data.source = "absent" does not exist: name a folder that holds trainA and trainB'),
+        (["absent", "out"], 'error: data.source = "{here}/absent" does not exist: name a folder that holds trainA and trainB'),
         (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 24"),
         (
             ["absent", "out", "--threads", "many"],
@@ -48,5 +48,5 @@ def test_command_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    assert capsys.readouterr().err == line + "\n"
+    assert capsys.readouterr().err == line.replace("{here}", str(tmp_path)) + "\n"
     assert list(tmp_path.iterdir()) == []
