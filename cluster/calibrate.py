@@ -1,0 +1,133 @@
+"""`python -m cluster.calibrate`: short real steps of several settings on this node; the best as TOML, and what a training will take."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from cluster.cgroup import cpu_quota
+from cluster.config import Config, load_config
+from cluster.console import Screen, duration, fail
+from cluster.cpu_tree import read_cores
+from cluster.search import Candidate, Trial, best, layouts, search
+from cluster.topology import workers_of_node
+from cluster.train import MISTAKEN, SYNTHETIC
+from cluster.trial_group import cpus_of, run_trial
+from cyclegan.schedule import make_schedule
+from preprocess.errors import UserError
+from preprocess.manifest import NAME, Manifest
+from preprocess.sources import TRAIN, find_pictures, source_of
+
+ASSUMED_EPOCH = 1000  # pictures of an epoch in the prediction when no source is given
+GIB = 2**30
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, write the fragment. Takes the options of `cluster.train` too. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cluster.calibrate",
+        usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
+        description=__doc__,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--output", default="calibrated.toml", help="where the best goes (default: calibrated.toml)")
+    given, rest = parser.parse_known_args(arguments)
+    screen = Screen()
+    try:
+        config = load_config(rest, os.environ)
+        epoch = epoch_length(config)
+        trials = _measure_all(config, screen)
+        chosen = best(trials)
+        if chosen.figures is None:
+            raise UserError(f"no setting could be measured; the first one: {trials[0].reason}")
+        lines = [*table(trials), "", *prediction(config, chosen, epoch)]
+        for line in lines:
+            screen.line(line)
+        _write(Path(given.output), fragment(chosen, cpus_of(chosen.candidate), lines))
+        screen.line(f"written: {given.output}")
+    except UserError as error:
+        screen.close()
+        fail(error)
+        return MISTAKEN
+    return 0
+
+
+def _measure_all(config: Config, screen: Screen) -> list[Trial]:
+    cores, quota = read_cores(os.sched_getaffinity(0)), cpu_quota()
+    workers = workers_of_node(cores, quota)
+    usable = len(cores) if quota is None else max(1, min(len(cores), int(quota)))
+    first = Candidate(workers, usable // workers, config.model.form, config.train.batch, config.cluster.wire)
+
+    def measure(candidate: Candidate) -> Trial:
+        screen.line(f"measuring {describe(candidate)}")
+        return run_trial(config, candidate)
+
+    return search(first, layouts(usable, workers), psutil.virtual_memory().available, measure)
+
+
+def epoch_length(config: Config) -> int | None:
+    """Pictures of an epoch: those of the larger domain; None if the length is given in steps or there is no source to count in."""
+    data = config.data
+    if config.train.steps or data.source == SYNTHETIC or not (data.source or data.source_a or data.source_list):
+        return None
+    if data.source and (Path(data.source) / NAME).is_file():
+        splits = Manifest.load(data.source).splits
+        return max(splits[split].count for split in TRAIN)
+    pictures = find_pictures(source_of(data))
+    return max(len(pictures[split]) for split in TRAIN)
+
+
+def describe(candidate: Candidate) -> str:
+    """A candidate in words."""
+    c = candidate
+    return f"{c.workers} worker{'s' * (c.workers > 1)} with {c.threads} cores, form {c.form}, batch {c.batch}, wire {c.wire}"
+
+
+def table(trials: Sequence[Trial]) -> list[str]:
+    """All that was measured, the best marked."""
+    lines = [f"{'workers':>9}{'cores':>9}{'form':>7}{'batch':>7}{'wire':>10}{'s/step':>9}{'pictures/s':>12}{'GiB/worker':>12}"]
+    for trial in trials:
+        c, f = trial.candidate, trial.figures
+        settings = f"{c.workers:>9}{c.threads:>9}{c.form:>7}{c.batch:>7}{c.wire:>10}"
+        figures = f"{f.seconds:>9.3f}{trial.speed:>12.3f}{f.memory / GIB:>12.2f}" if f else f"  {trial.reason}"
+        lines.append(settings + figures + ("  best" if trial is best(trials) else ""))
+    return lines
+
+
+def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:
+    """Time and memory of a whole training on this node with the chosen settings, without waiting for pictures and storage."""
+    figures, candidate = chosen.figures, chosen.candidate
+    assert figures is not None
+    schedule = make_schedule(config.train, candidate.workers * candidate.batch, epoch or ASSUMED_EPOCH)
+    assumed = "" if epoch or config.train.steps else f", were an epoch {ASSUMED_EPOCH:,} pictures"
+    total = figures.compile_seconds + schedule.steps * figures.seconds
+    node = (candidate.workers - 1) * figures.memory + figures.peak
+    return [
+        f"a training of {schedule.steps:,} steps of {schedule.global_batch} pictures{assumed}: {duration(total)}",
+        f"memory: {figures.memory / GIB:.2f} GiB a worker between steps, {node / GIB:.2f} GiB all of the node while one compiles",
+    ]
+
+
+def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
+    """The chosen settings as TOML, below `lines` as a comment."""
+    c = chosen.candidate
+    head = "".join(f"# {line}".rstrip() + "\n" for line in ("python -m cluster.calibrate, on one node:", *lines))
+    return (
+        f'{head}\n[model]\nform = "{c.form}"\n\n[train]\nbatch = {c.batch}\n\n'
+        f"[cluster]\nworkers = {c.workers}  # of one node: times the number of nodes\n"
+        f'cpus_per_worker = {cpus}\nwire = "{c.wire}"\n'
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise UserError(f"--output {path}: cannot be written: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

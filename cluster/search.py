@@ -1,0 +1,87 @@
+"""Which settings to measure next, and which are the best so far."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+GAIN = 1.03  # times as fast as the best so far must be what replaces it: less is noise, and earlier ones are simpler
+FORMS = ("auto", "plain")
+WIRES = ("float32", "bfloat16")
+MOST_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings of one node. workers: of the node. threads: physical cores of each. batch: pictures of each domain per worker and step."""
+
+    workers: int
+    threads: int
+    form: str
+    batch: int
+    wire: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What short steps of a candidate took. memory: bytes of a worker between steps; peak: the most it had, as a rule while compiling."""
+
+    seconds: float
+    compile_seconds: float
+    memory: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and its figures, or why it has none."""
+
+    candidate: Candidate
+    figures: Figures | None
+    reason: str = ""
+
+    @property
+    def speed(self) -> float:
+        """Pictures of each domain a second, of the node."""
+        return self.candidate.workers * self.candidate.batch / self.figures.seconds if self.figures else 0.0
+
+
+def layouts(cores: int, numa_workers: int) -> list[tuple[int, int]]:
+    """(workers, threads) worth a try on a node: one worker for all, one for each NUMA node, two for each, each with all of its cores."""
+    return [(n, cores // n) for n in dict.fromkeys((numa_workers, 1, 2 * numa_workers)) if n <= cores]
+
+
+def search(first: Candidate, arrangements: Sequence[tuple[int, int]], memory: int, measure: Callable[[Candidate], Trial]) -> list[Trial]:
+    """Trials in the order they were made: one setting after the other is varied, from the best so far.
+
+    arrangements: (workers, threads) to try. memory: bytes of the node; a batch that is likely to need more is not tried.
+    """
+    trials = [measure(first)]
+
+    def attempt(candidate: Candidate) -> bool:
+        """Whether it is the best now."""
+        if candidate not in [trial.candidate for trial in trials]:
+            trials.append(measure(candidate))
+        return best(trials).candidate == candidate
+
+    for form in FORMS:
+        attempt(replace(best(trials).candidate, form=form))
+    for workers, threads in arrangements:
+        attempt(replace(best(trials).candidate, workers=workers, threads=threads))
+    while True:
+        now = best(trials)
+        wider = replace(now.candidate, batch=2 * now.candidate.batch)
+        needed = 2 * now.candidate.workers * now.figures.memory if now.figures else 0
+        if wider.batch > MOST_BATCH or needed > memory or not attempt(wider):
+            break
+    if best(trials).candidate.workers > 1:
+        for wire in WIRES:
+            attempt(replace(best(trials).candidate, wire=wire))
+    return trials
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """The fastest, unless an earlier one is nearly as fast."""
+    result = trials[0]
+    for trial in trials[1:]:
+        if trial.speed > GAIN * result.speed:
+            result = trial
+    return result

@@ -1,0 +1,91 @@
+"""`python -m cluster.calibrate`: what it says and writes; and once as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cluster.calibrate import epoch_length, fragment, main, prediction, table
+from cluster.cgroup import cpu_quota
+from cluster.config import Config, load_config
+from cluster.cpu_tree import read_cores
+from cluster.search import Candidate, Figures, Trial
+from cluster.topology import share_of_worker
+from cluster.trial_group import cpus_of, with_settings
+from tests.cluster.launch import options
+from tests.ray_nodes import ROOT, clean_environment
+
+GIB = 2**30
+CHOSEN = Trial(Candidate(2, 6, "auto", 4, "bfloat16"), Figures(2.0, 30.0, 3 * GIB, 5 * GIB))
+FAILED = Trial(Candidate(1, 12, "plain", 4, "float32"), None, "ended with -9")
+
+
+def test_the_table_holds_all_and_marks_the_best() -> None:
+    head, failed, chosen = table([FAILED, CHOSEN])
+    assert head.split() == ["workers", "cores", "form", "batch", "wire", "s/step", "pictures/s", "GiB/worker"]
+    assert failed.split() == ["1", "12", "plain", "4", "float32", "ended", "with", "-9"]
+    assert chosen.split() == ["2", "6", "auto", "4", "bfloat16", "2.000", "4.000", "3.00", "best"]
+
+
+def test_time_and_memory_of_a_training() -> None:
+    config = load_config(["--train.epochs", "10"], {})
+    # 10 epochs of 800 pictures in steps of 8: 1,000 of 2 s, and 30 s of compiling; the other worker is idle while one compiles.
+    assert prediction(config, CHOSEN, 800) == [
+        "a training of 1,000 steps of 8 pictures: 33:50",
+        "memory: 3.00 GiB a worker between steps, 8.00 GiB all of the node while one compiles",
+    ]
+    assert prediction(config, CHOSEN, None)[0] == "a training of 1,250 steps of 8 pictures, were an epoch 1,000 pictures: 42:10"
+    assert prediction(load_config(["--train.steps", "100"], {}), CHOSEN, None)[0] == "a training of 100 steps of 8 pictures: 3:50"
+
+
+def test_the_fragment_is_a_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "calibrated.toml"
+    file.write_text(fragment(CHOSEN, 12, ["a table", "", "a line"]))
+    config = load_config(["--config", str(file)], {})
+    assert (config.model.form, config.train.batch) == ("auto", 4)
+    assert (config.cluster.workers, config.cluster.cpus_per_worker, config.cluster.wire) == (2, 12, "bfloat16")
+
+
+def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
+    for domain, count in (("trainA", 2), ("trainB", 3)):
+        (tmp_path / domain).mkdir()
+        for number in range(count):
+            Image.new("RGB", (8, 8)).save(tmp_path / domain / f"{number}.png")
+    given = ["--data.source", str(tmp_path)]
+    assert epoch_length(load_config(given, {})) == 3
+    assert epoch_length(load_config([*given, "--train.steps", "5"], {})) is None
+    assert epoch_length(Config()) is None
+
+
+def test_a_candidate_overrides_the_configuration() -> None:
+    config = with_settings(load_config(["--train.batch", "2", "--train.accumulate", "2"], {}), Candidate(3, 1, "plain", 3, "bfloat16"))
+    assert (config.train.batch, config.train.accumulate, config.model.form, config.cluster.workers) == (3, 1, "plain", 3)
+
+
+def test_a_worker_gets_the_cores_of_the_candidate() -> None:
+    cores = read_cores(os.sched_getaffinity(0))
+    cpus = cpus_of(Candidate(1, 1, "auto", 1, "float32"))
+    assert len(share_of_worker(cores, cpu_quota(), 0, 1, cpus).compute) == 1
+
+
+@pytest.mark.soak
+def test_a_small_space_as_a_user_runs_it(tmp_path: Path) -> None:
+    sizes = {"data.load_size": 24, "data.crop_size": 24, "model.filters": 4, "model.blocks": 1, "model.discriminator_filters": 4}
+    output = tmp_path / "best.toml"
+    arguments = ["--output", str(output), *options({**sizes, "train.steps": 100, "train.batch": 16, "cluster.compile_cache": tmp_path})]
+    command = [sys.executable, "-m", "cluster.calibrate", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=900)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("  best\n") == 1
+    assert "a training of 100 steps of" in done.stdout
+    assert load_config(["--config", str(output)], {}).train.batch >= 16
+
+
+@pytest.mark.parametrize("arguments", [["--model.filters", "0"], ["--data.source", "/nowhere"], ["--nothing"]])
+def test_mistakes_cost_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    output, errors = capsys.readouterr()
+    assert output == "" and errors.startswith("error: ") and errors.count("\n") == 1
