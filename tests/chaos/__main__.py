@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ def main() -> int:
     if not can_make_namespaces():
         print("skipped: hosts are network namespaces here, which need root and the command ip (iproute2)")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that hosts and nodes are taken down
     with tempfile.TemporaryDirectory(prefix="chaos", ignore_cleanup_errors=True) as folder:
         return _run(Path(folder), given.faults, given.seed, given.json)
 
