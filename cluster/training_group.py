@@ -15,7 +15,7 @@ from cluster.backend import RingConfig
 from cluster.job import Job
 from cluster.paths import RunPaths
 from cluster.policy import Patience
-from cluster.start import Group, last_line
+from cluster.start import Group
 
 
 def fit(job: Job, group: Group, patience: Patience) -> None:
@@ -59,7 +59,7 @@ def _cause(failures: Mapping[int, Exception]) -> str:
     if dead:
         return f"worker{'s' if len(dead) > 1 else ''} {', '.join(map(str, sorted(dead)))} died"
     rank, error = next(iter(failures.items()))
-    return f"worker {rank} failed: {last_line(error)}"
+    return f"worker {rank} failed: {type(getattr(error, '_base_exc', error)).__name__}"  # in Ray's wrapping; its line is on the board
 
 
 class _Introduce(ControllerCallback):  # type: ignore[misc]
