@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import ray
 
 from cluster.capacity import draining, room, usable_nodes
-from cluster.config import Config
+from cluster.config import MOST_WORKERS, Config
 from cluster.start import ClusterLost
 
 LOOK_SECONDS = 2.0
@@ -23,7 +23,7 @@ class Nodes:
         self._config, self._cpus, self._gpu, self._clock = config, cpus, gpu, clock
         self._looked = float("-inf")
         self._draining: set[str] = set()
-        self._larger, self._since = 0, 0.0
+        self._larger, self._since, self._fit = 0, 0.0, MOST_WORKERS
 
     def room(self) -> int:
         """For how many workers the nodes that are alive and stay have CPUs, taken or not."""
@@ -33,6 +33,10 @@ class Nodes:
         """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so. Raises ClusterLost."""
         self._look(workers)
         return self._larger, self._clock() - self._since if self._larger else 0.0
+
+    def short(self, workers: int) -> bool:
+        """Whether there was room for fewer at the last look."""
+        return self._fit < workers
 
     def leaving(self, nodes: Iterable[str]) -> str:
         """The address of one of these nodes that is being drained, or ""."""
@@ -47,10 +51,8 @@ class Nodes:
         if not head_answers():
             raise ClusterLost("the head of the cluster does not answer")
         self._draining = set(draining())
-        larger = 0
-        if workers < self._config.cluster.most:
-            fit = self.room()
-            larger = next((n for n in self._config.valid_workers if workers < n <= fit), 0)
+        self._fit = self.room()
+        larger = next((n for n in self._config.valid_workers if workers < n <= self._fit), 0)
         if larger != self._larger:
             self._larger, self._since = larger, now
 

@@ -66,7 +66,7 @@ class Running:
     """A start of `workers` workers that goes on. age: since it began. ranks: those heard so far.
 
     signals: SIGINT and SIGTERM so far. asked: whether a checkpoint was asked for already. draining: a node that leaves, or "".
-    larger: the number of workers that would fit now, if that is more; larger_for: since when.
+    larger: the number of workers that would fit now, if that is more; larger_for: since when. short: whether there is room for fewer.
     differ: which workers' weights differ from the others', in words, or "".
     """
 
@@ -78,6 +78,7 @@ class Running:
     draining: str = ""
     larger: int = 0
     larger_for: float = 0.0
+    short: bool = False
     differ: str = ""
 
 
@@ -159,6 +160,8 @@ def go_back_before(trouble: int, resumed: int, retreats: int, checkpoint_every: 
 
 def _hung(status: Running, patience: Patience) -> str:
     missing = [r for r in range(status.workers) if r not in status.ranks]
+    if missing and status.short:  # a node that was lost is believed in for a while, and a start that counts on it would wait for it
+        return f"a node was lost before {_workers(missing)} started"
     if missing and status.age > patience.start:
         return f"{_workers(missing)} did not start within {patience.start:.0f} s"
     silent = [number for number, rank in status.ranks.items() if rank.silent > patience.peer]

@@ -172,6 +172,7 @@ class Supervisor:
             draining=self._nodes.leaving(beat.node for beat in news.beats.values()),
             larger=larger,
             larger_for=larger_for,
+            short=self._nodes.short(start.workers),
             differ=news.differ,
         )
 

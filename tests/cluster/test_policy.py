@@ -23,6 +23,8 @@ def ranks(first: Rank, second: Rank) -> Running:
         (replace(TWO, ranks={}, age=179), Act.WAIT, ""),
         (replace(TWO, ranks={}, age=181), Act.START_AGAIN, "workers 0, 1 did not start within 180 s"),
         (replace(TWO, ranks={0: COMPILING}, age=181), Act.START_AGAIN, "worker 1 did not start within 180 s"),
+        (replace(TWO, ranks={0: COMPILING}, age=9, short=True), Act.START_AGAIN, "a node was lost before worker 1 started"),
+        (replace(TWO, short=True), Act.WAIT, ""),
         (ranks(COMPILING, COMPILING), Act.WAIT, ""),
         (ranks(COMPILING, replace(COMPILING, silent=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
         (ranks(replace(FINE, still=61), replace(FINE, silent=61, still=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
