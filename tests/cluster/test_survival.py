@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -87,7 +88,8 @@ def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
 @pytest.mark.soak
 def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
     launch = Launch(arguments(tmp_path, programs, {"run.name": "early"}))
-    launch.wait_for(r"starting workers")
+    launch.wait_for("starting run early")
+    time.sleep(3)  # the group takes longer to come up
     os.kill(launch.process.pid, signal.SIGTERM)
     assert "stopped at step 0" in launch.end(75, seconds=60)
 
