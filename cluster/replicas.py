@@ -40,7 +40,7 @@ def mean_over_workers(vector: tf.Tensor, exact: int) -> tf.Tensor:
 def mean_in_bfloat16(vector: tf.Tensor, exact: int) -> tf.Tensor:
     """The exchange with bfloat16 on the wire: the mean of the last `exact` elements is that of float32; in replica context.
 
-    Of n workers' g, every other element is off by at most (n + 1) · 2⁻⁹ of the mean of |g|: all are rounded, and so is each sum.
+    Every other element is off by at most (1 + 2⁻⁸)ⁿ - 1 of the mean of its magnitudes on n workers: it is rounded, and so is each sum.
     The ring sums every element once and hands out the result, so that all workers hold the same bits.
     """
     replica = tf.distribute.get_replica_context()

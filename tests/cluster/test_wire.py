@@ -26,7 +26,7 @@ def test_gradients_within_the_stated_bound_and_the_end_exact(workers: int) -> No
     result = mean(list(vectors))
     error = np.abs(result - vectors.astype(np.float64).mean(0))
     magnitude = np.abs(vectors.astype(np.float64)).mean(0)
-    assert (error[:-EXACT] <= (workers + 1) * 2**-9 * magnitude[:-EXACT]).all()
+    assert (error[:-EXACT] <= ((1 + 2**-8) ** workers - 1 + 2**-24) * magnitude[:-EXACT]).all()
     assert (error[-EXACT:] <= workers * 2**-24 * magnitude[-EXACT:]).all()  # of float32 sums
 
 
