@@ -1,0 +1,73 @@
+"""One worker of `benchmarks.scaling`, on one core: for each line that names what to run, once run, seconds and core-seconds as JSON."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def main() -> None:
+    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("core", "size", "filters", "blocks", "batch"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    given = parser.parse_args()
+    os.sched_setaffinity(0, {given.core})  # before TensorFlow starts threads
+    ways, sizes = prepare(given)
+    print(json.dumps(sizes), flush=True)
+    for line in sys.stdin:
+        begin, used = time.perf_counter(), time.process_time()
+        ways[line.strip()]()
+        print(json.dumps([time.perf_counter() - begin, time.process_time() - used]), flush=True)
+
+
+def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], list[int]]:
+    """Everything compiled and run once; elements of both exchanged vectors."""
+    import numpy as np
+    import tensorflow as tf
+
+    from cluster.compiling import compile_units, use_cache
+    from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
+    from cyclegan.config import ModelConfig, TrainConfig
+    from cyclegan.image_pool import pool_draws
+    from cyclegan.passes import make_passes
+    from cyclegan.state import make_state
+    from cyclegan.step import alone, make_step
+
+    set_threads(1)
+    use_cache(given.cache)
+    strategy = make_strategy(900.0, gpu=False)
+    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
+    train = TrainConfig(batch=given.batch)
+    state = make_state(model, train, (given.size, given.size))
+    passes = make_passes(state, model, train)
+    compile_units(passes.all(), given.cache, repr((model, train, given.size)))
+    steps = {name: make_step(passes, exchange, runner(strategy)) for name, exchange in {"alone": alone, **EXCHANGES}.items()}
+    for step in steps.values():
+        step.compile(None)
+    state.assign_initial(0)
+    real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))
+    draws = tf.constant(pool_draws(0, 0, np.arange(given.batch), given.batch, train.pool_size))
+    fake = tf.zeros(real.shape)
+    message = tf.zeros(16)
+    few = tf.function(lambda: strategy.run(EXCHANGES["float32"], (message, 16)))
+
+    def run(step: Callable[..., tuple[tf.Tensor, ...]]) -> Callable[[], object]:
+        return lambda: step(real, draws, tf.zeros(2), tf.constant(2e-4))[0].numpy()
+
+    ways: dict[str, Callable[[], object]] = {name: run(step) for name, step in steps.items()}
+    ways["discriminator"] = lambda: passes.discriminator_pass(real, fake, draws).numpy()
+    ways["small"] = lambda: few().numpy()
+    for way in ways.values():
+        way()
+    return ways, [passes.update_generators.signature[0].shape[0], passes.update_discriminators.signature[0].shape[0]]
+
+
+if __name__ == "__main__":
+    main()
