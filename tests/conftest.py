@@ -1,9 +1,13 @@
 """What real runs of all rooms share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
+
+from preprocess.ray_start import start_ray
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +17,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "programs"  # one for all processes of the tests
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """Two CPUs on this machine, whatever clusters are around.
+
+    The token stays in the environment: Ray keeps the first one of a process, so the next file's Ray must have the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", "local")
+        assert not start_ray(num_cpus=2)
+        yield
+        ray.shutdown()

@@ -1,11 +1,9 @@
-import secrets
-from pathlib import Path
-
 import pytest
 import ray
 
 from cluster.config import Config, load_config
 from cluster.numa_workers import with_workers, workers_here
+from preprocess.ray_start import start_ray
 
 
 def test_a_number_that_is_given_stays() -> None:
@@ -18,12 +16,9 @@ def test_the_default_counts_as_one_until_the_nodes_are_known() -> None:
 
 
 @pytest.mark.process
-def test_nodes_are_asked_for_their_numa_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = tmp_path / "token"
-    token.write_text(secrets.token_hex(32))
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    # A node that gives Ray many CPUs counts its NUMA nodes, not its CPUs.
-    ray.init("local", num_cpus=64, include_dashboard=False, logging_level="ERROR", log_to_driver=False, object_store_memory=2**27)
+def test_nodes_are_asked_for_their_numa_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    start_ray(num_cpus=64)  # a node that gives Ray many CPUs counts its NUMA nodes, not its CPUs
     try:
         for joined in (False, True):
             config = with_workers(Config(), joined=joined, gpu=False)

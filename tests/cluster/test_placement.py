@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,7 +6,6 @@ from ray.util import placement_group_table
 from ray.util.placement_group import placement_group
 
 from cluster.placement import remove_placement_groups
-from preprocess.ray_start import start_ray
 
 pytestmark = pytest.mark.process
 
@@ -18,15 +16,6 @@ class Maker:
         group = placement_group([{"CPU": cpus}])
         assert cpus > 1 or group.wait(30)
         return str(group.id.hex())
-
-
-@pytest.fixture
-def local_ray() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", "local")
-        start_ray(num_cpus=2)
-        yield
-        ray.shutdown()
 
 
 @pytest.mark.usefixtures("local_ray")
