@@ -2,18 +2,20 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TESTS := .venv/bin/python -m pytest -n 2 --dist loadgroup
 INSTALLED := .venv/installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 # Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install demo test check soak lock clean
+.PHONY: help install demo test check chaos soak lock clean
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
 	@echo "make test    all tests (about 20 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
+	@echo "make chaos   trains through 20 random faults on hosts in network namespaces (needs root)"
 	@echo "make soak    long tests that break things again and again"
 
 install: $(INSTALLED)
@@ -35,10 +37,13 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not process and not soak"
+	$(TESTS) -m "not process and not soak"
 
 test: check
-	$(BIN)/python -m pytest -m "process and not soak" --durations=10
+	$(TESTS) -m "process and not soak" --durations=10
+
+chaos: install
+	@$(BIN)/python -m tests.chaos
 
 soak: install
 	FUZZ_CASES=1000 $(BIN)/python -m pytest tests/fuzz

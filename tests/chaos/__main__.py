@@ -54,10 +54,12 @@ def _run(folder: Path, faults: int, seed: int, output: Path | None) -> int:
     }
     console.print(f"{faults} faults of seed {seed} in {steps} steps of 2 workers on 3 hosts")
     with running_world([*options(values), "--run.name", "undisturbed"], folder / "runs/undisturbed") as world:
+        world.start_training()
         undisturbed = disturb(world, [], seed, PATIENCE, console.print)
     console.print(f"undisturbed: {undisturbed.seconds:.0f} s")
     try:
         with running_world([*options(values), "--run.name", "disturbed"], folder / "runs/disturbed") as world:
+            world.start_training()
             chaos = disturb(world, planned, seed, PATIENCE, console.print)
     except NotSurvived as failure:
         console.print(f"not survived: {failure}", markup=False)

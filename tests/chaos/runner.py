@@ -47,12 +47,11 @@ def steps_needed(planned: Sequence[Planned], margin: int = 30) -> int:
 
 
 def disturb(world: World, planned: Sequence[Planned], seed: int, patience: float, say: Callable[[str], None]) -> Chaos:
-    """Run the training through all faults to its end. patience: seconds in which each must be survived.
+    """Bring a training that was started through all faults to its end. patience: seconds in which each must be survived.
 
     Raises NotSurvived, with what the training printed.
     """
     draw, began, survived = random.Random(f"{seed} faults"), time.monotonic(), []
-    world.start_training()
     _wait(world, partial(_has_reached, world, 1), patience, "the first step")
     for number, one in enumerate(planned, start=1):
         due = world.step() + one.after

@@ -1,0 +1,70 @@
+"""The whole run, undisturbed, that disturbed ones are compared with."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from preprocess.synthetic import write_dataset
+from tests.cluster.launch import SMALL, Launch, options, wait_for_metrics
+from tests.ray_nodes import ROOT
+
+PORTRAITS = Path(os.environ.get("RINGCYCLE_TEST_DATA", ROOT.parent / "shared/data")) / "congress_faces"
+STEPS = 200
+WORKERS = 2
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real portraits; where they are absent, the embedded pictures."""
+    if PORTRAITS.is_dir():
+        return PORTRAITS
+    folder = tmp_path_factory.mktemp("pictures") / "synthetic"
+    write_dataset(folder, pictures=60, test=6)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs and shards of all tests here: the shards are built once and found again."""
+    return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="session")
+def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
+    """The demo's configuration with smaller networks, on these pictures: 64×64, 2 workers, 200 steps."""
+    length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "run.log_every": 1, "cluster.workers": WORKERS}
+    here = {"data.source": source, "run.storage": storage, "cluster.compile_cache": programs}
+    return ["--config", "configs/demo.toml", *options({**SMALL, **length, **here})]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(arguments: list[str], storage: Path) -> Path:
+    """A whole run on a Ray of its own, as on a laptop."""
+    launch = Launch([*arguments, "--run.name", "undisturbed"])
+    try:
+        check_cores(launch, storage / "undisturbed")
+        output = launch.end(0)
+    finally:
+        if launch.process.poll() is None:
+            launch.kill()
+    # One of the two compiled, if no test before did, the other waited and found all programs.
+    hits = sorted(re.findall(r"4 programs compiled in \S+ s, cache hits (\d), misses \d", output))
+    assert hits in (["0", "4"], ["4", "4"])
+    return storage / "undisturbed"
+
+
+def check_cores(launch: Launch, run: Path) -> None:
+    """All threads of a worker stay within its cores; the workers' cores are disjoint."""
+    workers = launch.workers(WORKERS)
+    wait_for_metrics(run, 5)
+    sets = []
+    for worker in workers:
+        cores = {int(core) for core in worker[4].split(", ")}
+        affinities = [os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{worker[2]}/task").iterdir()]
+        assert len(affinities) > 10
+        assert all(affinity <= cores for affinity in affinities)
+        sets.append(cores)
+    if len(os.sched_getaffinity(0)) >= WORKERS:
+        assert not set.intersection(*sets)

@@ -1,0 +1,59 @@
+"""Several hosts: preprocessing and training on all of them; four faults of four kinds, and the run ends as the undisturbed one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from preprocess.synthetic import write_dataset
+from tests.chaos.faults import FEED_KILLED, NODE_LOST, WORKER_HANGS, WORKER_KILLED, Planned
+from tests.chaos.runner import disturb
+from tests.chaos.world import World, running_world
+from tests.cluster.conftest import STEPS, WORKERS
+from tests.cluster.launch import assert_equal_runs, options
+from tests.ray_nodes import ROOT
+
+pytestmark = pytest.mark.process
+FAULTS = [Planned(WORKER_HANGS, 5), Planned(FEED_KILLED, 10), Planned(NODE_LOST, 10), Planned(WORKER_KILLED, 10)]
+
+
+def test_faults_on_several_hosts(undisturbed: Path, arguments: list[str], storage: Path, tmp_path: Path) -> None:
+    run = storage / "hosts"
+    with running_world([*arguments, *options({"run.name": "hosts", "cluster.peer_timeout": 15})], run, WORKERS) as world:
+        check_build(world, tmp_path)
+        world.start_training()
+        check_placement(world)
+        chaos = disturb(world, FAULTS, seed=0, patience=300, say=print)
+        groups = len({worker for worker in world.launch.lines if "ready at step" in worker}) // WORKERS
+    assert [one.fault for one in chaos.survived] == [planned.fault.name for planned in FAULTS]
+    assert groups == 4, "the feed's death starts no new group, each other fault does"
+    assert all(one.repeated <= 2 * 20 for one in chaos.survived), "two checkpoints' distance at most"
+    assert_equal_runs(undisturbed, run, STEPS)
+
+
+def check_build(world: World, folder: Path) -> None:
+    """Build actors run on all nodes. The pictures are large, so that building takes longer than starting an actor on another host."""
+    write_dataset(folder / "small", pictures=2, test=1)
+    for split in ("trainA", "trainB"):
+        (folder / "source" / split).mkdir(parents=True)
+        large = folder / f"{split}.png"
+        Image.open(folder / "small" / split / "00000.jpg").resize((1500, 1500)).save(large)
+        for number in range(100):
+            (folder / "source" / split / f"{number:03d}.png").hardlink_to(large)
+    build = [sys.executable, "-m", "preprocess.build", str(folder / "source"), str(folder / "shards"), "--shard-mb", "0.2"]
+    subprocess.run([*world.hosts[0].prefix, *build], cwd=ROOT, env=world.environment, check=True, timeout=240)
+    (log,) = folder.glob("shards/**/build.json")
+    assert len(json.loads(log.read_text())["nodes"]) == WORKERS
+
+
+def check_placement(world: World) -> None:
+    """A worker on each node, and its feed with it."""
+    workers = world.launch.workers(WORKERS)
+    assert {worker[3] for worker in workers} == {host.address for host in world.hosts[1:]}
+    for worker in workers:
+        (host,) = (host for host in world.hosts if host.address == worker[3])
+        assert world.nodes[host].holds(int(worker[2]))
+        assert all(world.nodes[host].holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
