@@ -10,6 +10,7 @@ import ray
 from preprocess.ray_start import start_ray
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file run in one process, for their fixtures; so do all that are compared with the `undisturbed` run."""
     for item in items:
