@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TESTS := .venv/bin/python -m pytest -n 2 --dist loadgroup
 INSTALLED := .venv/installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
@@ -37,10 +36,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TESTS) -m "not process and not soak"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not process and not soak"
 
 test: check
-	$(TESTS) -m "process and not soak" --durations=10
+	$(BIN)/python -m pytest -m "process and not soak" --durations=10
 
 chaos: install
 	@$(BIN)/python -m tests.chaos

@@ -1,6 +1,5 @@
 """What real runs of all rooms share."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,21 +9,10 @@ import ray
 from preprocess.ray_start import start_ray
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process, for their fixtures; so do all that are compared with the `undisturbed` run."""
-    for item in items:
-        file = item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group("undisturbed" if item.path.name.startswith("test_training") else file))
-
-
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compiled programs of the small networks (`tests.cluster.launch.SMALL`): the first run compiles them, the others find them."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "programs"  # one for all processes of the tests
-    folder.mkdir(exist_ok=True)
-    return folder
+    return tmp_path_factory.mktemp("programs")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from ray.util.placement_group import placement_group
 
 from cluster.placement import remove_placement_groups
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.soak
 
 
 @ray.remote(num_cpus=0)

@@ -18,6 +18,7 @@ TINY = {
     "model.filters": 4,
     "model.blocks": 1,
     "model.discriminator_filters": 4,
+    "model.form": "plain",  # compiles in a few seconds
     "train.pool_size": 2,
 }
 UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]

@@ -1,6 +1,7 @@
-"""Several hosts: preprocessing and training on all of them; four faults of four kinds, and the run ends as the undisturbed one."""
+"""Several hosts: preprocessing and training on all of them, faults of four kinds, and the run ends as the undisturbed one."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from preprocess.synthetic import write_dataset
-from tests.chaos.faults import FEED_KILLED, NODE_LOST, WORKER_HANGS, WORKER_KILLED, Planned
+from tests.chaos.faults import DRIVER_KILLED, FEED_KILLED, NODE_LOST, WORKER_KILLED, Planned
 from tests.chaos.runner import disturb
 from tests.chaos.world import World, running_world
 from tests.cluster.conftest import STEPS, WORKERS
@@ -17,7 +18,7 @@ from tests.cluster.launch import assert_equal_runs, options
 from tests.ray_nodes import ROOT
 
 pytestmark = pytest.mark.process
-FAULTS = [Planned(WORKER_HANGS, 5), Planned(FEED_KILLED, 10), Planned(NODE_LOST, 10), Planned(WORKER_KILLED, 10)]
+FAULTS = [Planned(WORKER_KILLED, 25), Planned(FEED_KILLED, 5), Planned(NODE_LOST, 10), Planned(DRIVER_KILLED, 10), Planned(FEED_KILLED, 5)]
 
 
 def test_faults_on_several_hosts(undisturbed: Path, arguments: list[str], storage: Path, tmp_path: Path) -> None:
@@ -27,9 +28,12 @@ def test_faults_on_several_hosts(undisturbed: Path, arguments: list[str], storag
         world.start_training()
         check_placement(world)
         chaos = disturb(world, FAULTS, seed=0, patience=300, say=print)
-        groups = len({worker for worker in world.launch.lines if "ready at step" in worker}) // WORKERS
+        starts = [sum("ready at step" in line for line in launch.lines) // WORKERS for launch in world.launches]
+        output = world.launch.output
     assert [one.fault for one in chaos.survived] == [planned.fault.name for planned in FAULTS]
-    assert groups == 4, "the feed's death starts no new group, each other fault does"
+    assert starts == [3, 1], "a feed's death starts no new group, each other fault does"
+    assert re.findall(r"cache hits (\d), misses (\d)", output) == [("4", "0")] * WORKERS
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
     assert all(one.repeated <= 2 * 20 for one in chaos.survived), "two checkpoints' distance at most"
     assert_equal_runs(undisturbed, run, STEPS)
 
@@ -41,7 +45,7 @@ def check_build(world: World, folder: Path) -> None:
         (folder / "source" / split).mkdir(parents=True)
         large = folder / f"{split}.png"
         Image.open(folder / "small" / split / "00000.jpg").resize((1500, 1500)).save(large)
-        for number in range(100):
+        for number in range(150):
             (folder / "source" / split / f"{number:03d}.png").hardlink_to(large)
     build = [sys.executable, "-m", "preprocess.build", str(folder / "source"), str(folder / "shards"), "--shard-mb", "0.2"]
     subprocess.run([*world.hosts[0].prefix, *build], cwd=ROOT, env=world.environment, check=True, timeout=240)
