@@ -1,7 +1,6 @@
 """The main job on real pictures: trained for real, broken for real, and equal bit for bit in the end."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.cluster.conftest import STEPS, WORKERS
+from tests.cluster.conftest import STEPS
 from tests.cluster.launch import WORKER, Launch, wait_for_metrics
 from tests.ray_nodes import RAY, ROOT, Head, running_head
 
@@ -51,7 +50,6 @@ def test_job_stop_leaves_a_checkpoint(undisturbed: Path, head: Head, arguments: 
     assert stopped >= 5
     printed = job(head, "logs", "job")
     assert f"stopped at step {stopped:,}; the newest checkpoint is {checkpoint}; the same command goes on from there" in printed
-    assert re.findall(r"cache hits (\d), misses (\d)", printed) == [("4", "0")] * WORKERS
     assert not [line[2] for line in WORKER.finditer(printed) if psutil.pid_exists(int(line[2]))], "workers end with their job"
 
 

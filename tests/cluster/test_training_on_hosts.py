@@ -18,6 +18,7 @@ from tests.cluster.launch import assert_equal_runs, options
 from tests.ray_nodes import ROOT
 
 pytestmark = pytest.mark.process
+ALL_NODES = f"import ray, time; ray.init(log_to_driver=False)\nwhile ray.cluster_resources().get('CPU', 0) < {WORKERS}: time.sleep(0.2)"
 FAULTS = [Planned(WORKER_KILLED, 25), Planned(FEED_KILLED, 5), Planned(NODE_LOST, 10), Planned(DRIVER_KILLED, 10), Planned(FEED_KILLED, 5)]
 
 
@@ -45,10 +46,12 @@ def check_build(world: World, folder: Path) -> None:
         (folder / "source" / split).mkdir(parents=True)
         large = folder / f"{split}.png"
         Image.open(folder / "small" / split / "00000.jpg").resize((1500, 1500)).save(large)
-        for number in range(150):
+        for number in range(100):
             (folder / "source" / split / f"{number:03d}.png").hardlink_to(large)
+    there = {"cwd": ROOT, "env": world.environment, "check": True, "timeout": 240}
+    subprocess.run([*world.hosts[0].prefix, sys.executable, "-c", ALL_NODES], **there)
     build = [sys.executable, "-m", "preprocess.build", str(folder / "source"), str(folder / "shards"), "--shard-mb", "0.2"]
-    subprocess.run([*world.hosts[0].prefix, *build], cwd=ROOT, env=world.environment, check=True, timeout=240)
+    subprocess.run([*world.hosts[0].prefix, *build], **there)
     (log,) = folder.glob("shards/**/build.json")
     assert len(json.loads(log.read_text())["nodes"]) == WORKERS
 
