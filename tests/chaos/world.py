@@ -13,6 +13,7 @@ from tests.cluster.launch import WORKER, Launch
 from tests.hosts import Host, running_hosts
 from tests.ray_nodes import Node, clean_environment, free_ports, start_node
 
+START_SECONDS = 60.0
 MADE_AGAIN_SECONDS = 2.0  # between a node's end and its next start, as an init system waits
 
 
@@ -34,9 +35,12 @@ class World:
         return self.launches[-1]
 
     def start_nodes(self) -> None:
-        """Start each host's node."""
+        """Start each host's node, one after the other: they share a folder, in which two at once would take the same names."""
         for host in self.hosts:
             self._start_node(host)
+            deadline = time.monotonic() + START_SECONDS
+            while "Ray runtime started" not in self.nodes[host].log.read_text() and time.monotonic() < deadline:
+                time.sleep(0.1)
 
     def start_training(self) -> None:
         """The same command each time."""
