@@ -151,7 +151,7 @@ def test_actors_that_always_die_end_the_build(kept: Path, tmp_path: Path) -> Non
     killer = threading.Thread(target=kill_all)
     killer.start()
     try:
-        assert "build actors died" in wrong(lambda: build(str(kept), tmp_path, config(kept, build_actors=1)))
+        assert "build actors died" in wrong(lambda: build(str(kept), tmp_path, config(kept, build_actors=1, load_size=2000, crop_size=24)))
     finally:
         stop.set()
         killer.join()
@@ -278,6 +278,8 @@ def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path
         f"pictures {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8",
         "rejected trainA/bad[0].jpg: empty file",
     ]
-    assert lines[5].startswith("20 pictures, 1 rejected, in out after ") and lines[5].endswith(" pictures/s") and len(lines) == 6
+    assert (
+        lines[5].startswith(f"20 pictures, 1 rejected, in {tmp_path}/out after ") and lines[5].endswith(" pictures/s") and len(lines) == 6
+    )
     assert list(home.iterdir()) == []
     Manifest.load(tmp_path / "out").verify(tmp_path / "out")
