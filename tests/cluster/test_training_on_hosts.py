@@ -17,7 +17,7 @@ from tests.cluster.conftest import STEPS, WORKERS
 from tests.cluster.launch import assert_equal_runs, options
 from tests.ray_nodes import ROOT
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.soak
 ALL_NODES = f"import ray, time; ray.init(log_to_driver=False)\nwhile ray.cluster_resources().get('CPU', 0) < {WORKERS}: time.sleep(0.2)"
 FAULTS = [Planned(WORKER_KILLED, 25), Planned(FEED_KILLED, 5), Planned(NODE_LOST, 10), Planned(DRIVER_KILLED, 10), Planned(FEED_KILLED, 5)]
 
