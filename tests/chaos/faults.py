@@ -13,7 +13,7 @@ from tests.chaos.world import World
 class Fault:
     """One kind of fault. inject: breaks something and says what. mend: undoes it after `lasts` seconds, or None.
 
-    ends_launch: whether the training's command ends by it, and its scheduler starts it again.
+    ends_launch: whether the training's command ends by it, and its scheduler starts it again. new_group: whether the workers start again.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Fault:
     mend: Callable[[World], None] | None = None
     lasts: float = 0.0
     ends_launch: bool = False
+    new_group: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _lose_head(world: World, _: random.Random) -> str:
 
 WORKER_KILLED = Fault("worker killed", _kill_worker)
 WORKER_HANGS = Fault("worker hangs", _freeze_worker)
-FEED_KILLED = Fault("feed killed", _kill_feed)
+FEED_KILLED = Fault("feed killed", _kill_feed, new_group=False)
 NODE_LOST = Fault("node lost", _lose_node)
 NODE_CUT_OFF = Fault("node cut off", _cut_off, _join_all, lasts=30.0)
 DRIVER_KILLED = Fault("driver killed", _kill_driver, ends_launch=True)

@@ -89,8 +89,8 @@ def _strike(world: World, one: Planned, draw: random.Random, patience: float) ->
             resumed = min(int(worker[5].replace(",", "")) for worker in workers)
         elif resumed is None:
             reached = max(reached, world.step())
-        started_again = not fault.ends_launch or bool(workers)
-        return mend is None and started_again and world.step() > before
+        effective = not fault.new_group or resumed is not None  # a step that was under way when the fault struck is no survival
+        return mend is None and effective and world.step() > before
 
     _wait(world, survived, patience, f"step {before + 1} after: {fault.name}, {what}", may_end=fault.ends_launch)
     repeated = 0 if resumed is None else max(0, reached - resumed)
