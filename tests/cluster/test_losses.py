@@ -18,7 +18,7 @@ from tests.cluster.conftest import STEPS, WORKERS
 from tests.cluster.launch import WORKER, Launch, assert_equal_runs, wait_for_metrics, wait_for_step
 from tests.ray_nodes import RAY, ROOT, Head, running_head
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import pytest
 from preprocess.synthetic import write_dataset
 from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_step
 
-pytestmark = pytest.mark.soak
 STEPS, EVERY, PATIENCE = 300, 20, 15
 
 
@@ -37,6 +36,7 @@ def steps_done(run: Path) -> int:
     return (run / "metrics.jsonl").read_text().count("\n")
 
 
+@pytest.mark.process
 def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
     undisturbed = Launch(arguments(tmp_path, programs, {"run.name": "undisturbed"}))
     assert "goodput" in undisturbed.end(0)
@@ -68,6 +68,7 @@ def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
     assert_equal_runs(tmp_path / "runs/undisturbed", run, STEPS)
 
 
+@pytest.mark.soak
 def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
     run = tmp_path / "runs/starved"
     launch = Launch(arguments(tmp_path, programs, {"run.name": "starved", "train.steps": 2000, "data.read_ahead_mb": 1}))
@@ -84,6 +85,7 @@ def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
             launch.kill()
 
 
+@pytest.mark.soak
 def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
     launch = Launch(arguments(tmp_path, programs, {"run.name": "early"}))
     launch.wait_for("starting run early")
@@ -92,6 +94,7 @@ def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
     assert "stopped at step 0" in launch.end(75, seconds=60)
 
 
+@pytest.mark.soak
 def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, programs: Path) -> None:
     launch = Launch(arguments(tmp_path, programs, {"run.name": "wild", "train.learning_rate": 1e30, "cluster.workers": 1}))
     output = launch.end(1, seconds=400)
@@ -100,6 +103,7 @@ def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, program
     assert "Traceback" not in output
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(os.geteuid() != 0, reason="writing into another process's memory needs root")
 def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
     """With a rate that changes no float32, the weights in a worker's memory are those of its checkpoint, and can be found there."""
