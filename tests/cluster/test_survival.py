@@ -36,7 +36,7 @@ def steps_done(run: Path) -> int:
     return (run / "metrics.jsonl").read_text().count("\n")
 
 
-@pytest.mark.process
+@pytest.mark.soak
 def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
     undisturbed = Launch(arguments(tmp_path, programs, {"run.name": "undisturbed"}))
     assert "goodput" in undisturbed.end(0)
