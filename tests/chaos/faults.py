@@ -52,20 +52,15 @@ def _kill_feed(world: World, draw: random.Random) -> str:
 
 
 def _lose_node(world: World, draw: random.Random) -> str:
-    host, seconds = draw.choice(world.hosts[1:]), draw.uniform(2, 10)
+    host, seconds = draw.choice(world.worker_hosts), draw.uniform(2, 10)
     world.lose_node(host, seconds)
     return f"{host.address} for {seconds:.0f} s"
 
 
 def _cut_off(world: World, draw: random.Random) -> str:
-    host = draw.choice(world.hosts[1:])
-    world.link(host, "down")
+    host = draw.choice(world.worker_hosts)
+    world.cut_off(host)
     return host.address
-
-
-def _join_all(world: World) -> None:
-    for host in world.hosts[1:]:
-        world.link(host, "up")
 
 
 def _kill_driver(world: World, _: random.Random) -> str:
@@ -87,7 +82,7 @@ WORKER_KILLED = Fault("worker killed", _kill_worker)
 WORKER_HANGS = Fault("worker hangs", _freeze_worker)
 FEED_KILLED = Fault("feed killed", _kill_feed, new_group=False)
 NODE_LOST = Fault("node lost", _lose_node)
-NODE_CUT_OFF = Fault("node cut off", _cut_off, _join_all, lasts=30.0)
+NODE_CUT_OFF = Fault("node cut off", _cut_off, World.join, lasts=30.0)
 DRIVER_KILLED = Fault("driver killed", _kill_driver, ends_launch=True)
 PREEMPTED = Fault("preempted", _stop_driver, ends_launch=True)
 HEAD_LOST = Fault("head lost", _lose_head, ends_launch=True)

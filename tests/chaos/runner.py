@@ -10,7 +10,6 @@ from typing import Any
 from tests.chaos.faults import Planned
 from tests.chaos.world import World
 
-STOPPED = 75  # the exit code of a training that was asked to stop and can go on
 POLL_SECONDS = 0.1
 
 
@@ -59,7 +58,7 @@ def disturb(world: World, planned: Sequence[Planned], seed: int, patience: float
         survived.append(last := _strike(world, one, draw, patience))
         cost = f"survived, {last.lost:.1f} s, {last.repeated} steps again"
         say(f"{number}/{len(planned)} {last.fault} ({last.what}) at step {last.step}: {cost}")
-    _wait(world, lambda: world.launch.process.poll() is not None, patience, "the end", may_end=True)
+    _wait(world, lambda: world.launch.process.poll() is not None, patience, "the end")
     if world.launch.process.returncode:
         raise NotSurvived(f"the training ended with exit code {world.launch.process.returncode}\n{world.launch.output}")
     return Chaos(survived, time.monotonic() - began)
@@ -92,17 +91,17 @@ def _strike(world: World, one: Planned, draw: random.Random, patience: float) ->
         effective = not fault.new_group or resumed is not None  # a step that was under way when the fault struck is no survival
         return mend is None and effective and world.step() > before
 
-    _wait(world, survived, patience, f"step {before + 1} after: {fault.name}, {what}", may_end=fault.ends_launch)
+    _wait(world, survived, patience, f"step {before + 1} after: {fault.name}, {what}")
     repeated = 0 if resumed is None else max(0, reached - resumed)
     return Survived(fault.name, what, before, time.monotonic() - struck, repeated)
 
 
-def _wait(world: World, condition: Callable[[], bool], patience: float, what: str, may_end: bool = False) -> None:
+def _wait(world: World, condition: Callable[[], bool], patience: float, what: str) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         world.mend()
         ended = world.launch.process.poll()
-        if ended is not None and not may_end and not condition():
+        if ended is not None and not condition():
             raise NotSurvived(f"the training ended with exit code {ended} before {what}\n{world.launch.output}")
         if time.monotonic() > deadline:
             raise NotSurvived(f"no {what} within {patience:.0f} s\n{world.launch.output}")

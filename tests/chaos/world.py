@@ -1,50 +1,42 @@
-"""A cluster of several hosts and one training on it: what the faults break, and what mends them."""
+"""One training on a cluster of several hosts: what the faults break, and what mends it."""
 
 import contextlib
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from tests.cluster.cluster_of_hosts import Cluster, running_cluster
 from tests.cluster.launch import WORKER, Launch
-from tests.hosts import Host, running_hosts
-from tests.ray_nodes import Node, clean_environment, free_ports, start_node
+from tests.hosts import Host
 
-START_SECONDS = 60.0
 MADE_AGAIN_SECONDS = 2.0  # between a node's end and its next start, as an init system waits
 
 
 class World:
     """A head without CPUs on the first host, where the driver runs, and a node of one CPU on each other one."""
 
-    def __init__(self, hosts: Sequence[Host], folder: Path, arguments: Sequence[str], run: Path) -> None:
-        self.hosts, self.run = hosts, run
-        self._folder, self._arguments = folder, arguments
-        (self._port,) = free_ports(1)
-        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
-        self.nodes: dict[Host, Node] = {}
+    def __init__(self, cluster: Cluster, arguments: Sequence[str], run: Path) -> None:
+        self.cluster, self.run = cluster, run
+        self._arguments = arguments
         self._away: dict[Host, float] = {}  # until when a host stays without a node
+        self._cut_off: set[Host] = set()
         self.launches: list[Launch] = []
+
+    @property
+    def worker_hosts(self) -> list[Host]:
+        """All hosts but the head's."""
+        return self.cluster.hosts[1:]
 
     @property
     def launch(self) -> Launch:
         """The newest launch of the training."""
         return self.launches[-1]
 
-    def start_nodes(self) -> None:
-        """Start each host's node, one after the other: they share a folder, in which two at once would take the same names."""
-        for host in self.hosts:
-            self._start_node(host)
-            deadline = time.monotonic() + START_SECONDS
-            while "Ray runtime started" not in self.nodes[host].log.read_text() and time.monotonic() < deadline:
-                time.sleep(0.1)
-
     def start_training(self) -> None:
         """The same command each time."""
-        self.launches.append(Launch(self._arguments, self.environment, self.hosts[0].prefix))
+        self.launches.append(Launch(self._arguments, self.cluster.environment, self.cluster.hosts[0].prefix))
 
     def workers(self) -> list[tuple[str, ...]]:
         """Of the newest group, in the order of ranks: rank, process, host, cores, feeds, step, by `launch.WORKER`."""
@@ -62,57 +54,43 @@ class World:
 
     def lose_node(self, host: Host, seconds: float) -> None:
         """SIGKILL to all of a host's node; it returns after so many seconds."""
-        self.nodes[host].kill()
+        self.cluster.nodes[host].kill()
         self._away[host] = time.monotonic() + seconds
 
     def lose_cluster(self) -> None:
         """The head is lost, and with it the cluster: a new one is made of the same hosts."""
-        for host in self.hosts:
-            self.nodes[host].kill()
-        self.start_nodes()
+        self.cluster.stop()
+        self.cluster.start_all()
 
-    def link(self, host: Host, state: str) -> None:
-        """Take a host from the network ("down") or back ("up")."""
-        subprocess.run(["ip", "-n", host.name, "link", "set", "eth0", state], check=True, capture_output=True)
+    def cut_off(self, host: Host) -> None:
+        """Take a host from the network."""
+        self._cut_off.add(host)
+        self.cluster.cut_off(host, off=True)
+
+    def join(self) -> None:
+        """Bring all hosts back to the network."""
+        for host in self._cut_off:
+            self.cluster.cut_off(host, off=False)
+        self._cut_off.clear()
 
     def mend(self) -> None:
-        """Start again what has ended: nodes, as an init system does, once they are back, and the training, as its scheduler does."""
-        for host in self.hosts[1:]:
-            if self.nodes[host].process.poll() is not None:
-                back = self._away.setdefault(host, time.monotonic() + MADE_AGAIN_SECONDS)
-                if time.monotonic() > back:
-                    self.nodes[host].kill()  # what a raylet that ended by itself has left
-                    self._start_node(host)
-                    del self._away[host]
-
-    def close(self) -> None:
-        """End all of it, the head last."""
-        for launch in self.launches:
-            if launch.process.poll() is None:
-                launch.kill()
-        for node in reversed(self.nodes.values()):
-            node.kill()
-
-    def _start_node(self, host: Host) -> None:
-        head = host is self.hosts[0]
-        options = [
-            *(["--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"] if head else []),
-            *([] if head else [f"--address={self.environment['RAY_ADDRESS']}"]),
-            f"--num-cpus={0 if head else 1}",
-            f"--node-ip-address={host.address}",
-            f"--dashboard-agent-listen-port={free_ports(1)[0]}",
-        ]
-        log = self._folder / f"{host.address}-{time.monotonic_ns()}.log"
-        self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+        """Start the nodes that have ended again, once their hosts are back, as an init system does."""
+        for host in self.worker_hosts:
+            if host in self._cut_off or self.cluster.nodes[host].process.poll() is None:
+                continue
+            if time.monotonic() > self._away.setdefault(host, time.monotonic() + MADE_AGAIN_SECONDS):
+                self.cluster.nodes[host].kill()  # what a raylet that ended by itself has left
+                self.cluster.start(host)
+                del self._away[host]
 
 
 @contextmanager
 def running_world(arguments: Sequence[str], run: Path, workers: int = 2) -> Iterator[World]:
     """A cluster with a host for each worker; nothing of it is left at the end."""
-    with ExitStack() as stack:
-        hosts = stack.enter_context(running_hosts(workers + 1))
-        folder = stack.enter_context(TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True))  # short: Unix sockets have 107 bytes
-        world = World(hosts, Path(folder), arguments, run)
-        stack.callback(world.close)
-        world.start_nodes()
-        yield world
+    with running_cluster(workers + 1, head_cpus=0) as cluster:
+        world = World(cluster, arguments, run)
+        try:
+            yield world
+        finally:
+            for launch in world.launches:
+                launch.close()

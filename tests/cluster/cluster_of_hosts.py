@@ -8,33 +8,45 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.hosts import Host, running_hosts
 from tests.ray_nodes import RAY, Node, clean_environment, free_ports, start_node
 
+START_SECONDS = 60.0
+
 
 class Cluster:
-    """A head on the first host and a node on each other one, of one CPU each."""
+    """A head of `head_cpus` on the first host and a node of one CPU on each other one."""
 
-    def __init__(self, hosts: list[Host], folder: Path) -> None:
-        self.hosts, self._folder = hosts, folder
+    def __init__(self, hosts: list[Host], folder: Path, head_cpus: int) -> None:
+        self.hosts, self._folder, self._head_cpus = hosts, folder, head_cpus
         (self._port,) = free_ports(1)
         self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
         self.nodes: dict[Host, Node] = {}
-        for host in hosts:
+
+    def start_all(self) -> None:
+        """Start each host's node, the head first."""
+        for host in self.hosts:
             self.start(host)
 
     def start(self, host: Host) -> None:
-        """Start the host's node; a node that cannot reach the head yet keeps trying for a while."""
+        """Start the host's node and wait for it: nodes share a folder, in which two that start at once would take the same names."""
         head = host is self.hosts[0]
         where = ["--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
         options = [
             *(where if head else [f"--address={self.environment['RAY_ADDRESS']}"]),
-            "--num-cpus=1",
+            f"--num-cpus={self._head_cpus if head else 1}",
             f"--node-ip-address={host.address}",
             f"--dashboard-agent-listen-port={free_ports(1)[0]}",
         ]
         log = self._folder / f"{host.address}-{time.monotonic_ns()}.log"
-        self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+        node = self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+        deadline = time.monotonic() + START_SECONDS
+        while "Ray runtime started" not in log.read_text():
+            if node.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the node of {host.address} did not come up:\n{log.read_text()}")
+            time.sleep(0.1)
 
     def cut_off(self, host: Host, off: bool) -> None:
         """Take the host's link down, or up again: it lives, and hears nothing."""
@@ -60,11 +72,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(hosts: int) -> Iterator[Cluster]:
+def running_cluster(hosts: int, head_cpus: int = 1) -> Iterator[Cluster]:
     """A cluster of so many hosts; what ran there is stopped at the end."""
     with ExitStack() as stack:
         made = stack.enter_context(running_hosts(hosts))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rc"))  # short: Unix sockets have 107 bytes
-        cluster = Cluster(made, Path(folder))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True)
+        )  # short: Unix sockets have 107 bytes
+        cluster = Cluster(made, Path(folder), head_cpus)
         stack.callback(cluster.stop)
+        cluster.start_all()
         yield cluster

@@ -2,13 +2,15 @@
 
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from preprocess.synthetic import write_dataset
 from tests.cluster.launch import SMALL, Launch, options, wait_for_metrics
-from tests.ray_nodes import ROOT
+from tests.ray_nodes import ROOT, Head, running_head
 
 PORTRAITS = Path(os.environ.get("RINGCYCLE_TEST_DATA", ROOT.parent / "shared/data")) / "congress_faces"
 STEPS = 200
@@ -43,16 +45,23 @@ def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
 def undisturbed(arguments: list[str], storage: Path) -> Path:
     """A whole run on a Ray of its own, as on a laptop."""
     launch = Launch([*arguments, "--run.name", "undisturbed"])
-    try:
+    with launch:
         check_cores(launch, storage / "undisturbed")
         output = launch.end(0)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
     # One of the two compiled, if no test before did, the other waited and found all programs.
     hits = sorted(re.findall(r"4 programs compiled in \S+ s, cache hits (\d), misses \d", output))
     assert hits in (["0", "4"], ["4", "4"])
     return storage / "undisturbed"
+
+
+@pytest.fixture(scope="session")
+def head() -> Iterator[Head]:
+    """One cluster for all runs that need not be alone, with the README's time to save when a job is stopped."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as folder,
+        running_head(Path(folder), environment={"RAY_JOB_STOP_WAIT_TIME_S": "60"}) as head,
+    ):
+        yield head
 
 
 def check_cores(launch: Launch, run: Path) -> None:

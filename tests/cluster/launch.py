@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,17 @@ class Launch:
         """SIGKILL to the command and all that it started itself."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
+
+    def close(self) -> None:
+        """Make sure that it has ended."""
+        if self.process.poll() is None:
+            self.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def workers(self, count: int, starts: int = 1) -> list[re.Match[str]]:
         """Lines of the workers of start number `starts`: groups rank, pid, host, cores, feed pids, step."""

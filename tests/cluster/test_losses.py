@@ -4,10 +4,8 @@ import json
 import os
 import re
 import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,20 +13,11 @@ import pytest
 from ray.job_submission import JobSubmissionClient
 
 from tests.cluster.conftest import STEPS, WORKERS
+from tests.cluster.jobs import submit
 from tests.cluster.launch import WORKER, Launch, assert_equal_runs, wait_for_metrics, wait_for_step
-from tests.ray_nodes import RAY, ROOT, Head, running_head
+from tests.ray_nodes import Head
 
 pytestmark = pytest.mark.soak
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    """One cluster for all runs that need not be alone, with the README's time to save when a job is stopped."""
-    with (
-        tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as folder,
-        running_head(Path(folder), environment={"RAY_JOB_STOP_WAIT_TIME_S": "60"}) as head,
-    ):
-        yield head
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +77,3 @@ def wait_for_workers(jobs: JobSubmissionClient, name: str, starts: int) -> list[
     wait_for(lambda: len(WORKER.findall(jobs.get_job_logs(name))) >= WORKERS * starts, f"workers of start {starts}")
     lines = [(line[0], *line.groups()) for line in WORKER.finditer(jobs.get_job_logs(name))]
     return lines[WORKERS * (starts - 1) : WORKERS * starts]
-
-
-def job(head: Head, *words: str, succeeds: bool = True) -> str:
-    """What `ray job …` prints."""
-    command = [RAY, "job", words[0], "--address", head.dashboard, *words[1:]]
-    done = subprocess.run(command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=400)
-    assert (done.returncode == 0) == succeeds, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout
-
-
-def submit(head: Head, name: str, *arguments: str, succeeds: bool = True) -> str:
-    """What `ray job submit --working-dir . -- python -m cluster.train …` prints; with `--no-wait` first, what the submission does."""
-    wait = ["--no-wait"] if arguments[0] == "--no-wait" else []
-    entrypoint = ["python", "-m", "cluster.train", *arguments[len(wait) :]]
-    return job(head, "submit", "--submission-id", name, *wait, "--working-dir", ".", "--", *entrypoint, succeeds=succeeds)

@@ -42,7 +42,7 @@ def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
     assert "goodput" in undisturbed.end(0)
     run = tmp_path / "runs/disturbed"
     launch = Launch(arguments(tmp_path, programs, {"run.name": "disturbed"}))
-    try:
+    with launch:
         first = launch.workers(2)
         wait_for_step(run, EVERY)
         os.kill(int(first[1][2]), signal.SIGKILL)
@@ -53,9 +53,6 @@ def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
         launch.wait_for(r"the group starts again: worker 0 has been silent for 1\d s", seconds=PATIENCE + 10)
         launch.workers(2, starts=3)
         output = launch.end(0)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
     assert not Path(f"/proc/{second[0][2]}").exists(), "the stopped process must not stay behind"
     recoveries = re.findall(
         r"recovered in (\S+) s \(detect (\S+), end \S+, restart \S+, compile \S+, restore \S+, step \S+\); (\d+) steps", output
@@ -72,7 +69,7 @@ def test_killed_and_stopped_workers(tmp_path: Path, programs: Path) -> None:
 def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
     run = tmp_path / "runs/starved"
     launch = Launch(arguments(tmp_path, programs, {"run.name": "starved", "train.steps": 2000, "data.read_ahead_mb": 1}))
-    try:
+    with launch:
         feed = launch.workers(2)[0][5]
         wait_for_step(run, EVERY)
         os.kill(int(feed.split(", ")[0]), signal.SIGSTOP)
@@ -80,9 +77,6 @@ def test_a_feed_that_hangs(tmp_path: Path, programs: Path) -> None:
         launch.workers(2, starts=2)
         os.kill(launch.process.pid, signal.SIGTERM)
         assert "the same command goes on" in launch.end(75)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
 
 
 @pytest.mark.soak
@@ -110,7 +104,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
     run = tmp_path / "runs/flipped"
     wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.agree_every": 10}
     launch = Launch(arguments(tmp_path, programs, wanted))
-    try:
+    with launch:
         workers = launch.workers(2)
         wait_for_step(run, EVERY)
         with np.load(next(iter(sorted(run.glob("checkpoints/step-????????")))) / "part-00000.npz") as part:
@@ -120,9 +114,6 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
         assert int(found[2].replace(",", "")) <= int(found[1].replace(",", ""))
         launch.workers(2, starts=2)
         launch.end(0)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
     assert len(launch.wait_for("differ from the others")) == 1
 
 

@@ -36,7 +36,7 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
     _, second = cluster.hosts
     run = tmp_path / "runs/run"
     launch = launched(cluster, tmp_path, programs, {"cluster.workers": "[1,2]", "cluster.node_timeout": 5})
-    try:
+    with launch:
         launch.workers(2)
         wait_for_step(run, EVERY)
         cluster.nodes[second].kill()
@@ -54,9 +54,6 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
         assert launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 3)[2][1] == "0"
         os.kill(launch.process.pid, signal.SIGTERM)
         launch.end(75)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, len(steps) + 1))
 
@@ -64,7 +61,7 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
 def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
     launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2})
-    try:
+    with launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
         cluster.cut_off(second, off=True)
@@ -75,14 +72,11 @@ def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, tmp_path: Path
         launch.wait_for("recovered in")
         os.kill(launch.process.pid, signal.SIGTERM)
         launch.end(75)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()
 
 
 def test_the_head_is_lost(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
-    try:
+    with launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
         for host in reversed(cluster.hosts):
@@ -94,6 +88,3 @@ def test_the_head_is_lost(cluster: Cluster, programs: Path, tmp_path: Path) -> N
         again = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
         again.wait_for(r"resuming run run at step \d+")
         again.end(0)
-    finally:
-        if launch.process.poll() is None:
-            launch.kill()

@@ -4,8 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,20 +11,11 @@ import pytest
 from PIL import Image
 
 from tests.cluster.conftest import STEPS
+from tests.cluster.jobs import job, submit
 from tests.cluster.launch import WORKER, Launch, wait_for_metrics
-from tests.ray_nodes import RAY, ROOT, Head, running_head
+from tests.ray_nodes import ROOT, Head
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    """One cluster for all runs that need not be alone, with the README's time to save when a job is stopped."""
-    with (
-        tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as folder,
-        running_head(Path(folder), environment={"RAY_JOB_STOP_WAIT_TIME_S": "60"}) as head,
-    ):
-        yield head
 
 
 def test_artifacts(undisturbed: Path) -> None:
@@ -57,21 +46,6 @@ def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> No
     output = submit(head, "inside", *arguments, "--run.storage", "runs", succeeds=False)
     assert "error: run.storage = runs lies in the job's working directory, an unpacked copy that vanishes with the job" in output
     assert "Traceback" not in output
-
-
-def job(head: Head, *words: str, succeeds: bool = True) -> str:
-    """What `ray job …` prints."""
-    command = [RAY, "job", words[0], "--address", head.dashboard, *words[1:]]
-    done = subprocess.run(command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=400)
-    assert (done.returncode == 0) == succeeds, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout
-
-
-def submit(head: Head, name: str, *arguments: str, succeeds: bool = True) -> str:
-    """What `ray job submit --working-dir . -- python -m cluster.train …` prints; with `--no-wait` first, what the submission does."""
-    wait = ["--no-wait"] if arguments[0] == "--no-wait" else []
-    entrypoint = ["python", "-m", "cluster.train", *arguments[len(wait) :]]
-    return job(head, "submit", "--submission-id", name, *wait, "--working-dir", ".", "--", *entrypoint, succeeds=succeeds)
 
 
 @pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="training on a GPU needs one")

@@ -18,7 +18,6 @@ from tests.cluster.launch import assert_equal_runs, options
 from tests.ray_nodes import ROOT
 
 pytestmark = pytest.mark.soak
-ALL_NODES = f"import ray, time; ray.init(log_to_driver=False)\nwhile ray.cluster_resources().get('CPU', 0) < {WORKERS}: time.sleep(0.2)"
 FAULTS = [Planned(WORKER_KILLED, 25), Planned(FEED_KILLED, 5), Planned(NODE_LOST, 10), Planned(DRIVER_KILLED, 10), Planned(FEED_KILLED, 5)]
 
 
@@ -48,10 +47,8 @@ def check_build(world: World, folder: Path) -> None:
         Image.open(folder / "small" / split / "00000.jpg").resize((1500, 1500)).save(large)
         for number in range(100):
             (folder / "source" / split / f"{number:03d}.png").hardlink_to(large)
-    there = {"cwd": ROOT, "env": world.environment, "check": True, "timeout": 240}
-    subprocess.run([*world.hosts[0].prefix, sys.executable, "-c", ALL_NODES], **there)
     build = [sys.executable, "-m", "preprocess.build", str(folder / "source"), str(folder / "shards"), "--shard-mb", "0.2"]
-    subprocess.run([*world.hosts[0].prefix, *build], **there)
+    subprocess.run([*world.cluster.hosts[0].prefix, *build], cwd=ROOT, env=world.cluster.environment, check=True, timeout=240)
     (log,) = folder.glob("shards/**/build.json")
     assert len(json.loads(log.read_text())["nodes"]) == WORKERS
 
@@ -59,8 +56,8 @@ def check_build(world: World, folder: Path) -> None:
 def check_placement(world: World) -> None:
     """A worker on each node, and its feed with it."""
     workers = world.launch.workers(WORKERS)
-    assert {worker[3] for worker in workers} == {host.address for host in world.hosts[1:]}
+    assert {worker[3] for worker in workers} == {host.address for host in world.worker_hosts}
     for worker in workers:
-        (host,) = (host for host in world.hosts if host.address == worker[3])
-        assert world.nodes[host].holds(int(worker[2]))
-        assert all(world.nodes[host].holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
+        (host,) = (host for host in world.worker_hosts if host.address == worker[3])
+        assert world.cluster.nodes[host].holds(int(worker[2]))
+        assert all(world.cluster.nodes[host].holds(int(pid)) for pid in worker[5].split(", ")), "a worker's feed is on its own node"
