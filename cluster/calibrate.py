@@ -12,8 +12,8 @@ from cluster.cgroup import cpu_quota
 from cluster.config import Config, load_config
 from cluster.console import Screen, duration, fail
 from cluster.cpu_tree import read_cores
-from cluster.search import Candidate, Trial, best, layouts, search
-from cluster.topology import workers_of_node
+from cluster.search import Candidate, Trial, best, search, worker_counts
+from cluster.topology import whole_share, workers_of_node
 from cluster.train import MISTAKEN, SYNTHETIC
 from cluster.trial_group import cpus_of, run_trial
 from cyclegan.schedule import make_schedule
@@ -57,15 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure_all(config: Config, screen: Screen) -> list[Trial]:
     cores, quota = read_cores(os.sched_getaffinity(0)), cpu_quota()
-    workers = workers_of_node(cores, quota)
     usable = len(cores) if quota is None else max(1, min(len(cores), int(quota)))
-    first = Candidate(workers, usable // workers, config.model.form, config.train.batch, config.cluster.wire)
+    counts = worker_counts(usable, workers_of_node(cores, quota))
+    arrangements = [(workers, len(whole_share(cores, quota, workers)[0].compute)) for workers in counts]
+    first = Candidate(*arrangements[0], config.model.form, config.train.batch, config.cluster.wire)
 
     def measure(candidate: Candidate) -> Trial:
         screen.line(f"measuring {describe(candidate)}")
         return run_trial(config, candidate)
 
-    return search(first, layouts(usable, workers), psutil.virtual_memory().available, measure)
+    return search(first, arrangements, psutil.virtual_memory().available, measure)
 
 
 def epoch_length(config: Config) -> int | None:

@@ -11,7 +11,7 @@ MOST_BATCH = 64
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings of one node. workers: of the node. threads: physical cores of each. batch: pictures of each domain per worker and step."""
+    """Settings of one node. workers: of the node. threads: cores that each computes on. batch: pictures of each domain per worker."""
 
     workers: int
     threads: int
@@ -44,9 +44,9 @@ class Trial:
         return self.candidate.workers * self.candidate.batch / self.figures.seconds if self.figures else 0.0
 
 
-def layouts(cores: int, numa_workers: int) -> list[tuple[int, int]]:
-    """(workers, threads) worth a try on a node: one worker for all, one for each NUMA node, two for each, each with all of its cores."""
-    return [(n, cores // n) for n in dict.fromkeys((numa_workers, 1, 2 * numa_workers)) if n <= cores]
+def worker_counts(cores: int, numa_workers: int) -> list[int]:
+    """Workers worth a try on a node: one for each NUMA node, one for all, two for each NUMA node."""
+    return [n for n in dict.fromkeys((numa_workers, 1, 2 * numa_workers)) if n <= cores]
 
 
 def search(first: Candidate, arrangements: Sequence[tuple[int, int]], memory: int, measure: Callable[[Candidate], Trial]) -> list[Trial]:

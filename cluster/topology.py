@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from math import floor
 from typing import TypeVar
 
@@ -35,13 +35,20 @@ def share_of_worker(cores: Sequence[Core], quota: float | None, index: int, work
         computing = mine[: max(1, min(cpus, floor(quota / workers)))]
         idle = mine[len(computing) :]
     else:
-        computing = mine[: max(1, sum(threads <= cpus for threads in _running_sum(mine)))]
+        computing = mine[: max(1, sum(threads <= cpus for threads in accumulate(len(core.threads) for core in mine)))]
         idle = []
     service = [thread for core in computing for thread in core.threads[1:]] or [core.threads[0] for core in idle]
     if not service and len(computing) >= SPARE_FROM:
         service = [computing.pop().threads[0]]
     compute = tuple(core.threads[0] for core in computing)
     return Share(compute, tuple(service) or compute, tuple(sorted({core.numa for core in computing})))
+
+
+def whole_share(cores: Sequence[Core], quota: float | None, workers: int) -> tuple[Share, int]:
+    """The most that the first of `workers` on this node can have, and the fewest CPUs of Ray's with which it has that."""
+    logical = sum(len(core.threads) for core in cores)
+    shares = [share_of_worker(cores, quota, 0, workers, cpus) for cpus in range(1, max(1, logical // workers) + 1)]
+    return shares[-1], 1 + shares.index(shares[-1])
 
 
 def workers_of_node(cores: Sequence[Core], quota: float | None) -> int:
@@ -64,7 +71,3 @@ def _cores_of(cores: Sequence[Core], index: int, workers: int) -> list[Core]:
     if rest == 0 and min(map(len, nodes)) // each >= len(cores) // workers:
         return share_of(nodes[index // each], index % each, each)
     return share_of(cores, index, workers)
-
-
-def _running_sum(cores: Sequence[Core]) -> list[int]:
-    return [sum(len(core.threads) for core in cores[: i + 1]) for i in range(len(cores))]

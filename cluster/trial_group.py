@@ -13,7 +13,7 @@ from cluster.cgroup import cpu_quota
 from cluster.config import Config
 from cluster.cpu_tree import read_cores
 from cluster.search import Candidate, Figures, Trial
-from cluster.topology import share_of_worker
+from cluster.topology import whole_share
 
 TRIAL_SECONDS = 1200  # after which a trial counts as stuck
 
@@ -69,13 +69,7 @@ def with_settings(config: Config, candidate: Candidate) -> Config:
 
 def cpus_of(candidate: Candidate) -> int:
     """The CPUs that a worker must ask Ray for, to have its threads."""
-    cores = read_cores(os.sched_getaffinity(0))
-    wanted = 0
-    while wanted < len(cores) * len(cores[0].threads):
-        wanted += 1
-        if len(share_of_worker(cores, cpu_quota(), 0, candidate.workers, wanted).compute) >= candidate.threads:
-            break
-    return wanted
+    return whole_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), candidate.workers)[1]
 
 
 def _free_addresses(count: int) -> list[str]:

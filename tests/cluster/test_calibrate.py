@@ -1,6 +1,5 @@
 """`python -m cluster.calibrate`: what it says and writes; and once as a user runs it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +8,9 @@ import pytest
 from PIL import Image
 
 from cluster.calibrate import epoch_length, fragment, main, prediction, table
-from cluster.cgroup import cpu_quota
 from cluster.config import Config, load_config
-from cluster.cpu_tree import read_cores
 from cluster.search import Candidate, Figures, Trial
-from cluster.topology import share_of_worker
-from cluster.trial_group import cpus_of, with_settings
+from cluster.trial_group import with_settings
 from tests.cluster.launch import options
 from tests.ray_nodes import ROOT, clean_environment
 
@@ -63,12 +59,6 @@ def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
 def test_a_candidate_overrides_the_configuration() -> None:
     config = with_settings(load_config(["--train.batch", "2", "--train.accumulate", "2"], {}), Candidate(3, 1, "plain", 3, "bfloat16"))
     assert (config.train.batch, config.train.accumulate, config.model.form, config.cluster.workers) == (3, 1, "plain", 3)
-
-
-def test_a_worker_gets_the_cores_of_the_candidate() -> None:
-    cores = read_cores(os.sched_getaffinity(0))
-    cpus = cpus_of(Candidate(1, 1, "auto", 1, "float32"))
-    assert len(share_of_worker(cores, cpu_quota(), 0, 1, cpus).compute) == 1
 
 
 @pytest.mark.soak

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from cluster.search import Candidate, Figures, Trial, best, layouts, search
+from cluster.search import Candidate, Figures, Trial, best, search, worker_counts
 
 FIRST = Candidate(workers=1, threads=4, form="auto", batch=1, wire="float32")
 GIB = 2**30
@@ -54,7 +54,7 @@ def test_a_later_one_must_be_faster_by_more_than_noise() -> None:
     assert best([slow, near, fast]) is fast
 
 
-def test_layouts_of_machines() -> None:
-    assert layouts(cores=12, numa_workers=2) == [(2, 6), (1, 12), (4, 3)]
-    assert layouts(cores=2, numa_workers=1) == [(1, 2), (2, 1)]
-    assert layouts(cores=1, numa_workers=1) == [(1, 1)]
+def test_numbers_of_workers() -> None:
+    assert worker_counts(cores=12, numa_workers=2) == [2, 1, 4]
+    assert worker_counts(cores=2, numa_workers=1) == [1, 2]
+    assert worker_counts(cores=1, numa_workers=1) == [1]
