@@ -154,4 +154,4 @@ class Board:
         self._stop = True
 
 
-BoardActor = ray.remote(num_cpus=0, max_concurrency=4)(Board)
+BoardActor = ray.remote(num_cpus=0)(Board)  # one call at a time, in a worker's order
