@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.capacity import cpus_for_each
+from cluster.ask_nodes import ask_nodes
+from cluster.capacity import cpus_for_each, usable_nodes
 from cluster.config import Config
 from cluster.paths import RunPaths
 from cluster.resume import check_any_whole, check_resumable
@@ -89,12 +89,7 @@ def check_nodes(storage: Path, shards: Place) -> None:
     marker = storage / f".seen-{uuid.uuid4().hex[:8]}"
     marker.touch()
     try:
-        nodes = [n for n in ray.nodes() if n["Alive"]]
-        sees = [
-            _sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote(storage, marker.name, shards)
-            for n in nodes
-        ]
-        for node, (field, path) in zip(nodes, ray.get(sees), strict=True):
+        for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker.name, shards):
             if field:
                 raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:

@@ -3,8 +3,8 @@
 import os
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.ask_nodes import ask_nodes
 from cluster.capacity import usable_nodes
 from cluster.cgroup import cpu_quota
 from cluster.config import Config
@@ -23,8 +23,7 @@ def with_workers(config: Config, joined: bool, gpu: bool) -> Config:
     if gpu:
         workers = sum(int(node["Resources"].get("GPU", 0)) for node in nodes)
     elif joined:
-        there = [_workers_here.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n["NodeID"], soft=False)).remote() for n in nodes]
-        workers = sum(min(count, int(node["Resources"]["CPU"])) for count, node in zip(ray.get(there), nodes, strict=True))
+        workers = sum(min(count, int(node["Resources"]["CPU"])) for node, count in ask_nodes(_workers_here, nodes))
     else:
         workers = workers_here()
     return config.model_copy(update={"cluster": config.cluster.model_copy(update={"workers": max(1, workers)})})

@@ -1,6 +1,8 @@
 import pytest
 import ray
 
+from cluster.ask_nodes import ask_nodes
+from cluster.capacity import usable_nodes
 from cluster.config import Config, load_config
 from cluster.numa_workers import with_workers, workers_here
 from preprocess.ray_start import start_ray
@@ -24,6 +26,9 @@ def test_nodes_are_asked_for_their_numa_nodes(monkeypatch: pytest.MonkeyPatch) -
             config = with_workers(Config(), joined=joined, gpu=False)
             assert config.cluster.workers == workers_here()
             assert config.model_copy(update={"cluster": Config().cluster}) == Config()
+        (here,) = usable_nodes()
+        lost = {**here, "NodeID": "f" * len(here["NodeID"])}
+        assert ask_nodes(ray.remote(num_cpus=0)(workers_here), [lost, here]) == [(here, workers_here())], "a lost node has no say"
         assert with_workers(Config(), joined=True, gpu=True).cluster.workers == 1, "no GPU: what a run then says is cpus_of_workers' affair"
     finally:
         ray.shutdown()
