@@ -1,25 +1,25 @@
 """Whether a configuration fits the shards, and what it takes from them."""
 
-from pathlib import Path
-
 from cluster.config import Config
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
+from preprocess.storage import Place, redacted
 
 
-def fitted(config: Config, manifest: Manifest, shards: Path | str) -> Config:
+def fitted(config: Config, manifest: Manifest, shards: Place) -> Config:
     """The configuration with the model's channels and bits as the shards have them.
 
     Raises UserError if it says others, if crops do not fit the pictures or batches the domains, or if the identity loss makes no sense.
     """
     found = {"channels_a": manifest.channels[0], "channels_b": manifest.channels[1], "bits": 8 if manifest.dtype == "uint8" else 16}
+    where = redacted(shards)
     for field, value in found.items():
         given = getattr(config.model, field)
         if field in config.model.model_fields_set and given != value:
             cure = f"leave it out, or set data.{field} = {given}"
-            raise UserError(f"model.{field} = {given}, but the pictures of {shards} have {value}: {cure}")
+            raise UserError(f"model.{field} = {given}, but the pictures of {where} have {value}: {cure}")
     _check_batch(config, manifest)
-    _check_crop(config, manifest, shards)
+    _check_crop(config, manifest, where)
     if config.train.lambda_identity and manifest.channels[0] != manifest.channels[1]:
         raise UserError(
             f"train.lambda_identity = {config.train.lambda_identity:g}, but pictures of A have {manifest.channels[0]} channels and "
@@ -38,13 +38,13 @@ def _check_batch(config: Config, manifest: Manifest) -> None:
             )
 
 
-def _check_crop(config: Config, manifest: Manifest, shards: Path | str) -> None:
+def _check_crop(config: Config, manifest: Manifest, where: str) -> None:
     """Compiled steps have one shape: pictures must hold a crop, and be no larger where none is cut."""
     crop = config.data.crop_size
     for domain in "AB":
         split = manifest.splits[f"train{domain}"]
         if min(split.smallest) < crop:
-            fact = f"is larger than pictures of domain {domain} in {shards}, {split.smallest[1]} wide or {split.smallest[0]} high"
+            fact = f"is larger than pictures of domain {domain} in {where}, {split.smallest[1]} wide or {split.smallest[0]} high"
             raise UserError(f"data.crop_size = {crop} {fact}: use a smaller one, or preprocess to a larger data.load_size")
         if "crop" not in manifest.preprocess and max(split.largest) > crop:
             fact = f"does not crop, and domain {domain} has pictures up to {split.largest[1]} wide and {split.largest[0]} high"

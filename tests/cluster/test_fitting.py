@@ -83,3 +83,9 @@ def test_mistakes(sections: dict[str, dict[str, object]], found: dict[str, objec
 
 def test_whole_pictures_of_the_crops_size_need_no_crop() -> None:
     fitted(config(data={"preprocess": "none"}), manifest((256, 256), (256, 256), mode="none"), "shards")
+
+
+def test_a_mistake_shows_no_key_of_the_shards_place() -> None:
+    with pytest.raises(UserError) as error:
+        fitted(config(model={"bits": 16}), manifest(), "s3://key:secret@bucket/shards?scheme=http")
+    assert str(error.value).startswith("model.bits = 16, but the pictures of s3://***@bucket/shards?scheme=http have 8: ")
