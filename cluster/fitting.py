@@ -20,12 +20,19 @@ def fitted(config: Config, manifest: Manifest, shards: Place) -> Config:
             raise UserError(f"model.{field} = {given}, but the pictures of {where} have {value}: {cure}")
     _check_batch(config, manifest)
     _check_crop(config, manifest, where)
-    if config.train.lambda_identity and manifest.channels[0] != manifest.channels[1]:
+    result = config.model_copy(update={"model": config.model.model_copy(update=found)})
+    check_identity(result)
+    return result
+
+
+def check_identity(config: Config) -> None:
+    """Raises UserError if there is an identity loss between domains of unequal channels."""
+    model, train = config.model, config.train
+    if train.lambda_identity and model.channels_a != model.channels_b:
         raise UserError(
-            f"train.lambda_identity = {config.train.lambda_identity:g}, but pictures of A have {manifest.channels[0]} channels and "
-            f"of B {manifest.channels[1]}: set it to 0, or give both domains the same by data.channels_a and data.channels_b"
+            f"train.lambda_identity = {train.lambda_identity:g}, but pictures of A have {model.channels_a} channels and "
+            f"of B {model.channels_b}: set it to 0, or give both domains the same by data.channels_a and data.channels_b"
         )
-    return config.model_copy(update={"model": config.model.model_copy(update=found)})
 
 
 def _check_batch(config: Config, manifest: Manifest) -> None:

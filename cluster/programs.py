@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cluster.affinity import settle
 from cluster.config import Config, load_config
 from cluster.console import Screen, fail
+from cluster.fitting import check_identity
 from cluster.numa_workers import workers_here
 from cluster.train import MISTAKEN, compile_cache
 from preprocess.errors import UserError
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, compile its units, print what came out. Returns the exit code."""
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+        check_identity(config)
     except UserError as error:
         fail(error)
         return MISTAKEN

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.programs import main
 from tests.cluster.launch import options
 from tests.ray_nodes import ROOT, clean_environment
 
@@ -54,7 +55,14 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
     assert all(re.search(r"^  operations: \d+: \d+ \w+", unit, re.M) for unit in units.values())
 
 
-def test_a_mistake_costs_one_line() -> None:
-    result = programs("--model.filters", "0")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: model.filters = 0: ") and result.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["--model.filters", "0"], "model.filters = 0: "),
+        (["--model.channels_a", "1"], "train.lambda_identity = 0.5, but pictures of A have 1 channels and of B 3: "),
+    ],
+)
+def test_a_mistake_costs_one_line(arguments: list[str], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    output, errors = capsys.readouterr()
+    assert output == "" and errors.startswith(f"error: {fact}") and errors.count("\n") == 1
