@@ -38,16 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, check what a user can get wrong, have shards, run the group, say what came out. Returns the exit code."""
     screen, preload = Screen(), Preload()
     try:
-        config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
-        return _train(config, screen, preload)
+        try:
+            config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+            return _train(config, screen, preload)
+        finally:
+            screen.close()
+            preload.wait()  # so that whatever error comes now appears
     except UserError as error:
-        screen.close()
-        preload.wait()
         fail(error)
         return MISTAKEN
     except KeyboardInterrupt:
-        screen.close()
-        preload.wait()
         fail("interrupted before training began; finished shards are kept, the same command goes on")
         return INTERRUPTED
     finally:
