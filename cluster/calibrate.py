@@ -12,13 +12,15 @@ from cluster.cgroup import cpu_quota
 from cluster.config import Config, load_config
 from cluster.console import Screen, duration, fail
 from cluster.cpu_tree import read_cores
+from cluster.fitting import check_identity, fitted
 from cluster.search import Candidate, Trial, best, search, worker_counts
 from cluster.topology import whole_share, workers_of_node
-from cluster.train import MISTAKEN, SYNTHETIC
+from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
 from cluster.trial_group import cpus_of, run_trial
 from cyclegan.schedule import make_schedule
+from preprocess.build import finished_shards
 from preprocess.errors import UserError
-from preprocess.manifest import NAME, Manifest
+from preprocess.manifest import Manifest
 from preprocess.sources import TRAIN, find_pictures, source_of
 
 ASSUMED_EPOCH = 1000  # pictures of an epoch in the prediction when no source is given
@@ -30,15 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m cluster.calibrate",
         usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
-        description=__doc__,
+        description="Take short steps of several settings on this node's processors; write the best, and say what a training will take.",
+        epilog="Takes the fields of `python -m cluster.train`, whose --help lists them.",
         allow_abbrev=False,
     )
     parser.add_argument("--output", default="calibrated.toml", help="where the best goes (default: calibrated.toml)")
     given, rest = parser.parse_known_args(arguments)
     screen = Screen()
     try:
-        config = load_config(rest, os.environ)
-        epoch = epoch_length(config)
+        output = _writable(Path(given.output))
+        config, epoch = of_source(load_config(rest, os.environ))
         trials = _measure_all(config, screen)
         chosen = best(trials)
         if chosen.figures is None:
@@ -46,12 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [*table(trials), "", *prediction(config, chosen, epoch)]
         for line in lines:
             screen.line(line)
-        _write(Path(given.output), fragment(chosen, cpus_of(chosen.candidate), lines))
+        _write(output, fragment(chosen, cpus_of(chosen.candidate), lines))
         screen.line(f"written: {given.output}")
     except UserError as error:
-        screen.close()
         fail(error)
         return MISTAKEN
+    except KeyboardInterrupt:
+        fail("interrupted before all was measured; what was compiled is kept, the same command finds it")
+        return INTERRUPTED
     return 0
 
 
@@ -69,16 +74,20 @@ def _measure_all(config: Config, screen: Screen) -> list[Trial]:
     return search(first, arrangements, psutil.virtual_memory().available, measure)
 
 
-def epoch_length(config: Config) -> int | None:
-    """Pictures of an epoch: those of the larger domain; None if the length is given in steps or there is no source to count in."""
+def of_source(config: Config) -> tuple[Config, int | None]:
+    """The configuration, with the channels and bits of finished shards, and the pictures of an epoch: those of the larger domain.
+
+    None if the length is given in steps, or if there is no source to count in. Raises UserError for a source that cannot be trained on.
+    """
     data = config.data
+    if shards := finished_shards(data.source):
+        manifest = Manifest.load(shards)
+        return fitted(config, manifest, shards), max(manifest.splits[split].count for split in TRAIN)
+    check_identity(config)
     if config.train.steps or data.source == SYNTHETIC or not (data.source or data.source_a or data.source_list):
-        return None
-    if data.source and (Path(data.source) / NAME).is_file():
-        splits = Manifest.load(data.source).splits
-        return max(splits[split].count for split in TRAIN)
+        return config, None
     pictures = find_pictures(source_of(data))
-    return max(len(pictures[split]) for split in TRAIN)
+    return config, max(len(pictures[split]) for split in TRAIN)
 
 
 def describe(candidate: Candidate) -> str:
@@ -121,6 +130,14 @@ def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
         f"[cluster]\nworkers = {c.workers}  # of one node: times the number of nodes\n"
         f'cpus_per_worker = {cpus}\nwire = "{c.wire}"\n'
     )
+
+
+def _writable(path: Path) -> Path:
+    """`path`, if a file can be made there: a mistake is told before all is measured, not after."""
+    if path.is_dir() or not path.parent.is_dir():
+        fact = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise UserError(f"--output {path}: {fact}: name a file in a folder that is there")
+    return path
 
 
 def _write(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ from preprocess.locks import alone
 from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
 from preprocess.recipe import choose_recipe, settings_text
-from preprocess.sources import TRAIN, Pictures, Source, find_pictures, fingerprint, opener, source_of
+from preprocess.sources import PATIENCE, TRAIN, Pictures, Source, find_pictures, fingerprint, opener, source_of
 from preprocess.storage import Place, Store, child, is_remote, redacted
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
@@ -49,7 +49,7 @@ _OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
 
 def check_source(config: DataConfig) -> None:
     """Raises UserError, in one line, for a source that cannot be trained on: no folder, an empty domain, shards that are not whole."""
-    if not _finished_shards(config.source):
+    if not finished_shards(config.source):
         find_pictures(source_of(config))
 
 
@@ -60,7 +60,7 @@ def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = N
     a build only. Raises UserError as `check_source` and `build`. Damaged shards are an error, not built again: deleting gigabytes is the
     user's choice.
     """
-    finished = _finished_shards(config.source)
+    finished = finished_shards(config.source)
     if finished:
         return finished
     source = source_of(config)
@@ -183,7 +183,7 @@ def _remove_leftovers(out: Place, manifest: Manifest) -> None:
             store.delete(name)
 
 
-def _finished_shards(source: str) -> Place | None:
+def finished_shards(source: str) -> Place | None:
     """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
     if not source:
         return None
@@ -202,7 +202,7 @@ def _finished_shards(source: str) -> Place | None:
 def _holds_manifest(folder: Place) -> bool:
     """Whether a manifest lies there. A place that cannot be asked holds none: listing it as a source will say why."""
     try:
-        return Store(folder).size(NAME) is not None
+        return Store(folder).size(NAME, PATIENCE) is not None
     except (OSError, UserError):
         return False
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cluster.calibrate import epoch_length, fragment, main, prediction, table
+from cluster.calibrate import fragment, main, of_source, prediction, table
 from cluster.config import Config, load_config
 from cluster.search import Candidate, Figures, Trial
 from cluster.trial_group import with_settings
 from tests.cluster.launch import options
+from tests.preprocess.small_shards import SIZES, make_shards
 from tests.ray_nodes import ROOT, clean_environment
 
 GIB = 2**30
@@ -50,10 +51,17 @@ def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
         (tmp_path / domain).mkdir()
         for number in range(count):
             Image.new("RGB", (8, 8)).save(tmp_path / domain / f"{number}.png")
-    given = ["--data.source", str(tmp_path)]
-    assert epoch_length(load_config(given, {})) == 3
-    assert epoch_length(load_config([*given, "--train.steps", "5"], {})) is None
-    assert epoch_length(Config()) is None
+    config = load_config(["--data.source", str(tmp_path)], {})
+    assert of_source(config) == (config, 3)
+    in_steps = load_config(["--data.source", str(tmp_path), "--train.steps", "5"], {})
+    assert of_source(in_steps) == (in_steps, None)
+    assert of_source(Config()) == (Config(), None)
+
+
+def test_finished_shards_say_how_many_pictures_of_which_channels(tmp_path: Path) -> None:
+    config = load_config(["--data.source", str(make_shards(tmp_path, "uint16")), "--data.crop_size", "64"], {})
+    found, epoch = of_source(config)
+    assert (found.model.bits, epoch) == (16, max(SIZES))
 
 
 def test_a_candidate_overrides_the_configuration() -> None:
@@ -74,7 +82,9 @@ def test_a_small_space_as_a_user_runs_it(tmp_path: Path) -> None:
     assert load_config(["--config", str(output)], {}).train.batch >= 16
 
 
-@pytest.mark.parametrize("arguments", [["--model.filters", "0"], ["--data.source", "/nowhere"], ["--nothing"]])
+@pytest.mark.parametrize(
+    "arguments", [["--model.filters", "0"], ["--data.source", "/nowhere"], ["--nothing"], ["--output", "/nowhere/best.toml"]]
+)
 def test_mistakes_cost_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     output, errors = capsys.readouterr()
