@@ -47,7 +47,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     passes = make_passes(state, model, train)
-    compile_units(passes.all(), given.cache, repr((model, train, given.size)))
+    compile_units(passes.all(), given.cache)
     steps = {name: make_step(passes, exchange, runner(strategy)) for name, exchange in {"alone": alone, **EXCHANGES}.items()}
     for step in steps.values():
         step.compile(None)

@@ -1,6 +1,5 @@
-"""Compiling the units of a worker: one process of a node at a time, so that the others find the programs in the cache."""
+"""Compiling the units of a worker: one process of a node at a time, so that the others find the program in the cache."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,19 +15,19 @@ def use_cache(folder: Path) -> None:
     os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={folder}".strip()
 
 
-def compile_units(units: Sequence[Program], cache: Path, key: str) -> list[CompileReport]:
-    """Compile all, or take them from the cache.
+def compile_units(units: Sequence[Program], cache: Path) -> list[CompileReport]:
+    """Compile all, or take them from the cache; tracing, the larger part of a warm start, is done beside the other processes.
 
     The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
-    key: what decides the programs. Once they were compiled, processes no longer come one at a time: what is left is tracing.
     """
-    compiled = cache / f"compiled-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    if compiled.exists():
-        return [unit.compile(cache) for unit in units]
+    for unit in units:
+        unit.trace()
+    return [_alone(unit, cache) for unit in units]
+
+
+def _alone(unit: Program, cache: Path) -> CompileReport:
     with FileLock(cache / "compile.lock"):
-        reports = [unit.compile(cache) for unit in units]
-        compiled.touch(exist_ok=True)
-    return reports
+        return unit.compile(cache)
 
 
 def summarise(reports: Sequence[CompileReport]) -> tuple[int, int, float]:

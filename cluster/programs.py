@@ -46,7 +46,7 @@ def _lines(config: Config, dumps: Path) -> list[str]:
     share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        from cluster.compiling import use_cache
+        from cluster.compiling import compile_units, use_cache
         from cluster.replicas import make_strategy, set_threads
         from cyclegan.compiled import describe, dump_options
         from cyclegan.passes import make_passes
@@ -60,7 +60,7 @@ def _lines(config: Config, dumps: Path) -> list[str]:
         make_strategy(config.cluster.peer_timeout, gpu=False)
         state = make_state(config.model, config.train, (config.data.crop_size, config.data.crop_size))
         units = make_passes(state, config.model, config.train).all()
-        reports = [unit.compile(cache) for unit in units]
+        reports = compile_units(units, cache)
         made = [describe(unit, state.variables(), dumps) for unit in units]
     head = f"as a worker of {len(share.compute)} cores compiles them; cache {cache}"
     return [head, *(line for report, unit in zip(reports, made, strict=True) for line in ("", *unit_lines(report, unit)))]

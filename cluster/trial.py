@@ -54,7 +54,7 @@ def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[fl
     model, train, crop = config.model, config.train, config.data.crop_size
     state = make_state(model, train, (crop, crop))
     passes = make_passes(state, model, train)
-    compile_units(passes.all(), cache, repr((model, train, crop, False)))
+    compile_units(passes.all(), cache)
     step = make_step(passes, EXCHANGES[config.cluster.wire] if workers > 1 else alone, runner(strategy))
     step.compile(cache)
     compiled = time.perf_counter() - begin

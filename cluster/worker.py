@@ -94,7 +94,7 @@ def _train(job: Job, pulse: Pulse) -> None:
         strategy = make_strategy(SECOND_LINE * config.cluster.peer_timeout, job.gpu)
         state = make_state(config.model, train, (plan.crop_size, plan.crop_size))
         passes = make_passes(state, config.model, train)
-        reports = compile_units(passes.all(), job.compile_cache, repr((config.model, train, plan.crop_size, job.gpu)))
+        reports = compile_units(passes.all(), job.compile_cache)
         ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
         program = make_step(passes, EXCHANGES[config.cluster.wire] if workers > 1 else alone, runner(strategy))
         program.compile(job.compile_cache)

@@ -29,6 +29,8 @@ class Program:
         self.name = function.__name__
         self.signature = tuple(signature)
         self._function = tf.function(function, input_signature=self.signature, jit_compile=jit_compile or None, autograph=False)
+        # Called eagerly, a function has another key in the cache than inside a function, which is where the step calls it.
+        self._inside = tf.function(self._function, input_signature=self.signature, autograph=False)
 
     def __call__(self, *arguments: tf.Tensor) -> Any:
         """Run it. Raises SignatureError, with both signatures, if shapes or types differ from those it was made for."""
@@ -38,12 +40,18 @@ class Program:
             raise SignatureError(f"program {self.name} was compiled for ({_text(self.signature)}) but is called with ({_text(given)})")
         return self._function(*arguments)
 
+    def trace(self) -> None:
+        """Run the Python of the function, once."""
+        self._inside.get_concrete_function()
+
     def compile(self, cache: Path | None) -> CompileReport:
-        """Trace and compile by one run on zeros, which leaves its marks in captured variables: assign values afterwards."""
+        """Compile by one run on zeros, which leaves its marks in captured variables: assign values afterwards.
+
+        Whether the cache had it is told by what it holds before and after, so no other process may write there meanwhile.
+        """
         before = _files(cache)
         start = time.perf_counter()
-        # Called eagerly, a function has another key in the cache than inside a function, which is where the step calls it.
-        tf.function(self._function, input_signature=self.signature, autograph=False)(*(tf.zeros(s.shape, s.dtype) for s in self.signature))
+        self._inside(*(tf.zeros(s.shape, s.dtype) for s in self.signature))
         seconds = time.perf_counter() - start
         return CompileReport(self.name, seconds, None if cache is None else _files(cache) == before)
 
