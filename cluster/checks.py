@@ -10,7 +10,7 @@ import ray
 
 from cluster.ask_nodes import ask_nodes
 from cluster.capacity import cpus_for_each, usable_nodes
-from cluster.config import Config
+from cluster.config import Config, as_toml
 from cluster.paths import RunPaths
 from cluster.resume import check_any_whole, check_resumable
 from cyclegan.checkpoint_files import read_index
@@ -108,6 +108,18 @@ def check_run(config: Config, run: Path, manifest: Manifest) -> tuple[int, str]:
     index = read_index(newest)
     check_resumable(index, newest, config, manifest.fingerprint)
     return index.step, str(newest)
+
+
+def make_run(config: Config, run: Path) -> None:
+    """Make the folders of a run and write its configuration there. Raises UserError if its place cannot be written to."""
+    try:
+        RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
+        RunPaths(run).config.write_text(as_toml(config))
+    except OSError as error:
+        raise UserError(
+            f"run.name = {config.run.name}: cannot write {error.filename or run} ({error.strerror}): "
+            "give another name, or mend its permissions"
+        ) from error
 
 
 @ray.remote(num_cpus=0)

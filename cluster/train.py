@@ -12,8 +12,8 @@ from pathlib import Path
 import ray
 
 from cluster.board import News
-from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, storage_folder
-from cluster.config import Config, as_toml, load_config, one_line
+from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_folder
+from cluster.config import Config, load_config, one_line
 from cluster.console import Screen, duration, fail
 from cluster.driver import Interrupts, Preload
 from cluster.fitting import fitted
@@ -86,8 +86,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         f"resuming run {config.run.name} at step {step:,} from {checkpoint}" if step else f"starting run {config.run.name} in {run}"
     )
     screen.line(schedule.describe())
-    RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
-    RunPaths(run).config.write_text(as_toml(config))
+    make_run(config, run)
     with Interrupts() as interrupts:
         job = Job(config, run, shards, compile_cache(config), gpu, None)
         report = Supervisor(job, cpus, preload, interrupts, screen.line, screen.phase, screen.show).run()

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.checks import storage_folder
-from cluster.config import load_config
+from cluster.checks import make_run, storage_folder
+from cluster.config import Config, load_config
 from preprocess.errors import UserError
 
 JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}
@@ -27,3 +27,9 @@ def test_storage_that_cannot_be_used(storage: str, environment: dict[str, str], 
     with pytest.raises(UserError) as error:
         storage_folder(load_config(["--run.storage", storage], {}), environment, tmp_path)
     assert str(error.value).startswith(text)
+
+
+def test_a_run_whose_place_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "default").touch()
+    with pytest.raises(UserError, match=r"run.name = default: cannot write \S+/default/checkpoints \(Not a directory\)"):
+        make_run(Config(), tmp_path / "default")
