@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 TRAIN = ("trainA", "trainB")
 SPLITS = (*TRAIN, "testA", "testB")
-_PATIENCE = 2  # attempts to list an object store, of several requests each: a wrong address should not cost a minute
+PATIENCE = 2  # attempts to list an object store, of several requests each: a wrong address should not cost a minute
 
 
 class PictureFile(NamedTuple):
@@ -155,7 +155,7 @@ def _listed(source: Source) -> Pictures:
     for place in list(wanted):
         rows = wanted.pop(place)
         store = _store("data.source_list", str(place)) if isinstance(place, str) else Store(place)
-        for info in _ask("data.source_list", str(place), partial(store.entries, attempts=_PATIENCE)):
+        for info in _ask("data.source_list", str(place), partial(store.entries, attempts=PATIENCE)):
             if info.type == fs.FileType.File and info.base_name in rows:
                 path, domain, split, _ = rows.pop(info.base_name)
                 part = split or ("test" if is_test(path, source.test_fraction) else "train")
@@ -171,7 +171,7 @@ def _in_folder(field: str, place: str, folder: str, prefix: str) -> list[Picture
     store = _store(field, place)
     if not folder:
         _check_folder(field, place, store, "a folder of pictures")
-    listing = _ask(field, place, partial(store.entries, folder, recursive=True, attempts=_PATIENCE))
+    listing = _ask(field, place, partial(store.entries, folder, recursive=True, attempts=PATIENCE))
     files = [info for info in listing if info.type == fs.FileType.File]
     pictures = sorted(_pictures(store.root, files, prefix))
     if not pictures and folder not in ("testA", "testB"):
@@ -208,11 +208,11 @@ def _check_folders(place: str, wanted: Iterable[str], cure: str) -> set[str]:
         raise UserError("data.source is empty: name a folder that holds trainA and trainB")
     store = _store("data.source", place)
     _check_folder("data.source", place, store, "a folder that holds trainA and trainB")
-    top = _ask("data.source", place, partial(store.entries, attempts=_PATIENCE))
+    top = _ask("data.source", place, partial(store.entries, attempts=PATIENCE))
     present = {info.base_name for info in top if info.type == fs.FileType.Directory}
     for folder in wanted:
         below = folder.strip("/")
-        inside = "/" in below and _ask("data.source", place, partial(Store(child(place, below)).kind, _PATIENCE)) == fs.FileType.Directory
+        inside = "/" in below and _ask("data.source", place, partial(Store(child(place, below)).kind, PATIENCE)) == fs.FileType.Directory
         if below not in present and not inside:
             fact = f"has no folder {folder}, its folders are {_some(sorted(present))}"
             raise UserError(f"{_field('data.source', place)} {fact}: {cure}")
@@ -220,7 +220,7 @@ def _check_folders(place: str, wanted: Iterable[str], cure: str) -> set[str]:
 
 
 def _check_folder(field: str, place: str, store: Store, wanted: str) -> None:
-    kind = _ask(field, place, partial(store.kind, _PATIENCE))
+    kind = _ask(field, place, partial(store.kind, PATIENCE))
     if kind == fs.FileType.NotFound:
         raise UserError(f"{_field(field, place)} does not exist: name {wanted}")
     if kind == fs.FileType.File:

@@ -110,9 +110,9 @@ class Store:
 
         self._ask(delete, name)
 
-    def size(self, name: str) -> int | None:
+    def size(self, name: str, attempts: int = ATTEMPTS) -> int | None:
         """Bytes of a file, None if there is none."""
-        info = self._ask(lambda: self._filesystem.get_file_info(self._path(name)), name)
+        info = self._ask(lambda: self._filesystem.get_file_info(self._path(name)), name, attempts)
         return info.size if info.type == fs.FileType.File else None
 
     def entries(self, folder: str = "", *, recursive: bool = False, attempts: int = ATTEMPTS) -> list[fs.FileInfo]:
