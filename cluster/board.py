@@ -71,7 +71,8 @@ class News:
     """All that is on the board of start number `start`. lines: what happened once, in order. phase: what goes on now.
 
     beats: the last of each rank. ranks: what the policy sees of them. entered: seconds since the start began at which the last rank came
-    to each phase, and "stepped" for the first finished step. differ, agreed: see `Agreement`. controller: handle of Ray Train's.
+    to each phase, and "stepped" for the first finished step. differ: see `Agreement`. agreed: the newest step at which all workers were
+    equal, at first the one they go on from. controller: handle of Ray Train's.
     """
 
     start: int = 1
@@ -146,7 +147,8 @@ class Board:
             )
             for rank, beat in self._news.beats.items()
         }
-        self._news.differ, self._news.agreed = self._agreement.differ, self._agreement.agreed
+        resumed = min((worker.step for worker in self._news.workers.values()), default=0)  # of one checkpoint: all began equal
+        self._news.differ, self._news.agreed = self._agreement.differ, max(self._agreement.agreed, resumed)
         return self._news
 
     def ask_to_stop(self) -> None:

@@ -1,6 +1,6 @@
 """The board itself; as an actor it is part of each real run."""
 
-from cluster.board import Beat, Board
+from cluster.board import Beat, Board, WorkerInfo
 
 
 def beat(phase: str, step: int = 0) -> Beat:
@@ -35,3 +35,15 @@ def test_phases_are_entered_when_the_last_worker_does() -> None:
         now = at
         board.beat(rank, sign)
     assert board.read().entered == {"compiling": 3.0, "training": 6.0, "stepped": 7.0}
+
+
+def test_workers_agree_on_the_step_they_go_on_from() -> None:
+    board = Board(2)
+    assert board.read().agreed == 0
+    for rank in range(2):
+        board.post(worker=(rank, WorkerInfo(1, "h", (0,), (2,), programs=4, hits=4, compile_seconds=0.0, step=40)))
+        board.checksum(rank, 50, rank)
+    assert (board.read().agreed, "step 50" in board.read().differ) == (40, True)
+    for rank in range(2):
+        board.checksum(rank, 60, 7)
+    assert board.read().agreed == 60
