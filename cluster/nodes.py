@@ -27,7 +27,8 @@ class Nodes:
 
     def room(self) -> int:
         """For how many workers the nodes that are alive and stay have CPUs, taken or not."""
-        return room([node["Resources"] for node in usable_nodes()], self._cpus, self._gpu)
+        self._fit = room([node["Resources"] for node in usable_nodes()], self._cpus, self._gpu)
+        return self._fit
 
     def larger(self, workers: int) -> tuple[int, float]:
         """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so. Raises ClusterLost."""
@@ -51,8 +52,8 @@ class Nodes:
         if not head_answers():
             raise ClusterLost("the head of the cluster does not answer")
         self._draining = set(draining())
-        self._fit = self.room()
-        larger = next((n for n in self._config.valid_workers if workers < n <= self._fit), 0)
+        fit = self.room()
+        larger = next((n for n in self._config.valid_workers if workers < n <= fit), 0)
         if larger != self._larger:
             self._larger, self._since = larger, now
 
