@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cluster.board import Beat
 from cluster.loop import MOST_DROPPED, run_steps
@@ -15,6 +14,7 @@ from cyclegan.passes import make_passes
 from cyclegan.schedule import make_schedule
 from cyclegan.state import make_state
 from cyclegan.step import make_step
+from tests.cyclegan.uncompiled import uncompiled
 
 SIZE = 24
 ROWS = np.arange(1)
@@ -37,11 +37,8 @@ def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Beat] |
     state.assign_initial(0)
     beats = [] if beats is None else beats
     schedule = make_schedule(train, 1, 10)
-    tf.config.run_functions_eagerly(True)
-    try:
+    with uncompiled():
         return run_steps(step, state, Pictures(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter, Pulse(beats.append, "node"))  # type: ignore[arg-type]
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 def test_steps_without_effect_are_dropped_then_end_the_run() -> None:

@@ -1,7 +1,5 @@
 """Domains of unequal channels and of 16 bits: in the step, and all the way from files to translated files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import imagecodecs
@@ -23,6 +21,7 @@ from preprocess.decode import Form, decode, form_of
 from preprocess.plan import Plan
 from preprocess.reader import Reader
 from tests.cyclegan.made_checkpoint import write_checkpoint
+from tests.cyclegan.uncompiled import uncompiled
 from tests.preprocess.built_here import build_here
 
 SIDE = 24
@@ -31,16 +30,6 @@ TRAIN = TrainConfig(pool_size=2, lambda_identity=0)
 RATE = 1e-3
 
 Array = npt.NDArray[np.generic]
-
-
-@contextmanager
-def uncompiled() -> Iterator[None]:
-    """Programs run operation by operation, without XLA."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 def new_state(dtype: tf.DType = tf.float64) -> TrainingState:

@@ -4,8 +4,6 @@ One set of units is compiled, as that costs more than all that is checked with i
 other shapes, options and precisions run the same functions uncompiled.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +20,7 @@ from cyclegan.programs import Program
 from cyclegan.state import Arrays, TrainingState, make_state
 from cyclegan.step import LOSSES, MEANS, make_step
 from tests.cyclegan.reference import CycleGAN, ListPool, Network
+from tests.cyclegan.uncompiled import uncompiled
 
 SEED, RATE, SIDE = 3, 2e-4, 32
 Array = npt.NDArray[Any]
@@ -65,16 +64,6 @@ def double() -> Training:
     for unit in (*training.passes.all(), training.step):
         unit.compile(None)
     return training
-
-
-@contextmanager
-def uncompiled() -> Iterator[None]:
-    """Programs run operation by operation, without XLA."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 def pictures(step: int, batch: int) -> npt.NDArray[np.uint8]:
