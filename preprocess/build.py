@@ -29,8 +29,8 @@ from preprocess.locks import alone
 from preprocess.manifest import NAME, Manifest
 from preprocess.ray_start import start_ray
 from preprocess.recipe import choose_recipe, settings_text
-from preprocess.sources import PATIENCE, TRAIN, Pictures, Source, find_pictures, fingerprint, opener, source_of
-from preprocess.storage import Place, Store, child, is_remote, redacted
+from preprocess.sources import PATIENCE, TRAIN, Pictures, Source, absolute, find_pictures, fingerprint, opener, source_of
+from preprocess.storage import Place, Store, child, redacted, writing
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
 
@@ -66,24 +66,24 @@ def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = N
     source = source_of(config)
     pictures = find_pictures(source)
     name = fingerprint(pictures, settings_text(config))
-    if is_remote(root):
-        build(source, child(root, name), config, progress)
+    local = Store(root).local
+    if local is None:
+        _find_or_build(source, config, pictures, child(root, name), progress)
         return child(root, name)
-    root = Path(root)
-    folder = root / name
-    root.mkdir(parents=True, exist_ok=True)
-    with alone(root / f".{folder.name}.lock"):
-        if not folder.exists():
-            unfinished = root / f".{folder.name}.unfinished"
-            try:
-                if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
-                    _build(source, config, pictures, unfinished, progress)
-                unfinished.rename(folder)
-            except (OSError, UserError):
-                if not _finished_by_another(folder, name):
-                    raise
-            sync_folder(root)
-        _accept(Manifest.load(folder), folder, pictures, config.max_rejected)
+    folder, unfinished = local / name, local / f".{name}.unfinished"
+    with writing(local):
+        local.mkdir(parents=True, exist_ok=True)
+        with alone(local / f".{name}.lock"):
+            if not folder.exists():
+                try:
+                    if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
+                        _build(source, config, pictures, unfinished, progress)
+                    unfinished.rename(folder)
+                except (OSError, UserError):
+                    if not _finished_by_another(folder, name):
+                        raise
+                sync_folder(local)
+            _accept(Manifest.load(folder), folder, pictures, config.max_rejected)
     return folder
 
 
@@ -91,15 +91,18 @@ def build(source: Source | str, out: Place, config: DataConfig, progress: Progre
     """Turn the pictures of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
     A text as source is a `Source.source`.
 
-    Raises UserError if `out` holds something else, if more than `config.max_rejected` of the pictures are broken, or a domain has none
-    left. What was built stays, so that a second attempt with a higher limit only reads it.
+    Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the pictures are broken, or
+    a domain has none left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
-    pictures = find_pictures(source)
+    source = Source(source) if isinstance(source, str) else source
+    return _find_or_build(source, config, find_pictures(source), out, progress)
+
+
+def _find_or_build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
+    """The manifest in `out`, if it is that of these pictures and settings; else they are built there."""
     name = fingerprint(pictures, settings_text(config))
     store = Store(out)
-    if store.kind() == fs.FileType.File:
-        raise UserError(f"{store.label()} is a file: name an empty or a new folder")
-    with _alone_in(store):
+    with writing(out), _alone_in(store):
         present = sorted(info.base_name for info in store.entries())
         if NAME in present:
             manifest = Manifest.load(out)
@@ -114,7 +117,7 @@ def build(source: Source | str, out: Place, config: DataConfig, progress: Progre
         if foreign:
             raise UserError(f"{store.label()} holds other files ({foreign[0]}): name an empty or a new folder")
         try:
-            return _build(Source(source) if isinstance(source, str) else source, config, pictures, out, progress)
+            return _build(source, config, pictures, out, progress)
         except (OSError, UserError):
             if not _finished_by_another(out, name):
                 raise
@@ -132,6 +135,8 @@ def _finished_by_another(folder: Place, name: str) -> bool:
 
 def _alone_in(store: Store) -> AbstractContextManager[object]:
     """Wait for others that build into the same folder. An object store has no locks: builds of one source write the same bytes there."""
+    if store.kind(PATIENCE) == fs.FileType.File:
+        raise UserError(f"{store.label()} is a file: name an empty or a new folder")
     if store.local is None:
         return nullcontext()
     store.local.mkdir(parents=True, exist_ok=True)
@@ -139,7 +144,7 @@ def _alone_in(store: Store) -> AbstractContextManager[object]:
 
 
 def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
-    out = out if is_remote(out) else Path(out).absolute()
+    out = Store(out).local or out
     if isinstance(out, Path):
         out.mkdir(parents=True, exist_ok=True)
     source = source.absolute()
@@ -187,9 +192,10 @@ def finished_shards(source: str) -> Place | None:
     """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
     if not source:
         return None
-    folder: Place = source if is_remote(source) else Path(source).absolute()
-    if not _holds_manifest(folder):
+    place = absolute(source)
+    if not _holds_manifest(place):
         return None
+    folder = Store(place).local or place
     manifest = Manifest.load(folder)
     manifest.verify(folder, checksums=False)
     missing = [split for split in TRAIN if split not in manifest.splits]

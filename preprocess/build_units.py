@@ -16,7 +16,7 @@ from preprocess.recipe import Recipe
 from preprocess.resize import prepare, sides
 from preprocess.shards import write_shard
 from preprocess.sources import PictureFile
-from preprocess.storage import Place, Store, child, reason
+from preprocess.storage import Place, Store, child, reason, writing
 
 # A JPEG reduced by its own decoder to this multiple of load_size or more, then resized: 50 dB from the full way in the median, 36 at least.
 DRAFT = 2
@@ -86,7 +86,7 @@ def build_unit(unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Rec
         else:
             made[file.name] = result
     sizes = [one.pixels.shape[:2] for one in made.values()] or [(0, 0)]
-    try:
+    with writing(out, unit.shard):
         shard = write_shard(child(out, unit.shard), list(made), [one.pixels for one in made.values()]) if made else None
         built = Built(
             digest=unit.digest,
@@ -97,12 +97,7 @@ def build_unit(unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Rec
             smallest=_ends(min, sizes),
             largest=_ends(max, sizes),
         )
-        text = built.model_dump_json().encode()
-        Store(out).write(note(unit.shard), text)
-    except OSError as error:
-        raise UserError(
-            f"{Store(out).label(unit.shard)} cannot be written ({reason(error)}): make room there, or name another folder"
-        ) from error
+        Store(out).write(note(unit.shard), built.model_dump_json().encode())
     return built, True
 
 
@@ -128,9 +123,8 @@ def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: 
         data = read(name)
     # A file that was listed but cannot be read is not broken: the node does not see the source. Rejecting it would lose good pictures.
     except OSError as error:
-        fact = str(error).splitlines()[0]
-        cure = "every node must see the source at the same place"
-        raise UserError(f"data.source: {name} was listed but cannot be read on {os.uname().nodename} ({fact}): {cure}") from error
+        fact = f"{name} was listed but cannot be read on {os.uname().nodename} ({reason(error)})"
+        raise UserError(f"data.source: {fact}: every node must see the source at the same place") from error
     try:
         reduced = None if recipe.preprocess in ("crop", "none") else DRAFT * recipe.load_size
         decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced)

@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from preprocess.build_pool import Done
 from preprocess.build_units import Built, Unit
-from preprocess.errors import UserError
 from preprocess.manifest import Duplicate, Split
 from preprocess.shards import ShardSet, write_shard
 from preprocess.sources import TRAIN
-from preprocess.storage import Place, Store, child, reason
+from preprocess.storage import Place, child, writing
 
 _DIGITS = 16  # of one file's digest in Built.contents
 
@@ -26,11 +25,8 @@ def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Place) ->
     for unit in units if names else ():
         dropped = names.intersection(file.name for file in unit.files)
         if dropped:
-            try:
+            with writing(out, unit.shard):
                 done[unit.shard] = done[unit.shard]._replace(built=without(done[unit.shard].built, dropped, out))
-            except OSError as error:
-                fact = f"{Store(out).label(unit.shard)} cannot be written ({reason(error)})"
-                raise UserError(f"{fact}: make room there, or name another folder") from error
     return duplicates
 
 

@@ -11,6 +11,7 @@ from preprocess.decode import BrokenPicture, Form, form_of
 from preprocess.errors import UserError
 from preprocess.resize import USES_CROP, Mode
 from preprocess.sources import TRAIN, PictureFile
+from preprocess.storage import reason
 
 LOOKED_AT = 32  # files of each train domain whose headers decide what is "auto"
 _COLOUR = 3
@@ -77,8 +78,7 @@ def _look(files: Sequence[PictureFile], read: Callable[[str], bytes]) -> list[Fo
         except BrokenPicture:
             continue
         except OSError as error:
-            fact = str(error).splitlines()[0]
-            raise UserError(f"data.source: {files[i].name} was listed but cannot be read ({fact}): mend that") from error
+            raise UserError(f"data.source: {files[i].name} was listed but cannot be read ({reason(error)}): mend that") from error
     return forms
 
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -146,6 +146,16 @@ class Store:
 
     def _ask(self, question: Callable[[], Answer], name: str, attempts: int = ATTEMPTS) -> Answer:
         return question() if self.local is not None else persistently(question, self.label(name), attempts)
+
+
+@contextlib.contextmanager
+def writing(place: Place, name: str = "") -> Iterator[None]:
+    """Tell an OSError as the UserError that a folder, or a file of it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        fact = f"{Store(place).label(name)} cannot be written ({reason(error)})"
+        raise UserError(f"{fact}: make room there, or name another folder") from error
 
 
 def parent_and_name(place: Place) -> tuple[Store, str]:

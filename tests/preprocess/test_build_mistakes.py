@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.build import check_source, ensure_shards, main
+from preprocess.build import build, check_source, ensure_shards, finished_shards, main
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
+from tests.preprocess.small_shards import make_shards
 
 
 def wrong(act: Callable[[], object]) -> str:
@@ -30,6 +31,23 @@ def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
         assert "no pictures in trainB" in wrong(lambda act=act: act(DataConfig(source=str(source))))  # type: ignore[misc]
         assert "does not exist" in wrong(lambda act=act: act(DataConfig(source=str(tmp_path / "absent"))))  # type: ignore[misc]
     assert not (tmp_path / "shards").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_without_ray(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for split in ("trainA", "trainB"):
+        (source / split).mkdir(parents=True)
+        (source / split / "0.jpg").write_bytes(b"listed, not read")
+    config = DataConfig(source=str(source))
+    below_file = source / "trainA" / "0.jpg" / "shards"
+    for act in (lambda: build(str(source), below_file, config), lambda: ensure_shards(config, below_file)):
+        assert wrong(act) == f"{below_file} cannot be written (Not a directory): make room there, or name another folder"
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "~"])
+def test_finished_shards_by_any_name(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(make_shards(tmp_path / "shards")))
+    assert finished_shards(form.format(tmp_path / "shards")) == tmp_path / "shards"
 
 
 @pytest.mark.parametrize(
