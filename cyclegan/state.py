@@ -27,25 +27,23 @@ class TrainingState:
     discriminators: Learner
     pool: Pool
 
-    def shared_arrays(self) -> Arrays:
-        """Snapshots of what all workers hold alike: `generators.*` and `discriminators.*`. Later steps do not change them."""
-        return {name: variable.numpy() for name, variable in self._shared().items()}
-
-    def pool_arrays(self) -> Arrays:
-        """Snapshots of this worker's pools: pictures `[2, B, size, H, W, C]` and filled `[2, B, size]`."""
-        return {"pool.pictures": self.pool.pictures.numpy(), "pool.filled": self.pool.filled.numpy()}
+    def variables(self) -> dict[str, tf.Variable]:
+        """All of them, by the names of the arrays: `generators.*`, `discriminators.*`; `pool.pictures` `[2, B, size, H, W, C]`,
+        `pool.filled` `[2, B, size]`.
+        """
+        learners = {"generators": self.generators, "discriminators": self.discriminators}
+        shared = {f"{pair}.{name}": variable for pair, learner in learners.items() for name, variable in learner.variables().items()}
+        return {**shared, **self._pools()}
 
     def views(self, shared: bool) -> Arrays:
-        """The pools, and what is shared if asked for, without a copy: to be copied before the next step."""
-        variables = {"pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled} | (self._shared() if shared else {})
+        """The pools, and what all workers hold alike if asked for, without a copy: to be copied before the next step."""
+        variables = self.variables() if shared else self._pools()
         return {name: np.asarray(variable.read_value()) for name, variable in variables.items()}
 
     def assign(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Take over values from arrays as given by `shared_arrays` and `pool_arrays`. Raises ValueError on another shape."""
-        for name, variable in self._shared().items():
+        """Take over values from arrays by the names of `variables`. Raises ValueError on another shape."""
+        for name, variable in self.variables().items():
             variable.assign(arrays[name])
-        self.pool.pictures.assign(arrays["pool.pictures"])
-        self.pool.filled.assign(arrays["pool.filled"])
 
     def assign_initial(self, seed: int) -> None:
         """Initial weights from (seed, parameter name); moments, counts and pools empty."""
@@ -53,16 +51,11 @@ class TrainingState:
             for variable in learner.variables().values():
                 variable.assign(tf.zeros_like(variable))
             learner.weights.assign(layout.initial(seed))
-        self.pool.pictures.assign(tf.zeros_like(self.pool.pictures))
-        self.pool.filled.assign(tf.zeros_like(self.pool.filled))
+        for variable in self._pools().values():
+            variable.assign(tf.zeros_like(variable))
 
-    def variables(self) -> dict[str, tf.Variable]:
-        """All of them, by the names of the arrays."""
-        return {**self._shared(), "pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled}
-
-    def _shared(self) -> dict[str, tf.Variable]:
-        learners = {"generators": self.generators, "discriminators": self.discriminators}
-        return {f"{pair}.{name}": variable for pair, learner in learners.items() for name, variable in learner.variables().items()}
+    def _pools(self) -> dict[str, tf.Variable]:
+        return {"pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled}
 
 
 def make_state(model: ModelConfig, train: TrainConfig, size: tuple[int, int], dtype: tf.DType = tf.float32) -> TrainingState:

@@ -35,7 +35,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def size(state: TrainingState) -> int:
     """Bytes of a checkpoint, about."""
-    return sum(array.nbytes for array in (state.shared_arrays() | state.pool_arrays()).values()) + 20_000
+    return sum(array.nbytes for array in state.views(shared=True).values()) + 20_000
 
 
 class Run:

@@ -15,6 +15,7 @@ from cyclegan.image_pool import pool_draws
 from cyclegan.passes import make_passes
 from cyclegan.state import make_state
 from cyclegan.step import make_step
+from tests.cyclegan.snapshot import snapshot
 
 SIZE, GLOBAL_BATCH, STEPS = 24, 2, 3
 EXACT = 8
@@ -61,7 +62,7 @@ def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.D
             # Adam's first moment after one step is (1 - beta1) times the exchanged gradient.
             saved["generator gradient"] = state.generators.first.numpy() / (1 - config.beta1)
             saved["discriminator gradient"] = state.discriminators.first.numpy() / (1 - config.beta1)
-    return {**saved, **state.shared_arrays()}
+    return {**saved, **snapshot(state)}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from cyclegan.adam import adam
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.programs import Program
 from cyclegan.state import Arrays, TrainingState, make_state
+from tests.cyclegan.snapshot import snapshot
 
 
 def make() -> TrainingState:
@@ -15,19 +16,15 @@ def make() -> TrainingState:
     return make_state(model, TrainConfig(batch=2, pool_size=3), (24, 28))
 
 
-def arrays(state: TrainingState) -> Arrays:
-    return state.shared_arrays() | state.pool_arrays()
-
-
 def random_arrays(state: TrainingState, seed: int) -> Arrays:
     random = np.random.default_rng(seed)
-    return {name: np.array(100 * random.random(value.shape), value.dtype) for name, value in arrays(state).items()}
+    return {name: np.array(100 * random.random(value.shape), value.dtype) for name, value in snapshot(state).items()}
 
 
 def test_names_and_shapes() -> None:
     state = make()
     g, d = state.generator_layout.size, state.discriminator_layout.size
-    assert {name: value.shape for name, value in arrays(state).items()} == {
+    assert {name: value.shape for name, value in snapshot(state).items()} == {
         "generators.weights": (g,),
         "generators.first": (g,),
         "generators.second": (g,),
@@ -45,7 +42,7 @@ def test_all_arrays_come_back() -> None:
     state = make()
     given = random_arrays(state, 0)
     state.assign(given)
-    for name, value in arrays(state).items():
+    for name, value in snapshot(state).items():
         np.testing.assert_array_equal(value, given[name], err_msg=name)
 
 
@@ -54,8 +51,8 @@ def test_initial_values_leave_nothing_of_before() -> None:
     state.assign(random_arrays(state, 0))
     for each in (state, fresh):
         each.assign_initial(7)
-    for name, value in arrays(state).items():
-        np.testing.assert_array_equal(value, arrays(fresh)[name], err_msg=name)
+    for name, value in snapshot(state).items():
+        np.testing.assert_array_equal(value, snapshot(fresh)[name], err_msg=name)
         assert value.any() == name.endswith("weights"), name
 
 
@@ -65,7 +62,7 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
     given = random_arrays(state, 1)
     kept = {name: value.copy() for name, value in given.items()}
     state.assign(given)
-    snapshot = arrays(state)
+    saved = snapshot(state)
 
     def update(gradient: tf.Tensor, rate: tf.Tensor) -> None:
         adam(state.generators, gradient, rate, 0.5, 0.999)
@@ -75,12 +72,12 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
         program(tf.ones([state.generator_layout.size]), tf.constant(0.1))
     assert not np.array_equal(state.generators.weights, kept["generators.weights"])
     for name, value in kept.items():
-        np.testing.assert_array_equal(snapshot[name], value, err_msg=name)
+        np.testing.assert_array_equal(saved[name], value, err_msg=name)
         np.testing.assert_array_equal(given[name], value, err_msg=name)
-    after = arrays(state)
+    after = snapshot(state)
     for value in given.values():
         value[...] = 0
-    for name, value in arrays(state).items():
+    for name, value in snapshot(state).items():
         np.testing.assert_array_equal(value, after[name], err_msg=name)
 
 

@@ -1,0 +1,7 @@
+"""What a state holds, as arrays that later steps do not change."""
+
+from cyclegan.state import Arrays, TrainingState
+
+
+def snapshot(state: TrainingState) -> Arrays:
+    return {name: variable.numpy() for name, variable in state.variables().items()}
