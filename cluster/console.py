@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 
 from rich.console import Console
 
@@ -15,9 +14,8 @@ PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be red
 class Screen:
     """Draws the news of a training as they come."""
 
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
-        self._clock = clock
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
         self._status = self._console.status("") if self._console.is_terminal else None
         self._shown: str | None = None
         self._plain_at = float("-inf")
@@ -64,9 +62,9 @@ class Screen:
         if self._status:
             self._status.update(text)
             self._status.start()
-        elif text != self._shown and self._clock() - self._plain_at >= PLAIN_INTERVAL:
+        elif text != self._shown and time.monotonic() - self._plain_at >= PLAIN_INTERVAL:
             self.line(text)
-            self._shown, self._plain_at = text, self._clock()
+            self._shown, self._plain_at = text, time.monotonic()
 
 
 def progress_text(progress: Progress) -> str:

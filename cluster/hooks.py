@@ -148,11 +148,9 @@ class Reporter:
     INTERVAL = 0.5
     SMOOTHING = 0.05  # share of the newest step in the running mean of step times
 
-    def __init__(
-        self, board: Any, schedule: Schedule, save_due: Callable[[int], bool], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._board, self._schedule, self._save_due, self._clock = board, schedule, save_due, clock
-        self._posted = -self.INTERVAL
+    def __init__(self, board: Any, schedule: Schedule, save_due: Callable[[int], bool]) -> None:
+        self._board, self._schedule, self._save_due = board, schedule, save_due
+        self._posted = float("-inf")
         self._answer: Any = None
         self._seconds = self._waited = 0.0
         self._steps = 0
@@ -171,9 +169,10 @@ class Reporter:
         self._waited += share * (moment.waited - self._waited)
         self._trained += moment.seconds
         self._listen()
-        if self._clock() - self._posted < self.INTERVAL and not moment.last:
+        now = time.monotonic()
+        if now - self._posted < self.INTERVAL and not moment.last:
             return
-        self._posted = self._clock()
+        self._posted = now
         progress = Progress(
             step=moment.step,
             steps=self._schedule.steps,

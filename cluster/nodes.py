@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import ray
 
@@ -19,8 +19,8 @@ POLL_SECONDS = 0.2
 class Nodes:
     """Room for workers of `cpus` CPUs (and a GPU each) of one run; looks again at most every two seconds."""
 
-    def __init__(self, config: Config, cpus: int, gpu: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._config, self._cpus, self._gpu, self._clock = config, cpus, gpu, clock
+    def __init__(self, config: Config, cpus: int, gpu: bool) -> None:
+        self._config, self._cpus, self._gpu = config, cpus, gpu
         self._looked = float("-inf")
         self._draining: set[str] = set()
         self._larger, self._since, self._fit = 0, 0.0, MOST_WORKERS
@@ -33,7 +33,7 @@ class Nodes:
     def larger(self, workers: int) -> tuple[int, float]:
         """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so. Raises ClusterLost."""
         self._look(workers)
-        return self._larger, self._clock() - self._since if self._larger else 0.0
+        return self._larger, time.monotonic() - self._since if self._larger else 0.0
 
     def short(self, workers: int) -> bool:
         """Whether there was room for fewer at the last look."""
@@ -45,7 +45,7 @@ class Nodes:
         return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] in leaving), "") if leaving else ""
 
     def _look(self, workers: int) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now

@@ -54,7 +54,6 @@ class Supervisor:
     line: Callable[[str], None]
     phase: Callable[[str], None]
     show: Callable[[News], None]
-    clock: Callable[[], float] = time.monotonic
     _lives: list[Life] = field(default_factory=list)
     _vain: int = 0
     _retreats: int = 0
@@ -66,7 +65,7 @@ class Supervisor:
 
     def run(self) -> Report:
         """Train until an outcome, a stop, or until nothing helps."""
-        launched = self.clock()
+        launched = time.monotonic()
         self.preload.wait()
         news, temporary = News(), False
         while True:
@@ -85,7 +84,7 @@ class Supervisor:
             self._prepare(decision, news)
         for name, seconds in self._seconds.items():
             news.seconds[name] = seconds
-        report = Report(news, goodput(launched, self.clock(), self._lives), temporary)
+        report = Report(news, goodput(launched, time.monotonic(), self._lives), temporary)
         with contextlib.suppress(OSError):
             RunPaths(self.job.run).goodput.write_text(json.dumps(report.goodput.as_json(), indent=1))
         return report
@@ -94,7 +93,7 @@ class Supervisor:
         start = Start(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
         start.start()
         news, why, asked, moved, told, over = News(), "", False, False, False, float("inf")
-        while start.is_alive() and self.clock() < over:
+        while start.is_alive() and time.monotonic() < over:
             start.join(POLL_SECONDS)
             try:
                 news = start.news()
@@ -107,7 +106,7 @@ class Supervisor:
             if news.outcome:
                 if news.outcome.kind == "failed":
                     break
-                over = min(over, self.clock() + self.job.config.cluster.peer_timeout)  # for its processes to end
+                over = min(over, time.monotonic() + self.job.config.cluster.peer_timeout)  # for its processes to end
                 continue
             decision = while_running(status, self._patience())
             if decision.act in (Act.SAVE_AND_STOP, Act.SAVE_AND_MOVE):
@@ -123,7 +122,7 @@ class Supervisor:
 
     def _conclude(self, start: Start, news: News, decision: Decision, moved: bool) -> Decision:
         """End what is left of a start, remember it, and decide how to go on."""
-        noticed = self.clock()
+        noticed = time.monotonic()
         outcome = news.outcome
         kind = outcome.kind if outcome else "lost"
         cause = decision.reason if outcome is None else "moved" if moved else kind
@@ -165,7 +164,7 @@ class Supervisor:
         larger, larger_for = self._nodes.larger(start.workers)
         return Running(
             workers=start.workers,
-            age=self.clock() - start.began,
+            age=time.monotonic() - start.began,
             ranks=news.ranks,
             signals=self.interrupts.count,
             asked=asked,
@@ -178,12 +177,12 @@ class Supervisor:
 
     def _wait_for_room(self) -> int:
         """How many workers to start now; 0 if a signal came, or too few fit for too long, or the cluster is gone."""
-        began, valid = self.clock(), self.job.config.valid_workers
+        began, valid = time.monotonic(), self.job.config.valid_workers
         while not self.interrupts.count:
             if not head_answers():
                 return 0
             fit = self._nodes.room()
-            workers = workers_now(fit, valid, self.clock() - began, self.job.config.cluster.node_timeout)
+            workers = workers_now(fit, valid, time.monotonic() - began, self.job.config.cluster.node_timeout)
             if workers is not None:
                 if 0 < workers < valid[0]:
                     self.line(f"going on with {workers} of {valid[0]} workers: the nodes have room for {fit}")
@@ -223,7 +222,7 @@ class Supervisor:
             return True
         if "stepped" not in news.entered:
             return False
-        self.line(recovery(before, self._life(start, news, self.clock(), "", lost=False)).describe())
+        self.line(recovery(before, self._life(start, news, time.monotonic(), "", lost=False)).describe())
         return True
 
     def _patience(self) -> Patience:
