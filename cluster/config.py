@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from cyclegan.config import ModelConfig, TrainConfig
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
+from preprocess.storage import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 MOST_WORKERS = 4096
@@ -144,7 +145,8 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     for field, value in {**_from_environment(environment), **_from_command_line(given)}.items():
         section, name = field.split(".")
         if not isinstance(tree.setdefault(section, {}), dict):
-            raise UserError(f"{given.config}: {section} = {tree[section]!r} is a value, but {section} is a section: write [{section}]")
+            fact = f"{section} = {redacted(repr(tree[section]))} is a value, but {section} is a section"
+            raise UserError(f"{given.config}: {fact}: write [{section}]")
         tree[section][name] = value
     try:
         return Config.model_validate(tree)
@@ -204,11 +206,11 @@ def _describe(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{field} = {first['input']!r}: no such field{_suggestion(field)}; --help lists all"
+        return f"{field} = {redacted(repr(first['input']))}: no such field{_suggestion(field)}; --help lists all"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     hint = first["msg"][0].lower() + first["msg"][1:]
-    return f"{field} = {first['input']}: {hint}"
+    return f"{field} = {redacted(first['input'])}: {hint}"
 
 
 def _suggestion(name: str) -> str:
