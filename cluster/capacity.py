@@ -7,12 +7,10 @@ import ray
 from ray._private.state import state
 
 
-def cpus_for_each(nodes: Sequence[int], workers: int) -> int:
-    """The most CPUs that each of `workers` can have when none is split over nodes; 0 if they do not fit. nodes: CPUs of each."""
-    for cpus in range(max(nodes, default=0), 0, -1):
-        if sum(node // cpus for node in nodes) >= workers:
-            return cpus
-    return 0
+def cpus_for_each(nodes: Sequence[Mapping[str, float]], workers: int, gpu: bool) -> int:
+    """The most CPUs that each of `workers` can have when none is split over nodes with these resources; 0 if they do not fit."""
+    most = max((int(node.get("CPU", 0)) for node in nodes), default=0)
+    return next((cpus for cpus in range(most, 0, -1) if room(nodes, cpus, gpu) >= workers), 0)
 
 
 def room(nodes: Sequence[Mapping[str, float]], cpus: int, gpu: bool) -> int:

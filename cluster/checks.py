@@ -9,7 +9,7 @@ from pathlib import Path
 import ray
 
 from cluster.ask_nodes import ask_nodes
-from cluster.capacity import cpus_for_each, usable_nodes
+from cluster.capacity import cpus_for_each, room, usable_nodes
 from cluster.config import Config, as_toml
 from cluster.paths import RunPaths
 from cluster.resume import check_any_whole, check_resumable
@@ -59,21 +59,20 @@ def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
     wanted = config.cluster.cpus_per_worker
     while True:
         late = time.monotonic() > deadline
-        nodes = [n["Resources"] for n in ray.nodes() if n["Alive"] and (not gpu or n["Resources"].get("GPU"))]
-        cpus = [int(n.get("CPU", 0)) for n in nodes]
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         for workers in config.valid_workers if late else [config.cluster.most]:
-            each = cpus_for_each(cpus, workers)
-            if gpu and sum(int(n.get("GPU", 0)) for n in nodes) < workers:
-                each = 0
+            each = cpus_for_each(nodes, workers, gpu)
             if each >= max(wanted, 1):
                 return wanted or each
         if late:
             kind = f"{wanted or 1} CPU{'s' if wanted > 1 else ''}{' and a GPU' if gpu else ''} each"
-            where = f"the cluster has {len(cpus)} node(s) with {cpus} CPUs" if joined else f"this machine has {sum(cpus)} CPUs"
-            fitting = sum(c // max(wanted, 1) for c in cpus)
-            raise UserError(
-                f"cluster.workers = {config.cluster.workers} with {kind}, but {where}: use {fitting or 'fewer'} or fewer, or add nodes"
-            )
+            cpus, gpus = ([int(node.get(name, 0)) for node in nodes] for name in ("CPU", "GPU"))
+            where = f"the cluster has {len(nodes)} node(s) with {cpus} CPUs" if joined else f"this machine has {sum(cpus)} CPUs"
+            fact = f"{where} and {gpus if joined else sum(gpus)} GPUs" if gpu else where
+            fitting = room(nodes, max(wanted, 1), gpu)
+            fewer = "set cluster.device = cpu" if gpu else "lower cluster.cpus_per_worker"
+            cure = f"use {fitting} or fewer" if fitting else fewer
+            raise UserError(f"cluster.workers = {config.cluster.workers} with {kind}, but {fact}: {cure}, or add nodes")
         time.sleep(POLL_SECONDS)
 
 
