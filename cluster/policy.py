@@ -86,13 +86,13 @@ class Running:
 class Ended:
     """A start that is over. kind: its outcome's, or "lost" if it came to none. progress: whether it got further than all before.
 
-    starts_in_vain: starts in a row up to this one that did not. starts: all of them. retreats: made so far. signals: as in Running.
-    moved: whether it was asked to make way for another number of workers.
+    starts_in_vain: starts in a row up to this one that did not. losses: all starts that were lost. retreats: made so far.
+    signals: as in Running. moved: whether it was asked to make way for another number of workers.
     """
 
     kind: Literal["finished", "stopped", "diverged", "failed", "lost"]
     reason: str = ""
-    starts: int = 1
+    losses: int = 1
     starts_in_vain: int = 0
     retreats: int = 0
     signals: int = 0
@@ -121,8 +121,8 @@ def while_running(status: Running, patience: Patience) -> Decision:
     return Decision(Act.WAIT)
 
 
-def after_end(ended: Ended, most_starts: int) -> Decision:
-    """What to do after a group has ended. most_starts: `cluster.max_restarts` + 1."""
+def after_end(ended: Ended, max_restarts: int) -> Decision:
+    """What to do after a group has ended. max_restarts: `cluster.max_restarts`, after losses: moves and retreats are none."""
     if ended.kind in ("finished", "failed"):
         return Decision(Act.END)
     if ended.kind == "stopped":
@@ -133,8 +133,8 @@ def after_end(ended: Ended, most_starts: int) -> Decision:
         return Decision(Act.RETREAT, ended.reason) if ended.retreats < RETREATS else Decision(Act.END)
     if ended.starts_in_vain >= HOPELESS_STARTS:
         return Decision(Act.GIVE_UP, f"{ended.starts_in_vain} starts in a row came no further; the last: {ended.reason}")
-    if ended.starts >= most_starts:
-        return Decision(Act.GIVE_UP, f"cluster.max_restarts = {most_starts - 1} are used up; the last: {ended.reason}")
+    if ended.losses > max_restarts:
+        return Decision(Act.GIVE_UP, f"cluster.max_restarts = {max_restarts} are used up; the last: {ended.reason}")
     return Decision(Act.START_AGAIN, ended.reason)
 
 

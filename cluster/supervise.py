@@ -55,6 +55,7 @@ class Supervisor:
     phase: Callable[[str], None]
     show: Callable[[News], None]
     _lives: list[Life] = field(default_factory=list)
+    _losses: int = 0
     _vain: int = 0
     _retreats: int = 0
     _best: int = -1
@@ -82,8 +83,7 @@ class Supervisor:
                 news.outcome = Outcome("stopped" if stopped else "failed", self._step(), self._newest(), decision.reason + where)
                 break
             self._prepare(decision, news)
-        for name, seconds in self._seconds.items():
-            news.seconds[name] = seconds
+        news.seconds |= self._seconds
         report = Report(news, goodput(launched, time.monotonic(), self._lives), temporary)
         with contextlib.suppress(OSError):
             RunPaths(self.job.run).goodput.write_text(json.dumps(report.goodput.as_json(), indent=1))
@@ -137,8 +137,9 @@ class Supervisor:
         self._vain = 0 if life.reached > self._best else self._vain + 1
         self._best = max(self._best, life.reached)
         reason = outcome.reason if outcome else decision.reason
-        ended = Ended(kind, reason, len(self._lives), self._vain, self._retreats, self.interrupts.count, moved)
-        then = after_end(ended, self.job.config.cluster.max_restarts + 1)
+        self._losses += kind == "lost"
+        ended = Ended(kind, reason, self._losses, self._vain, self._retreats, self.interrupts.count, moved)
+        then = after_end(ended, self.job.config.cluster.max_restarts)
         return decision if decision.act is Act.RESTORE and then.act is Act.START_AGAIN else then
 
     def _prepare(self, decision: Decision, news: News) -> None:

@@ -71,15 +71,15 @@ def test_a_group_that_runs(status: Running, act: Act, reason: str) -> None:
         (Ended("stopped", moved=True, signals=1), Act.END),
         (Ended("lost"), Act.START_AGAIN),
         (Ended("lost", signals=1), Act.STOP),
-        (Ended("lost", starts=11, starts_in_vain=1), Act.GIVE_UP),
-        (Ended("lost", starts=10, starts_in_vain=4), Act.START_AGAIN),
-        (Ended("lost", starts=5, starts_in_vain=5), Act.GIVE_UP),
-        (Ended("diverged", retreats=2, starts=99), Act.RETREAT),
+        (Ended("lost", losses=11, starts_in_vain=1), Act.GIVE_UP),
+        (Ended("lost", losses=10, starts_in_vain=4), Act.START_AGAIN),
+        (Ended("lost", losses=5, starts_in_vain=5), Act.GIVE_UP),
+        (Ended("diverged", retreats=2, losses=99), Act.RETREAT),
         (Ended("diverged", retreats=3), Act.END),
     ],
 )
 def test_a_group_that_has_ended(ended: Ended, act: Act) -> None:
-    assert after_end(ended, most_starts=11).act is act
+    assert after_end(ended, max_restarts=10).act is act
 
 
 @pytest.mark.parametrize(
