@@ -84,7 +84,9 @@ class DataConfig(BaseModel):
         if self.class_a and self.class_a == self.class_b:
             raise ValueError(f'data.class_a = "{self.class_a}" and so is data.class_b: name two')
         if self.shards.startswith("hdfs://"):
-            raise ValueError(f'data.shards = "{self.shards}": shards are not written to HDFS: name a folder, or a place at s3:// or gs://')
+            raise ValueError(
+                f'data.shards = "{redacted(self.shards)}": shards are not written to HDFS: name a folder, or a place at s3:// or gs://'
+            )
         return self
 
     @model_validator(mode="after")

@@ -42,6 +42,8 @@ def read_list(place: str, domains: tuple[str, str]) -> Iterator[Listed]:
             row += 1
             if not path:
                 raise UserError(f"{field}: row {row} has no path: give one, or delete the row")
+            if redacted(path) != path:
+                raise UserError(f"{field}: row {row} holds keys ({redacted(path)}): delete them, and set them on every node")
             if domain not in names and domains != ("A", "B"):
                 continue
             if domain not in names:
@@ -73,5 +75,7 @@ def _table(place: str, field: str) -> pa.Table:
         raise UserError(f"{field} does not exist: name a CSV or Parquet file with the columns path and domain") from error
     except OSError as error:
         raise UserError(f"{field} cannot be read ({reason(error)}): mend that, or name another file") from error
-    except ValueError as error:
-        raise UserError(f"{field} is no CSV or Parquet file ({redacted(error).splitlines()[0]}): mend it, or name another file") from error
+    except (ValueError, LookupError, pa.ArrowException) as error:  # broken, a column twice, columns that are no text
+        raise UserError(
+            f"{field} is no CSV or Parquet file of such columns ({redacted(error).splitlines()[0]}): mend it, or name another file"
+        ) from error

@@ -84,8 +84,9 @@ def find_pictures(source: Source | str) -> Pictures:
         found = {domain: _in_folder(field, place, "", f"{domain}/") for domain, (field, place) in zip("AB", folders, strict=True)}
         return _split(source, found)
     if source.class_a:
-        _check_folders(source.source, (source.class_a, source.class_b), "name two of them")
+        source = source._replace(class_a=source.class_a.strip("/"), class_b=source.class_b.strip("/"))
         names = {"A": source.class_a, "B": source.class_b}
+        _check_folders(source.source, names.values(), "name two of them")
         return _split(source, {domain: _in_folder("data.source", source.source, name, "") for domain, name in names.items()})
     present = _check_folders(source.source, TRAIN, "it must hold trainA and trainB")
     found = {split: _in_folder("data.source", source.source, split, "") for split in SPLITS if split in present}
@@ -211,9 +212,8 @@ def _check_folders(place: str, wanted: Iterable[str], cure: str) -> set[str]:
     top = _ask("data.source", place, partial(store.entries, attempts=PATIENCE))
     present = {info.base_name for info in top if info.type == fs.FileType.Directory}
     for folder in wanted:
-        below = folder.strip("/")
-        inside = "/" in below and _ask("data.source", place, partial(Store(child(place, below)).kind, PATIENCE)) == fs.FileType.Directory
-        if below not in present and not inside:
+        inside = "/" in folder and _ask("data.source", place, partial(Store(child(place, folder)).kind, PATIENCE)) == fs.FileType.Directory
+        if folder not in present and not inside:
             fact = f"has no folder {folder}, its folders are {_some(sorted(present))}"
             raise UserError(f"{_field('data.source', place)} {fact}: {cure}")
     return present

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.backends import get_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
 from pyarrow import fs
 from werkzeug.serving import make_server
@@ -51,6 +52,9 @@ class ObjectStore:
 def object_store() -> Iterator[ObjectStore]:
     """A server with an empty bucket named `bucket`."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    for accounts in get_backend("s3").values():  # moto keeps what is stored in the process, not in the server
+        for backend in accounts.values():
+            backend.reset()
     flaky = Flaky(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, flaky, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

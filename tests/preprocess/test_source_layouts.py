@@ -96,6 +96,15 @@ def test_classes(root: str) -> None:
     assert str(source).endswith(" (horse and zebra)") and "SECRET" not in str(source)
 
 
+def test_a_class_is_the_same_with_slashes_around_it(tmp_path: Path) -> None:
+    for n in range(20):
+        put(str(tmp_path), f"horse/{n}.jpg")
+        put(str(tmp_path), f"zebra/{n}.jpg")
+    plain = find_pictures(Source(str(tmp_path), class_a="horse", class_b="zebra", test_fraction=0.5))
+    assert find_pictures(Source(str(tmp_path), class_a="/horse/", class_b="zebra/", test_fraction=0.5)) == plain
+    assert [file.name[6:] for file in plain["testA"]] == [file.name[6:] for file in plain["testB"]]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_lists(root: str, ending: str, tmp_path: Path) -> None:
     paths = ["sub/1.jpg", "sub/2.jpg", "3.jpg", "4.png"]
@@ -139,6 +148,8 @@ def test_wrong_lists(root: str) -> None:
     assert "1.jpg stands in row 1 and again in row 3: delete one" in line("path,domain\n1.jpg,A\n2.jpg,B\n1.jpg,B\n")
     assert "row 2 has no path" in line("path,domain\n1.jpg,A\n,B\n")
     assert "no pictures of domain B" in line("path,domain\n1.jpg,A\n")
+    assert "row 1 holds keys (s3://***@b/1.jpg): delete them" in line("path,domain\ns3://KEY:SECRET@b/1.jpg,A\n")
+    assert "is no CSV or Parquet file of such columns" in line("path,path,domain\n1.jpg,2.jpg,A\n")
     assert "is no CSV or Parquet file" in line("path,domain\n1.jpg,A\n2.jpg\n") and "is no CSV or Parquet file" in line("x", "list.parquet")
     assert "list2.csv" in says(Source(source_list=str(child(root, "list2.csv")))) and "does not exist: name a CSV" in says(
         Source(source_list=str(child(root, "list2.csv")))
