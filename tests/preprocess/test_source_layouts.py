@@ -170,7 +170,6 @@ def test_wrong_folders(root: str) -> None:
     assert "does not exist" in says(Source(absent))
 
 
-@pytest.mark.process  # for its ten seconds of retries
 def test_a_wrong_bucket_or_address_costs_seconds(server: ObjectStore) -> None:
     assert "does not exist" in says(Source(server.uri("x").replace("bucket", "absent")))
     began = time.monotonic()
