@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from preprocess.synthetic import write_dataset
@@ -107,14 +108,21 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
     with launch:
         workers = launch.workers(2)
         wait_for_step(run, EVERY)
-        with np.load(next(iter(sorted(run.glob("checkpoints/step-????????")))) / "part-00000.npz") as part:
-            weights = part["generators.weights"]
+        weights = generator_weights(run)
         flip_a_bit(int(workers[1][2]), weights.tobytes())
         (found,) = launch.wait_for(r"the weights of .* differ from the others' after step (\S+): .*: back to the checkpoint of step (\S+)")
         assert int(found[2].replace(",", "")) <= int(found[1].replace(",", ""))
         launch.workers(2, starts=2)
         launch.end(0)
     assert len(launch.wait_for("differ from the others")) == 1
+    assert generator_weights(run).tobytes() == weights.tobytes(), "as this rate leaves them"
+
+
+def generator_weights(run: Path) -> npt.NDArray[np.float32]:
+    """Of the newest checkpoint."""
+    with np.load(max(run.glob("checkpoints/step-????????")) / "part-00000.npz") as part:
+        weights: npt.NDArray[np.float32] = part["generators.weights"]
+    return weights
 
 
 def flip_a_bit(pid: int, content: bytes) -> None:

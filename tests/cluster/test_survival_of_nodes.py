@@ -10,11 +10,11 @@ import pytest
 
 from preprocess.synthetic import write_dataset
 from tests.cluster.cluster_of_hosts import Cluster, running_cluster
-from tests.cluster.launch import SMALL, Launch, options, wait_for_step
+from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_step
 from tests.hosts import can_make_namespaces
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2")]
-EVERY, PATIENCE = 20, 20
+EVERY, PATIENCE, STEPS = 20, 20, 400
 
 
 @pytest.fixture
@@ -23,19 +23,32 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def launched(cluster: Cluster, folder: Path, programs: Path, values: Mapping[str, object]) -> Launch:
-    """A run from the first host, named "run"."""
+def arguments(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
+    """A run of two workers on the embedded pictures, named "run"."""
     if not (folder / "pictures").is_dir():
         write_dataset(folder / "pictures", pictures=60, test=1)
     here = {"data.source": folder / "pictures", "run.storage": folder / "runs", "run.name": "run", "cluster.compile_cache": programs}
-    length = {"train.steps": 100_000, "run.checkpoint_every": EVERY, "run.log_every": 1, "cluster.peer_timeout": PATIENCE}
-    return Launch(options({**SMALL, **here, **length, **values}), cluster.environment, cluster.hosts[0].prefix)
+    length = {"train.steps": STEPS, "run.checkpoint_every": EVERY, "run.log_every": 1}
+    return options({**SMALL, **here, **length, "cluster.workers": 2, "cluster.peer_timeout": PATIENCE, **values})
+
+
+def launched(cluster: Cluster, folder: Path, programs: Path, **values: object) -> Launch:
+    """The run, from the first host."""
+    return Launch(arguments(folder, programs, values), cluster.environment, cluster.hosts[0].prefix)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Path:
+    """The run, without hosts."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    Launch(arguments(folder, programs, {})).end(0)
+    return folder / "runs/run"
 
 
 def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
     run = tmp_path / "runs/run"
-    launch = launched(cluster, tmp_path, programs, {"cluster.workers": "[1,2]", "cluster.node_timeout": 5})
+    launch = launched(cluster, tmp_path, programs, **{"train.steps": 100_000, "cluster.workers": "[1,2]", "cluster.node_timeout": 5})
     with launch:
         launch.workers(2)
         wait_for_step(run, EVERY)
@@ -58,9 +71,9 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, undisturbed: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
-    launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2})
+    launch = launched(cluster, tmp_path, programs)
     with launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
@@ -69,13 +82,14 @@ def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, tmp_path: Path
         cluster.cut_off(second, off=False)
         cluster.nodes[second].kill()  # Ray's head has given it up, or will
         cluster.start(second)
-        launch.wait_for("recovered in")
-        os.kill(launch.process.pid, signal.SIGTERM)
-        launch.end(75)
+        (recovered,) = launch.wait_for(r"recovered in .*; (\d+) steps to repeat")
+        assert int(recovered[1]) <= 2 * EVERY
+        launch.end(0)
+    assert_equal_runs(undisturbed, tmp_path / "runs/run", STEPS)
 
 
-def test_the_head_is_lost(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
-    launch = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
+def test_the_head_is_lost(cluster: Cluster, programs: Path, undisturbed: Path, tmp_path: Path) -> None:
+    launch = launched(cluster, tmp_path, programs)
     with launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
@@ -85,6 +99,8 @@ def test_the_head_is_lost(cluster: Cluster, programs: Path, tmp_path: Path) -> N
         assert "error: the head of the Ray cluster does not answer" in output
         for host in cluster.hosts:
             cluster.start(host)
-        again = launched(cluster, tmp_path, programs, {"cluster.workers": 2, "train.steps": 400})
-        again.wait_for(r"resuming run run at step \d+")
+        again = launched(cluster, tmp_path, programs)
+        (resumed,) = again.wait_for(r"resuming run run at step (\d+)")
+        assert int(resumed[1]) >= EVERY
         again.end(0)
+    assert_equal_runs(undisturbed, tmp_path / "runs/run", STEPS)
