@@ -44,7 +44,7 @@ class Builder:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._pool = ThreadPoolExecutor(task.threads)
+        self._pool = ThreadPoolExecutor(task.threads) if task.threads > 1 else None
 
     def node(self) -> str:
         """Id of the node on which this actor runs."""

@@ -111,7 +111,10 @@ def opener(source: Source | str) -> Callable[[str], bytes]:
     whole = (Source(source) if isinstance(source, str) else source).absolute()
 
     def read(name: str) -> bytes:
-        store, file = parent_and_name(_place(whole, name))
+        place = _place(whole, name)
+        if isinstance(place, Path):
+            return place.read_bytes()
+        store, file = parent_and_name(place)
         return store.read(file)
 
     return read
