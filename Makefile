@@ -1,6 +1,7 @@
 # Needs Python >= 3.11, pip and make. Everything lives in .venv, build/ and runs/: nothing outside the project is touched.
 
 PYTHON ?= python3
+FAULTS ?= 20
 BIN := .venv/bin
 INSTALLED := .venv/installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
@@ -12,9 +13,9 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
-	@echo "make test    all tests (about 20 minutes on 2 cores)"
+	@echo "make test    all tests but the long ones (about 15 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
-	@echo "make chaos   trains through 20 random faults on hosts in network namespaces (needs root)"
+	@echo "make chaos   trains through FAULTS=20 random faults on hosts in network namespaces (needs root)"
 	@echo "make soak    long tests that break things again and again"
 
 install: $(INSTALLED)
@@ -42,7 +43,7 @@ test: check
 	$(BIN)/python -m pytest -m "process and not soak" --durations=10
 
 chaos: install
-	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.chaos --faults $(FAULTS)
 
 soak: install
 	FUZZ_CASES=1000 $(BIN)/python -m pytest tests/fuzz

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -82,7 +83,7 @@ def _table(chaos: Chaos) -> Table:
         of_kind = [one for one in chaos.survived if one.fault == kind]
         lost, count = sorted(one.lost for one in of_kind), str(len(of_kind))
         repeated = str(sum(one.repeated for one in of_kind))
-        table.add_row(kind, count, count, f"{lost[len(lost) // 2]:.1f}", f"{lost[-1]:.1f}", repeated)
+        table.add_row(kind, count, count, f"{median(lost):.1f}", f"{lost[-1]:.1f}", repeated)
     return table
 
 
