@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -27,7 +28,7 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
     Else Ray starts here, for this process only, with num_cpus logical CPUs (default: all) and a bounded object store. Its token is made up
     for it and lives in this process's environment: by itself Ray would write one into the user's home.
     quiet: neither Ray's lines nor those of its workers appear. Handlers of SIGTERM that were set before stay.
-    Raises UserError if RAY_ADDRESS names no cluster that answers.
+    Raises UserError if RAY_ADDRESS names no cluster that answers, or Ray does not start.
     """
     handler = signal.getsignal(signal.SIGTERM)
     level = "ERROR" if quiet else "INFO"
@@ -36,14 +37,7 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
     if not joined:
         if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            object_store_memory=_store_bytes(),
-            include_dashboard=False,
-            logging_level=level,
-            log_to_driver=not quiet,
-        )
+        _start(num_cpus, level, log_to_driver=not quiet)
     # Ray installs a handler of its own; whoever had one (a run that saves first) keeps it.
     if handler not in (signal.SIG_DFL, None) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
@@ -67,6 +61,26 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
         fact = str(error).splitlines()[0]
         raise UserError(f"RAY_ADDRESS = {found}: no Ray cluster answers there ({fact}): start one, or set RAY_ADDRESS=local") from error
     return True
+
+
+def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            object_store_memory=_store_bytes(),
+            include_dashboard=False,
+            logging_level=level,
+            log_to_driver=log_to_driver,
+        )
+    # Also a bare Exception, when its processes are not up within its 30 seconds.
+    except Exception as error:
+        fact = str(error).splitlines()[0]
+        folder = os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
+        raise UserError(
+            f"Ray does not start here ({fact}): if this machine is very busy, try again; RAY_TMPDIR = {folder} must be writable, "
+            "with a path of under 40 characters"
+        ) from error
 
 
 def _listens(address: str, patience: float) -> bool:

@@ -43,6 +43,14 @@ def test_wrong_address(closed_port: str, monkeypatch: pytest.MonkeyPatch, capfd:
     assert capfd.readouterr() == ("", "")
 
 
+def test_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("deep" * 20)
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    with pytest.raises(UserError, match=r"^Ray does not start here \(.*AF_UNIX.*\): .* with a path of under 40 characters$"):
+        start_ray(num_cpus=1)
+
+
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
     """Home and Ray's folder of our own, so that neither sees a cluster of others. Short: paths of sockets have 107 letters at most."""
