@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
         assert int(found[2].replace(",", "")) <= int(found[1].replace(",", ""))
         launch.workers(2, starts=2)
         launch.end(0)
-    assert len(launch.wait_for("differ from the others")) == 1
+    assert len(launch.wait_for("differ from the others.*: back to the checkpoint")) == 1
     assert generator_weights(run).tobytes() == weights.tobytes(), "as this rate leaves them"
 
 
