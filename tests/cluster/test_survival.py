@@ -101,7 +101,7 @@ def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, program
 @pytest.mark.soak
 @pytest.mark.skipif(os.geteuid() != 0, reason="writing into another process's memory needs root")
 def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
-    """With a rate that moves no weight but those at 0, the weights in a worker's memory are those of its checkpoint, and can be found there."""
+    """At a rate that moves only what is 0, the weights in a worker's memory are those of its checkpoint, and can be found there."""
     run = tmp_path / "runs/flipped"
     wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.agree_every": 10}
     launch = Launch(arguments(tmp_path, programs, wanted))
