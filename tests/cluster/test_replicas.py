@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,20 @@ pytestmark = pytest.mark.process
 QUICK_COMPILE = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 
 
-def train(workers: int, folder: Path) -> list[Path]:
-    """Where each worker saved its arrays, but for the type and suffix in the name."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+def train(folder: Path, groups: Sequence[int]) -> list[Path]:
+    """Groups of so many workers, side by side. Where each worker saved its arrays, but for the type and suffix in the name."""
+    ports, tasks = iter(free_ports(sum(groups))), []
+    for workers in groups:
+        addresses = [f"127.0.0.1:{next(ports)}" for _ in range(workers)]
+        tasks += [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}} for rank in range(workers)]
     processes, outputs = [], []
-    for rank in range(workers):
-        outputs.append(folder / f"{workers}-{rank}")
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
+    for task in tasks:
+        outputs.append(folder / str(len(outputs)))
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(ROOT), **QUICK_COMPILE}
         command = [sys.executable, "-m", "tests.cluster.two_workers", str(outputs[-1])]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
     try:
-        assert [process.wait(240) for process in processes] == [0] * workers
+        assert [process.wait(240) for process in processes] == [0] * len(tasks)
     finally:
         for process in processes:
             process.kill()
@@ -38,8 +41,7 @@ def train(workers: int, folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Of the one worker, then of the two."""
-    folder = tmp_path_factory.mktemp("workers")
-    return [*train(1, folder), *train(2, folder)]
+    return train(tmp_path_factory.mktemp("workers"), (1, 2))
 
 
 @pytest.fixture(params=["float32", "float64"])

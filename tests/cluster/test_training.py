@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
 from tests.cluster.conftest import STEPS
-from tests.cluster.jobs import job, submit
-from tests.cluster.launch import WORKER, Launch, wait_for_metrics
+from tests.cluster.jobs import submit
+from tests.cluster.launch import Launch
 from tests.ray_nodes import ROOT, Head
 
 pytestmark = pytest.mark.process
@@ -26,20 +25,6 @@ def test_artifacts(undisturbed: Path) -> None:
     assert list((undisturbed / "events").glob("events.out.tfevents.*"))
     assert Image.open(undisturbed / f"samples/step-{STEPS:08d}.png").size == (3 * 64, 2 * 64)
     assert (undisturbed / "config.toml").read_text().startswith("[data]")
-
-
-def test_job_stop_leaves_a_checkpoint(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
-    """`ray job submit`, then `ray job stop`."""
-    run = storage / "job"
-    submit(head, "job", "--no-wait", *arguments, "--run.name", "job", "--train.steps", "100000", "--run.checkpoint_every", "100000")
-    wait_for_metrics(run, 5)
-    job(head, "stop", "job")
-    (checkpoint,) = run.glob("checkpoints/step-????????")
-    stopped = int(checkpoint.name[5:])
-    assert stopped >= 5
-    printed = job(head, "logs", "job")
-    assert f"stopped at step {stopped:,}; the newest checkpoint is {checkpoint}; the same command goes on from there" in printed
-    assert not [line[2] for line in WORKER.finditer(printed) if psutil.pid_exists(int(line[2]))], "workers end with their job"
 
 
 def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> None:
