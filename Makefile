@@ -9,12 +9,13 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit
 # Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install demo test check chaos soak lock clean
+.PHONY: help install demo test check losses chaos soak lock clean
 
 help:
 	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
 	@echo "make test    all tests but the long ones (about 15 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
+	@echo "make losses  one run through a killed worker, killed feeds and a killed job, equal in the end (5 minutes)"
 	@echo "make chaos   trains through FAULTS=20 random faults on hosts in network namespaces (needs root)"
 	@echo "make soak    long tests that break things again and again"
 
@@ -41,6 +42,9 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest -m "process and not soak" --durations=10
+
+losses: install
+	$(BIN)/python -m pytest -m soak tests/cluster/test_losses.py
 
 chaos: install
 	@$(BIN)/python -m tests.chaos --faults $(FAULTS)

@@ -14,7 +14,7 @@ from tests.cluster.jobs import submit
 from tests.cluster.launch import WORKER, Launch, assert_equal_runs, wait_for_metrics, wait_for_step
 from tests.ray_nodes import Head
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.soak
 
 
 def test_lost_worker_feeds_and_job(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
