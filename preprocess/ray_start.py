@@ -58,7 +58,7 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
     try:
         ray.init(address=found, logging_level=level, log_to_driver=log_to_driver)
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
-        fact = str(error).splitlines()[0]
+        fact = str(error).partition("\n")[0]
         raise UserError(f"RAY_ADDRESS = {found}: no Ray cluster answers there ({fact}): start one, or set RAY_ADDRESS=local") from error
     return True
 
@@ -75,7 +75,7 @@ def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
         )
     # Also a bare Exception, when its processes are not up within its 30 seconds.
     except Exception as error:
-        fact = str(error).splitlines()[0]
+        fact = str(error).partition("\n")[0]
         folder = os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
         raise UserError(
             f"Ray does not start here ({fact}): if this machine is very busy, try again; RAY_TMPDIR = {folder} must be writable, "

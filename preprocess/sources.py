@@ -134,12 +134,12 @@ def _place(source: Source, name: str) -> Place:
     """Where a picture lies."""
     if source.source_list:
         if name.startswith("file://"):
-            return name.removeprefix("file://")
+            return Path(name.removeprefix("file://"))
         if "://" in name:
             scheme, _, path = name.partition("://")
             bucket, _, key = path.partition("/")
             return child(f"{scheme}://{bucket}", key)
-        return name if name.startswith("/") else child(parent_and_name(source.source_list)[0].place, name)
+        return Path(name) if name.startswith("/") else child(parent_and_name(source.source_list)[0].place, name)
     if source.source_a:
         domain, _, path = name.partition("/")
         return child(source.source_a if domain == "A" else source.source_b, path)

@@ -11,11 +11,10 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from preprocess.synthetic import write_dataset
 from tests.chaos.faults import schedule
 from tests.chaos.runner import Chaos, NotSurvived, disturb, steps_needed
 from tests.chaos.world import running_world
-from tests.cluster.launch import SMALL, assert_equal_runs, options
+from tests.cluster.launch import assert_equal_runs, small_run
 from tests.hosts import can_make_namespaces
 
 PATIENCE = 400.0  # seconds for each fault; far beyond what any should cost, so that only a hang reaches it
@@ -38,28 +37,17 @@ def main() -> int:
 
 def _run(folder: Path, faults: int, seed: int, output: Path | None) -> int:
     console = Console(width=120, highlight=False)
-    write_dataset(folder / "pictures", pictures=60, test=2, size=72)
     planned = schedule(faults, seed)
     steps = steps_needed(planned)
-    values = {
-        **SMALL,
-        "data.source": folder / "pictures",
-        "run.storage": folder / "runs",
-        "run.checkpoint_every": 20,
-        "run.log_every": 1,
-        "train.steps": steps,
-        "cluster.workers": 2,
-        "cluster.peer_timeout": 20,
-        "cluster.max_restarts": 2 * faults,
-        "cluster.compile_cache": folder / "programs",
-    }
+    values = {"train.steps": steps, "cluster.peer_timeout": 20, "cluster.max_restarts": 2 * faults}
+    arguments = small_run(folder, folder / "programs", values)
     console.print(f"{faults} faults of seed {seed} in {steps} steps of 2 workers on 3 hosts")
-    with running_world([*options(values), "--run.name", "undisturbed"], folder / "runs/undisturbed") as world:
+    with running_world([*arguments, "--run.name", "undisturbed"], folder / "runs/undisturbed") as world:
         world.start_training()
         undisturbed = disturb(world, [], seed, PATIENCE, console.print)
     console.print(f"undisturbed: {undisturbed.seconds:.0f} s")
     try:
-        with running_world([*options(values), "--run.name", "disturbed"], folder / "runs/disturbed") as world:
+        with running_world([*arguments, "--run.name", "disturbed"], folder / "runs/disturbed") as world:
             world.start_training()
             chaos = disturb(world, planned, seed, PATIENCE, console.print)
     except NotSurvived as failure:

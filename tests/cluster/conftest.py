@@ -44,8 +44,7 @@ def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def undisturbed(arguments: list[str], storage: Path) -> Path:
     """A whole run on a Ray of its own, as on a laptop."""
-    launch = Launch([*arguments, "--run.name", "undisturbed"])
-    with launch:
+    with Launch([*arguments, "--run.name", "undisturbed"]) as launch:
         check_cores(launch, storage / "undisturbed")
         output = launch.end(0)
     # One of the two compiled, if no test before did, the other waited and found all programs.

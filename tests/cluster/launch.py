@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from cyclegan.checkpoint_files import read_arrays, verify
+from preprocess.synthetic import write_dataset
 from tests.ray_nodes import ROOT, clean_environment
 
 SMALL = {
@@ -28,12 +29,23 @@ SMALL = {
 }
 """Sizes of the tests' networks; all runs of these sizes share their compiled programs."""
 
+EVERY = 20
+"""Steps between two checkpoints of a `small_run`."""
+
 WORKER = re.compile(r"worker (\d+): process (\d+) on (\S+), cores ([\d, ]+), feed ([\d, ]+), ready at step ([\d,]+)")
 
 
 def options(values: Mapping[str, object]) -> list[str]:
     """The command line that sets these fields."""
     return [word for name, value in values.items() for word in (f"--{name}", str(value))]
+
+
+def small_run(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
+    """The command line of a run of two workers of the small networks on the embedded pictures, all in `folder`, with these values."""
+    write_dataset(folder / "pictures", pictures=60, test=1)
+    here = {"data.source": folder / "pictures", "run.storage": folder / "runs", "cluster.compile_cache": programs}
+    often = {"cluster.workers": 2, "run.checkpoint_every": EVERY, "run.log_every": 1}
+    return options({**SMALL, **here, **often, **values})
 
 
 class Launch:

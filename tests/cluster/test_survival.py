@@ -12,20 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from preprocess.synthetic import write_dataset
-from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_step
+from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 
-STEPS, EVERY, PATIENCE = 300, 20, 15
+pytestmark = pytest.mark.soak
+STEPS, PATIENCE = 300, 15
 
 
 def arguments(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
-    """A run of two workers on the embedded pictures."""
-    source = folder / "pictures"
-    if not source.is_dir():
-        write_dataset(source, pictures=60, test=1)
-    here = {"data.source": source, "run.storage": folder / "runs", "cluster.compile_cache": programs}
-    length = {"train.steps": STEPS, "run.checkpoint_every": EVERY, "run.log_every": 1}
-    return options({**SMALL, **here, **length, "cluster.workers": 2, "cluster.peer_timeout": PATIENCE, **values})
+    return small_run(folder, programs, {"train.steps": STEPS, "cluster.peer_timeout": PATIENCE, **values})
 
 
 def goodput(run: Path) -> dict[str, object]:
@@ -41,11 +35,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Pat
     return folder / "runs/undisturbed"
 
 
-@pytest.mark.soak
 def test_killed_and_stopped_workers(undisturbed: Path, tmp_path: Path, programs: Path) -> None:
     run = tmp_path / "runs/disturbed"
-    launch = Launch(arguments(tmp_path, programs, {"run.name": "disturbed"}))
-    with launch:
+    with Launch(arguments(tmp_path, programs, {"run.name": "disturbed"})) as launch:
         first = launch.workers(2)
         wait_for_step(run, EVERY)
         os.kill(int(first[1][2]), signal.SIGKILL)
@@ -68,11 +60,9 @@ def test_killed_and_stopped_workers(undisturbed: Path, tmp_path: Path, programs:
     assert_equal_runs(undisturbed, run, STEPS)
 
 
-@pytest.mark.soak
 def test_a_feed_that_hangs(undisturbed: Path, tmp_path: Path, programs: Path) -> None:
     run = tmp_path / "runs/starved"
-    launch = Launch(arguments(tmp_path, programs, {"run.name": "starved", "data.read_ahead_mb": 1}))
-    with launch:
+    with Launch(arguments(tmp_path, programs, {"run.name": "starved", "data.read_ahead_mb": 1})) as launch:
         feed = launch.workers(2)[0][5]
         wait_for_step(run, EVERY)
         os.kill(int(feed.split(", ")[0]), signal.SIGSTOP)
@@ -83,7 +73,6 @@ def test_a_feed_that_hangs(undisturbed: Path, tmp_path: Path, programs: Path) ->
     assert_equal_runs(undisturbed, run, STEPS)
 
 
-@pytest.mark.soak
 def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
     launch = Launch(arguments(tmp_path, programs, {"run.name": "early"}))
     launch.wait_for("starting run early")
@@ -92,7 +81,6 @@ def test_a_stop_while_workers_start(tmp_path: Path, programs: Path) -> None:
     assert "stopped at step 0" in launch.end(75, seconds=60)
 
 
-@pytest.mark.soak
 def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, programs: Path) -> None:
     launch = Launch(arguments(tmp_path, programs, {"run.name": "wild", "train.learning_rate": 1e30, "cluster.workers": 1}))
     output = launch.end(1, seconds=400)
@@ -101,14 +89,12 @@ def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, program
     assert "Traceback" not in output
 
 
-@pytest.mark.soak
 @pytest.mark.skipif(os.geteuid() != 0, reason="writing into another process's memory needs root")
 def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
     """At a rate that moves only what is 0, the weights in a worker's memory are those of its checkpoint, and can be found there."""
     run = tmp_path / "runs/flipped"
     wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.agree_every": 10}
-    launch = Launch(arguments(tmp_path, programs, wanted))
-    with launch:
+    with Launch(arguments(tmp_path, programs, wanted)) as launch:
         workers = launch.workers(2)
         wait_for_step(run, EVERY)
         weights = generator_weights(run)

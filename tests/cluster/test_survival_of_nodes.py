@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.synthetic import write_dataset
 from tests.cluster.cluster_of_hosts import Cluster, running_cluster
-from tests.cluster.launch import SMALL, Launch, assert_equal_runs, options, wait_for_step
+from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 from tests.hosts import can_make_namespaces
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2")]
-EVERY, PATIENCE, STEPS = 20, 20, 400
+STEPS, PATIENCE = 400, 20
 
 
 @pytest.fixture
@@ -24,12 +23,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def arguments(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
-    """A run of two workers on the embedded pictures, named "run"."""
-    if not (folder / "pictures").is_dir():
-        write_dataset(folder / "pictures", pictures=60, test=1)
-    here = {"data.source": folder / "pictures", "run.storage": folder / "runs", "run.name": "run", "cluster.compile_cache": programs}
-    length = {"train.steps": STEPS, "run.checkpoint_every": EVERY, "run.log_every": 1}
-    return options({**SMALL, **here, **length, "cluster.workers": 2, "cluster.peer_timeout": PATIENCE, **values})
+    return small_run(folder, programs, {"run.name": "run", "train.steps": STEPS, "cluster.peer_timeout": PATIENCE, **values})
 
 
 def launched(cluster: Cluster, folder: Path, programs: Path, **values: object) -> Launch:
@@ -48,8 +42,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Pat
 def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
     run = tmp_path / "runs/run"
-    launch = launched(cluster, tmp_path, programs, **{"train.steps": 100_000, "cluster.workers": "[1,2]", "cluster.node_timeout": 5})
-    with launch:
+    with launched(cluster, tmp_path, programs, **{"train.steps": 100_000, "cluster.workers": "[1,2]", "cluster.node_timeout": 5}) as launch:
         launch.workers(2)
         wait_for_step(run, EVERY)
         cluster.nodes[second].kill()
@@ -73,8 +66,7 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
 
 def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, undisturbed: Path, tmp_path: Path) -> None:
     _, second = cluster.hosts
-    launch = launched(cluster, tmp_path, programs)
-    with launch:
+    with launched(cluster, tmp_path, programs) as launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
         cluster.cut_off(second, off=True)
@@ -89,8 +81,7 @@ def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, undisturbed: P
 
 
 def test_the_head_is_lost(cluster: Cluster, programs: Path, undisturbed: Path, tmp_path: Path) -> None:
-    launch = launched(cluster, tmp_path, programs)
-    with launch:
+    with launched(cluster, tmp_path, programs) as launch:
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
         for host in reversed(cluster.hosts):

@@ -1,4 +1,4 @@
-"""The main job on real pictures: trained for real, broken for real, and equal bit for bit in the end."""
+"""The main job on real pictures: what a whole run leaves behind, and what `translate` makes of it."""
 
 import json
 import shutil
