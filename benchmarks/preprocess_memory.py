@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -44,9 +45,11 @@ def peaks(act: Callable[[], object], name: str) -> tuple[float, float]:
 
     def watch() -> None:
         while not done.wait(0.05):
-            actors = [child.pid for child in psutil.Process().children(recursive=True) if child.name().startswith(f"ray::{name}")]
             highest[0] = max(highest[0], anonymous(os.getpid()))
-            highest[1] = max([highest[1], *map(anonymous, actors)])
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if child.name().startswith(f"ray::{name}"):
+                        highest[1] = max(highest[1], anonymous(child.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -77,8 +77,13 @@ def wrong(act: Callable[[], object]) -> str:
 
 
 def builders() -> list[psutil.Process]:
-    """Build actors of this process's own Ray."""
-    return [child for child in psutil.Process().children(recursive=True) if child.name().startswith("ray::Builder")]
+    """Build actors of this process's own Ray; other processes may end meanwhile."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if child.name().startswith("ray::Builder"):
+                found.append(child)
+    return found
 
 
 def test_shards_hold_what_decode_and_resize_make(kept: Path, reference: Path) -> None:
