@@ -4,16 +4,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from pyarrow import fs
 
 from cluster.config import RunConfig
 from cluster.console import fail
-from cluster.paths import RunPaths
-from cluster.retention import ASIDE, entries, kept
-from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_index, verify
+from cluster.paths import checkpoints_of
+from cluster.retention import entries, kept
+from cyclegan.checkpoint_files import ASIDE, INDEX, Index, TornCheckpoint, checkpoints, read_index, step_of, verify
 from preprocess.errors import UserError
+from preprocess.place import Place, as_place, shown
+from preprocess.storage import Store, reading
 
 BAD, MISTAKEN = 1, 2
+PUT_ASIDE = ("put aside",)
 COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
 
 
@@ -21,15 +25,15 @@ COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
 class Row:
     """A checkpoint as listed. torn: what is wrong with it, empty if it is whole. index: None if that cannot be read."""
 
-    folder: Path
+    folder: Place
     index: Index | None
     torn: str
     reasons: tuple[str, ...]
 
     def cells(self) -> tuple[str, ...]:
         """The texts of COLUMNS."""
-        step = f"{int(self.folder.name.split('.')[0].removeprefix('step-')):,}"
-        verdict = f"torn: {self.torn.removeprefix(f'{self.folder}/')}" if self.torn else "good"
+        step = f"{step_of(self.folder):,}"
+        verdict = f"torn: {self.torn.removeprefix(Store(self.folder).label('') + '/')}" if self.torn else "good"
         if self.index is None:
             return step, "", "", "", verdict, ", ".join(self.reasons)
         size = sum(part.bytes for part in self.index.parts)
@@ -42,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is not whole")
-    listing.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    listing.add_argument("run", type=as_place, metavar="RUN", help="folder of a run, or its place in an object store")
+    run = parser.parse_args(arguments).run
     try:
-        rows = list_run(parser.parse_args(arguments).run)
+        with reading(run, "RUN"):
+            rows = list_run(run)
     except UserError as error:
         fail(error)
         return MISTAKEN
@@ -53,37 +59,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for cells in table:
         left = "  ".join(cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=False))
         print(f"{left}  {cells[4].ljust(widths[4])}  {cells[5]}".rstrip())
-    present = [row for row in rows if not row.folder.name.endswith(ASIDE)]
+    present = [row for row in rows if row.reasons != PUT_ASIDE]
     return 0 if present and not present[-1].torn else BAD
 
 
-def list_run(run: Path) -> list[Row]:
+def list_run(run: Place) -> list[Row]:
     """Every checkpoint of a run, oldest first, then those put aside; reads all bytes. Raises UserError if `run` is no run."""
-    root = RunPaths(run).checkpoints
-    if not root.is_dir():
-        raise UserError(f"RUN = {run} has no folder {root.name}: give the folder of a run, STORAGE/NAME")
+    root = checkpoints_of(run)
+    if Store(root).kind() != fs.FileType.Directory:
+        raise UserError(f"RUN = {shown(run)} has no folder checkpoints: give the folder of a run, STORAGE/NAME")
     folders = checkpoints(root)
     known = entries(folders)
     reasons = kept(known.values(), _retention(folders))
-    rows = [_row(folder, reasons.get(known[folder].step, ()) if folder in known else ()) for folder in folders]
-    return rows + [_row(folder, ("put aside",)) for folder in sorted(root.glob(f"step-*{ASIDE}"))]
+    rows = [_row(folder, INDEX, reasons.get(known[folder].step, ()) if folder in known else ()) for folder in folders]
+    return rows + [_row(folder, ASIDE, PUT_ASIDE) for folder in checkpoints(root, ASIDE)]
 
 
-def _row(folder: Path, reasons: tuple[str, ...]) -> Row:
+def _row(folder: Place, name: str, reasons: tuple[str, ...]) -> Row:
     try:
-        return Row(folder, verify(folder), "", reasons)
+        return Row(folder, verify(folder, name), "", reasons)
     except TornCheckpoint as torn:
-        return Row(folder, _index(folder), str(torn), reasons)
+        return Row(folder, _index(folder, name), str(torn), reasons)
 
 
-def _index(folder: Path) -> Index | None:
+def _index(folder: Place, name: str = INDEX) -> Index | None:
     try:
-        return read_index(folder)
+        return read_index(folder, name)
     except TornCheckpoint:
         return None
 
 
-def _retention(folders: Sequence[Path]) -> RunConfig:
+def _retention(folders: Sequence[Place]) -> RunConfig:
     """The `run` section of the newest checkpoint that can be read, as far as this version knows its fields."""
     newest = next((index for folder in reversed(folders) if (index := _index(folder))), None)
     section = newest.config.get("run", {}) if newest else {}

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import sys
 import threading
 import time
@@ -11,17 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
 from cluster.retention import make_room, sweep
-from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.checkpoint_files import Index, drop_leftovers, has_receipt, publish, step_folder, write_part, written_parts
 from cyclegan.state import Arrays, TrainingState
+from preprocess.place import Place, reason
+from preprocess.storage import Store, parent_and_name
 
-PARTS_POLL_SECONDS = 0.05
+PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between looks for the other ranks' parts: the first, and the longest
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
 WRITER_NICENESS = 19  # takes what the computing threads leave
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -46,12 +46,12 @@ class Checkpointer:
     an old checkpoint. One snapshot is written at a time; a second one may wait, and the newest takes its place.
 
     token: names this start of the group, so that parts of different starts never mix. say: takes lines for the user.
-    patience: seconds after which a save is said to be late.
+    patience: seconds after which a save is said to be late. before_publishing: what must be on the storage first; may raise OSError.
     """
 
     def __init__(
         self,
-        root: Path,
+        root: Place,
         config: Config,
         fingerprint: str,
         rank: int,
@@ -59,9 +59,11 @@ class Checkpointer:
         token: str,
         say: Callable[[str], object],
         patience: float,
+        before_publishing: Callable[[], object] | None = None,
     ) -> None:
         self._root, self._config, self._fingerprint = root, config, fingerprint
         self._rank, self._workers, self._token, self._say, self._patience = rank, workers, token, say, patience
+        self._before_publishing = before_publishing
         self._changed = threading.Condition()
         self._writing: _Snapshot | None = None
         self._waiting: _Snapshot | None = None
@@ -131,24 +133,27 @@ class Checkpointer:
                 self._changed.notify_all()
 
     def _keep_trying(self, snapshot: _Snapshot) -> None:
-        partial = self._root / f"step-{snapshot.step:08d}.partial-{self._token}"
+        folder = step_folder(self._root, snapshot.step)
         pause = FIRST_PAUSE
         while True:
             try:
-                self._write(partial, snapshot)
+                self._write(folder, snapshot)
                 if self._fault:
                     self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} could write it after all")
                 return
             except _Superseded:
-                return shutil.rmtree(partial, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    drop_leftovers(folder)
+                return
             except OSError as error:
                 if self._waiting:
                     return  # rank 0 may have given this one up, and deleted its folder
                 if error.errno in FULL and (gone := self._make_room()):
-                    self._say(f"the storage is full: {gone.name} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+                    old = parent_and_name(gone)[1]
+                    self._say(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
                     continue
                 if not self._fault:
-                    fact = f"{error.strerror or error}: {error.filename or self._root}"
+                    fact = f"{reason(error)}: {error.filename or Store(self._root).label()}"
                     self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
                     self._say(f"{self._fault}; training goes on, it is tried again")
             with self._changed:
@@ -156,23 +161,25 @@ class Checkpointer:
                     return  # a newer one is there
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _make_room(self) -> Path | None:
+    def _make_room(self) -> Place | None:
         try:
             return make_room(self._root)
         except OSError:
             return None
 
-    def _write(self, partial: Path, snapshot: _Snapshot) -> None:
-        if not (partial / f"part-{self._rank:05d}.json").is_file():
-            write_part(partial, self._rank, snapshot.arrays)
+    def _write(self, folder: Place, snapshot: _Snapshot) -> None:
+        if not has_receipt(folder, self._rank, self._token):
+            write_part(folder, self._rank, self._token, snapshot.arrays)
         if self._rank == 0:
-            self._publish(partial, snapshot)
+            self._publish(folder, snapshot)
 
-    def _publish(self, partial: Path, snapshot: _Snapshot) -> None:
-        while (parts := written_parts(partial, self._workers)) is None:
+    def _publish(self, folder: Place, snapshot: _Snapshot) -> None:
+        pause, longest = PARTS_POLL_SECONDS
+        while (parts := written_parts(folder, self._workers, self._token)) is None:
             with self._changed:
-                if self._changed.wait_for(lambda: self._waiting, PARTS_POLL_SECONDS):
+                if self._changed.wait_for(lambda: self._waiting, pause):
                     raise _Superseded
+            pause = min(2 * pause, longest)
         index = Index(
             step=snapshot.step,
             position=snapshot.position,
@@ -184,6 +191,8 @@ class Checkpointer:
             config=self._config.model_dump(),
             parts=parts,
         )
-        publish(partial, index, self._root)
+        if self._before_publishing:
+            self._before_publishing()
+        publish(folder, index)
         with contextlib.suppress(OSError):  # what is left over now is swept after the next one
             sweep(self._root, snapshot.step, self._config.run)

@@ -1,5 +1,6 @@
 """What a user can get wrong, found before any worker starts."""
 
+import contextlib
 import os
 import time
 import uuid
@@ -11,28 +12,26 @@ import ray
 from cluster.ask_nodes import ask_nodes
 from cluster.capacity import cpus_for_each, room, usable_nodes
 from cluster.config import Config, as_toml
-from cluster.paths import RunPaths
+from cluster.paths import CONFIG, checkpoints_of
 from cluster.resume import check_any_whole, check_resumable
 from cyclegan.checkpoint_files import read_index
 from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.manifest import NAME as MANIFEST
 from preprocess.manifest import Manifest
-from preprocess.storage import Place, Store
+from preprocess.place import Place, is_remote, reason
+from preprocess.storage import Store, reading, writing
 
 POLL_SECONDS = 0.5
 
 
-def storage_folder(config: Config, environment: Mapping[str, str], working_directory: Path) -> Path:
-    """run.storage as an absolute path.
+def storage_place(config: Config, environment: Mapping[str, str], working_directory: Path) -> Place:
+    """run.storage as an absolute path, or the object store that it is.
 
-    Raises UserError if it is an object store, a file, or below the working directory of a submitted job.
+    Raises UserError if it cannot be written to, is a file, or lies below the working directory of a submitted job.
     """
-    if "://" in config.run.storage:
-        raise UserError(
-            f"run.storage = {config.run.storage} is an object store, which has no atomic rename: "
-            "give a folder of a file system that all nodes see, or mount it as one"
-        )
+    if is_remote(config.run.storage):
+        return _object_store(config.run.storage)
     storage = (working_directory / Path(config.run.storage).expanduser()).resolve()
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment and storage.is_relative_to(working_directory.resolve()):
         raise UserError(
@@ -48,6 +47,20 @@ def storage_folder(config: Config, environment: Mapping[str, str], working_direc
     if not os.access(storage, os.W_OK):
         raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or mend its permissions")
     return storage
+
+
+def _object_store(place: str) -> Place:
+    store, marker = Store(place), _marker()
+    try:
+        store.write(marker, b"")
+        store.delete(marker)
+    except OSError as error:
+        raise UserError(f"run.storage = {store.label()} cannot be written ({reason(error)}): mend that, or give another place") from error
+    return place
+
+
+def _marker() -> str:
+    return f".seen-{uuid.uuid4().hex[:8]}"
 
 
 def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
@@ -83,51 +96,57 @@ def gpu_wanted(config: Config) -> bool:
     return config.cluster.device == "gpu"
 
 
-def check_nodes(storage: Path, shards: Place) -> None:
+def check_nodes(storage: Place, shards: Place) -> None:
     """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
-    marker = storage / f".seen-{uuid.uuid4().hex[:8]}"
-    marker.touch()
+    store, marker = Store(storage), _marker()
+    with writing(storage, marker):
+        store.write(marker, b"")
     try:
-        for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker.name, shards):
+        for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker, shards):
             if field:
                 raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:
-        marker.unlink()
+        with contextlib.suppress(OSError):
+            store.delete(marker)
 
 
-def check_run(config: Config, run: Path, manifest: Manifest) -> tuple[int, str]:
+def check_run(config: Config, run: Place, manifest: Manifest) -> tuple[int, str]:
     """Check that the run, with a configuration that fits its shards, can be started or resumed.
 
-    Returns the step at which it goes on and its checkpoint, empty for a new run.
+    Returns the step at which it goes on and its checkpoint as it is named to the user, empty for a new run.
     """
-    newest = find_newest(RunPaths(run).checkpoints, lambda _: None)
-    if newest is None:
-        check_any_whole(RunPaths(run).checkpoints, newest, config.run.name)
-        return 0, ""
-    index = read_index(newest)
+    root = checkpoints_of(run)
+    with reading(root, "run.storage"):
+        newest = find_newest(root, lambda _: None)
+        if newest is None:
+            check_any_whole(root, newest, config.run.name)
+            return 0, ""
+        index = read_index(newest)
     check_resumable(index, newest, config, manifest.fingerprint)
-    return index.step, str(newest)
+    return index.step, Store(newest).label()
 
 
-def make_run(config: Config, run: Path) -> None:
+def make_run(config: Config, run: Place) -> None:
     """Make the folders of a run and write its configuration there. Raises UserError if its place cannot be written to."""
     try:
-        RunPaths(run).checkpoints.mkdir(parents=True, exist_ok=True)
-        RunPaths(run).config.write_text(as_toml(config))
+        if isinstance(folder := checkpoints_of(run), Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        Store(run).write(CONFIG, as_toml(config).encode())
     except OSError as error:
         raise UserError(
-            f"run.name = {config.run.name}: cannot write {error.filename or run} ({error.strerror}): "
+            f"run.name = {config.run.name}: cannot write {error.filename or Store(run).label()} ({reason(error)}): "
             "give another name, or mend its permissions"
         ) from error
 
 
 @ray.remote(num_cpus=0)
-def _sees(storage: Path, marker: str, shards: Place) -> tuple[str, str]:
+def _sees(storage: Place, marker: str, shards: Place) -> tuple[str, str]:
     """Field and value of what this node does not see, empty if it sees all."""
-    if not (storage / marker).exists():
-        return "run.storage", str(storage)
-    try:
-        seen = Store(shards).size(MANIFEST) is not None
-    except OSError:
-        seen = False
-    return ("", "") if seen else ("data.shards", Store(shards).label())
+    for field, place, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
+        try:
+            seen = Store(place).size(name) is not None
+        except OSError:
+            seen = False
+        if not seen:
+            return field, Store(place).label()
+    return "", ""

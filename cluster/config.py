@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.fields import FieldInfo
 
 from cyclegan.config import ModelConfig, TrainConfig
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
-from preprocess.storage import redacted
+from preprocess.place import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 MOST_WORKERS = 4096
@@ -26,7 +26,10 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run; the same name again resumes it")
-    storage: str = Field("runs", description="folder of runs, seen by all nodes; checkpoints, metrics and pictures go to STORAGE/NAME")
+    storage: str = Field(
+        "runs",
+        description="folder of runs, seen by all nodes, or a place at s3:// or gs://; checkpoints, metrics and pictures go to STORAGE/NAME",
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due in any case")
     keep: int = Field(3, ge=1, description="newest checkpoints to keep")
@@ -34,6 +37,20 @@ class RunConfig(BaseModel):
     keep_best: bool = Field(True, description="whether to keep the checkpoint with the lowest smoothed cycle loss too")
     sample_every: int = Field(500, ge=1, description="steps between picture grids (real, fake, cycled)")
     log_every: int = Field(10, ge=1, description="steps between entries in metrics.jsonl and the event files")
+
+    @field_validator("storage")
+    @classmethod
+    def _atomic(cls, storage: str) -> str:
+        if storage.startswith("hdfs://"):
+            raise ValueError(
+                f'run.storage = "{redacted(storage)}": HDFS shows files before they are whole: name a folder, or a place at s3:// or gs://'
+            )
+        return storage
+
+    @field_serializer("storage")
+    def _without_keys(self, place: str) -> str:
+        """What is printed and stored never holds the keys of an object store."""
+        return redacted(place)
 
 
 class ClusterConfig(BaseModel):

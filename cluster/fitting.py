@@ -3,7 +3,7 @@
 from cluster.config import Config
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
-from preprocess.storage import Place, redacted
+from preprocess.place import Place, redacted
 
 
 def fitted(config: Config, manifest: Manifest, shards: Place) -> Config:

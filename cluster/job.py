@@ -6,8 +6,8 @@ from typing import Any
 
 from cluster.config import Config
 from preprocess.manifest import Manifest
+from preprocess.place import Place
 from preprocess.plan import Plan
-from preprocess.storage import Place
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Job:
     """
 
     config: Config
-    run: Path
+    run: Place
     shards: Place
     compile_cache: Path
     gpu: bool

@@ -1,51 +1,52 @@
-"""Where things lie in the storage: names only."""
+"""Where things lie below STORAGE/NAME: names only."""
 
+import getpass
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from preprocess.place import Place, child, is_remote
+
+CONFIG = "config.toml"
+"""The resolved configuration."""
+FAILURE = "failure.txt"
+"""Why the last launch that failed did, in full."""
+GOODPUT = "goodput.json"
+"""Where the time of the last launch went."""
+
+
+def checkpoints_of(run: Place) -> Place:
+    """One folder for each step that has a checkpoint, or will have one."""
+    return child(run, "checkpoints")
+
+
+def own_temporary() -> Path:
+    """This user's folder for what each machine keeps for itself."""
+    return Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
+
+
+def ray_folder(run: Place) -> Path:
+    """What Ray Train keeps for itself, one folder a launch; of no use to anyone later, so of a run in an object store on this machine."""
+    return own_temporary() / "ray" if is_remote(run) else Path(run) / "ray"
+
 
 @dataclass(frozen=True)
-class RunPaths:
-    """Folders and files of one run below STORAGE/NAME."""
+class LogPaths:
+    """Files that grow during a run: in its folder, or in a mirror's."""
 
-    run: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.run / "config.toml"
-
-    @property
-    def checkpoints(self) -> Path:
-        """One folder a checkpoint, and partial ones beside."""
-        return self.run / "checkpoints"
+    folder: Path
 
     @property
     def metrics(self) -> Path:
         """One JSON object a line."""
-        return self.run / "metrics.jsonl"
+        return self.folder / "metrics.jsonl"
 
     @property
     def events(self) -> Path:
         """TensorBoard's event files."""
-        return self.run / "events"
-
-    @property
-    def failure(self) -> Path:
-        """Why the last launch that failed did, in full."""
-        return self.run / "failure.txt"
-
-    @property
-    def goodput(self) -> Path:
-        """Where the time of the last launch went."""
-        return self.run / "goodput.json"
+        return self.folder / "events"
 
     @property
     def samples(self) -> Path:
         """Picture grids."""
-        return self.run / "samples"
-
-    @property
-    def ray(self) -> Path:
-        """What Ray Train keeps for itself, one folder a launch."""
-        return self.run / "ray"
+        return self.folder / "samples"

@@ -1,30 +1,30 @@
 """Which checkpoint a run goes on from, and whether a configuration may go on from it."""
 
-import shutil
-from pathlib import Path
+import contextlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, read_arrays, read_index, restore_replaced, verify
+from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
 from preprocess.errors import UserError
+from preprocess.place import Place
 from preprocess.sources import source_of
+from preprocess.storage import Store
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
 FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
 
-def remove_partial(root: Path) -> None:
-    """Delete what interrupted saves left, or finish it."""
-    restore_replaced(root)
-    for folder in root.glob("step-*.partial-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+def remove_partial(root: Place) -> None:
+    """Delete what interrupted saves left."""
+    for folder in step_folders(root):
+        drop_leftovers(folder)
 
 
-def check_any_whole(root: Path, newest: Path | None, run: str) -> None:
+def check_any_whole(root: Place, newest: Place | None, run: str) -> None:
     """Raise UserError if there are checkpoints but none is whole: to begin anew over them is for the user to decide."""
     found = checkpoints(root)
     if newest is None and found:
@@ -32,19 +32,19 @@ def check_any_whole(root: Path, newest: Path | None, run: str) -> None:
             verify(found[-1])
         except TornCheckpoint as torn:
             raise UserError(
-                f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {root} to begin anew, "
+                f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {Store(root).label()} to begin anew, "
                 "or give another run.name"
             ) from torn
 
 
-def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str) -> None:
+def check_resumable(index: Index, folder: Place, config: Config, fingerprint: str) -> None:
     """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
     old, new = _flat(index.config), _flat(config.model_dump())
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
         if old.get(field) != new[field]:
             raise UserError(
-                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({folder}): "
+                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({Store(folder).label()}): "
                 "keep it, or give another run.name"
             )
     old_batch = index.position // index.step
@@ -61,7 +61,7 @@ def check_resumable(index: Index, folder: Path, config: Config, fingerprint: str
         )
 
 
-def load_state(folder: Path, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
+def load_state(folder: Place, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
     """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch."""
     index = read_index(folder)
     shared = read_arrays(folder, index.parts[0])
@@ -75,10 +75,12 @@ def load_state(folder: Path, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[s
     return index, {**shared, "pool.pictures": np.stack(pictures, 1), "pool.filled": np.stack(filled, 1)}
 
 
-def newest_checkpoint(root: Path) -> str:
-    """Path of the newest checkpoint, or empty."""
-    found = checkpoints(root)
-    return str(found[-1]) if found else ""
+def newest_checkpoint(root: Place) -> str:
+    """The newest checkpoint as it is named to the user, or empty; also if an object store does not answer."""
+    with contextlib.suppress(OSError):
+        found = checkpoints(root)
+        return Store(found[-1]).label() if found else ""
+    return ""
 
 
 def _flat(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:

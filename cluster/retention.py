@@ -1,17 +1,15 @@
 """Which checkpoints stay: the newest, one of every so many steps, and the best; and what goes first when the disk is full."""
 
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cluster.config import RunConfig
-from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, read_index, step_of
+from cyclegan.checkpoint_files import ASIDE, INDEX, TornCheckpoint, checkpoints, delete, drop_leftovers, read_index, step_folders, step_of
 from cyclegan.trained import find_newest
+from preprocess.place import Place
+from preprocess.storage import Store
 
 SMOOTHING = 0.001
-ASIDE = ".aside"  # suffix of a checkpoint that the run did not go on from, though it is newer
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
     return {step: tuple(why) for step, why in sorted(reasons.items())}
 
 
-def entries(folders: Sequence[Path]) -> dict[Path, Entry]:
+def entries(folders: Sequence[Place]) -> dict[Place, Entry]:
     """Entries of the folders whose index can be read; the others are nothing to count on, nor to delete unasked."""
     found = {}
     for folder in folders:
@@ -60,29 +58,31 @@ def entries(folders: Sequence[Path]) -> dict[Path, Entry]:
     return found
 
 
-def sweep(root: Path, step: int, run: RunConfig) -> None:
+def sweep(root: Place, step: int, run: RunConfig) -> None:
     """Delete what need not stay of all up to `step`, the one just published, and what older saves left.
 
     Newer ones come from a training that went another way; they count for nothing until theirs are written.
     """
-    known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if entry.step <= step}
+    passed = {folder: names for folder, names in step_folders(root).items() if (step_of(folder) or 0) <= step}
+    known = entries([folder for folder, names in passed.items() if INDEX in names])
     stay = kept(known.values(), run)
-    for folder, entry in known.items():
-        if entry.step not in stay:
-            remove(folder)
-    for left in (*root.glob("step-*.partial-*"), *root.glob(f"step-*{ASIDE}")):
-        of = step_of(left.with_suffix(""))
-        if of is not None and of <= step:
-            shutil.rmtree(left, ignore_errors=True)
+    for folder, names in passed.items():
+        if folder in known and known[folder].step not in stay:
+            delete(folder)
+            continue
+        if ASIDE in names:
+            Store(folder).delete(ASIDE)
+        drop_leftovers(folder)
 
 
-def make_room(root: Path) -> Path | None:
-    """Delete what can best be missed and return what it was: one put aside, else the oldest, at last the best.
+def make_room(root: Place) -> Place | None:
+    """Delete what can best be missed and return its folder: one put aside, else the oldest, at last the best.
 
     Never the newest whole checkpoint. None if nothing else is there.
     """
-    for aside in sorted(root.glob(f"step-*{ASIDE}")):
-        shutil.rmtree(aside, ignore_errors=True)
+    for aside in checkpoints(root, ASIDE):
+        Store(aside).delete(ASIDE)
+        drop_leftovers(aside)
         return aside
     newest = find_newest(root, lambda _: None)
     known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if folder != newest}
@@ -90,27 +90,15 @@ def make_room(root: Path) -> Path | None:
         return None
     best = min(known, key=lambda folder: (known[folder].cycle_loss is None, known[folder].cycle_loss or 0.0))
     victim = next((folder for folder in known if folder != best), best)
-    remove(victim)
+    delete(victim)
     return victim
 
 
-def set_aside(root: Path, newest: Path | None) -> None:
+def set_aside(root: Place, newest: Place | None) -> None:
     """Take checkpoints newer than the one to go on from out of the way: torn, or of a training that went wrong.
 
-    `sweep` deletes them when the run has passed them.
+    They keep their folders, under an index of another name. `sweep` deletes them when the run has passed them.
     """
     for folder in checkpoints(root):
         if newest is None or (step_of(folder) or 0) > (step_of(newest) or 0):
-            aside = folder.with_name(folder.name + ASIDE)
-            shutil.rmtree(aside, ignore_errors=True)
-            os.rename(folder, aside)
-
-
-def remove(folder: Path) -> None:
-    """Delete a checkpoint: it stops to be one in a single step, so that no crash leaves a torn one."""
-    doomed = folder.with_name(f"{folder.name}.partial-removed")
-    try:
-        os.rename(folder, doomed)
-    except FileNotFoundError:
-        return  # another rank was faster
-    shutil.rmtree(doomed, ignore_errors=True)
+            Store(folder).rename(INDEX, ASIDE)

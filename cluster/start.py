@@ -15,9 +15,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.board import BoardActor, News
 from cluster.job import Job
-from cluster.paths import RunPaths
+from cluster.paths import FAILURE
 from cluster.placement import remove_placement_groups
 from cluster.policy import Patience
+from preprocess.place import redacted
+from preprocess.storage import Store
 
 READ_SECONDS = 30.0  # for an answer of the board, which lives on this node
 KILL_SECONDS = 5.0  # for a node to kill a process; a node that does not answer is lost, and its processes with it
@@ -62,7 +64,7 @@ class Start(threading.Thread):
         except Exception as error:  # whatever stops the group is told in one line by the main thread
             self.error = last_line(error)
             with contextlib.suppress(OSError):
-                RunPaths(self._job.run).failure.write_text(traceback.format_exc())
+                Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 
     def news(self) -> News:
         """What the board says. Raises ClusterLost."""

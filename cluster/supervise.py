@@ -5,14 +5,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from cluster.board import News, Outcome
 from cluster.driver import Interrupts, Preload
 from cluster.goodput import Goodput, Life, goodput, recovery
 from cluster.job import Job
 from cluster.nodes import Nodes, head_answers
-from cluster.paths import RunPaths
+from cluster.paths import FAILURE, GOODPUT, checkpoints_of
 from cluster.policy import (
     CLOSE_SECONDS,
     RATE_FACTOR,
@@ -30,6 +29,8 @@ from cluster.resume import newest_checkpoint
 from cluster.retention import set_aside
 from cluster.start import ClusterLost, Group, Start
 from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, step_of, verify
+from preprocess.place import Place
+from preprocess.storage import Store, reading
 
 POLL_SECONDS = 0.2
 
@@ -79,14 +80,14 @@ class Supervisor:
                 break
             if decision.act in (Act.STOP, Act.GIVE_UP):
                 stopped = decision.act is Act.STOP and self.interrupts.count < 2
-                where = f" (all of it is in {RunPaths(self.job.run).failure})" if decision.act is Act.GIVE_UP else ""
+                where = f" (all of it is in {Store(self.job.run).label(FAILURE)})" if decision.act is Act.GIVE_UP else ""
                 news.outcome = Outcome("stopped" if stopped else "failed", self._step(), self._newest(), decision.reason + where)
                 break
             self._prepare(decision, news)
         news.seconds |= self._seconds
         report = Report(news, goodput(launched, time.monotonic(), self._lives), temporary)
         with contextlib.suppress(OSError):
-            RunPaths(self.job.run).goodput.write_text(json.dumps(report.goodput.as_json(), indent=1))
+            Store(self.job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
         return report
 
     def _one_start(self, workers: int) -> tuple[News, Decision]:
@@ -150,14 +151,14 @@ class Supervisor:
             self._retreats += 1
             self.job = replace(self.job, rate=self.job.rate * RATE_FACTOR)
             self._best = -1
-            where = go_back(RunPaths(self.job.run).checkpoints, before)
+            where = go_back(checkpoints_of(self.job.run), before)
             rate = self.job.config.train.learning_rate * self.job.rate
             self.line(
                 f"step {news.outcome.trouble:,} and those after it have no effect ({decision.reason}): back to {where}, "
                 f"as with train.learning_rate = {rate:g}"
             )
         elif decision.act is Act.RESTORE:
-            self.line(f"{decision.reason}: back to {go_back(RunPaths(self.job.run).checkpoints, news.agreed + 1)}")
+            self.line(f"{decision.reason}: back to {go_back(checkpoints_of(self.job.run), news.agreed + 1)}")
         elif decision.reason:
             self.line(f"the group starts again: {decision.reason}")
 
@@ -234,16 +235,17 @@ class Supervisor:
         return max((life.reached for life in self._lives), default=0)
 
     def _newest(self) -> str:
-        return newest_checkpoint(RunPaths(self.job.run).checkpoints)
+        return newest_checkpoint(checkpoints_of(self.job.run))
 
 
-def go_back(root: Path, before: int) -> str:
+def go_back(root: Place, before: int) -> str:
     """Put aside all checkpoints but the newest whole one of a step before `before` and those older; says which one that is."""
-    for folder in reversed(checkpoints(root)):
-        if (step_of(folder) or 0) < before:
-            with contextlib.suppress(TornCheckpoint):
-                verify(folder)
-                set_aside(root, folder)
-                return f"the checkpoint of step {step_of(folder):,}"
-    set_aside(root, None)
+    with reading(root, "run.storage"):
+        for folder in reversed(checkpoints(root)):
+            if (step_of(folder) or 0) < before:
+                with contextlib.suppress(TornCheckpoint):
+                    verify(folder)
+                    set_aside(root, folder)
+                    return f"the checkpoint of step {step_of(folder):,}"
+        set_aside(root, None)
     return "the beginning"

@@ -1,9 +1,7 @@
 """`python -m cluster.train`: from a configuration to a trained CycleGAN."""
 
-import getpass
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,22 +10,24 @@ from pathlib import Path
 import ray
 
 from cluster.board import News
-from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_folder
+from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_place
 from cluster.config import Config, load_config, one_line
 from cluster.console import Screen, duration, fail
 from cluster.driver import Interrupts, Preload
 from cluster.fitting import fitted
 from cluster.job import Job, plan_of
 from cluster.numa_workers import with_workers
-from cluster.paths import RunPaths
+from cluster.paths import own_temporary
 from cluster.supervise import Supervisor
 from cyclegan.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.manifest import Manifest
+from preprocess.place import Place, child
 from preprocess.ray_start import start_ray
 from preprocess.sources import absolute
+from preprocess.storage import Store
 from preprocess.synthetic import write_dataset
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(config: Config, screen: Screen, preload: Preload) -> int:
     started = time.monotonic()
-    storage = storage_folder(config, os.environ, Path.cwd())
+    storage = storage_place(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
     for section in one_line(config):
@@ -68,9 +68,9 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     config = with_workers(config, joined, gpu)
     cpus = cpus_of_workers(config, joined, gpu)
     screen.phase("looking for shards")
-    shards = ensure_shards(data, data.shards or storage / "shards", screen.build)
+    shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)
     check_nodes(storage, shards)
-    run = storage / config.run.name
+    run = child(storage, config.run.name)
     manifest = Manifest.load(shards)
     config = fitted(config, manifest, shards)
     screen.line(manifest.describe())
@@ -83,7 +83,9 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         )
         return 0
     screen.line(
-        f"resuming run {config.run.name} at step {step:,} from {checkpoint}" if step else f"starting run {config.run.name} in {run}"
+        f"resuming run {config.run.name} at step {step:,} from {checkpoint}"
+        if step
+        else f"starting run {config.run.name} in {Store(run).label()}"
     )
     screen.line(schedule.describe())
     make_run(config, run)
@@ -97,10 +99,15 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     return STOPPED if report.temporary else code
 
 
-def _data(config: Config, storage: Path, screen: Screen) -> DataConfig:
+def _data(config: Config, storage: Place, screen: Screen) -> DataConfig:
     """The `data` section with absolute paths; the embedded data set is drawn below the storage when it is asked for."""
     data = config.data
     if data.source == SYNTHETIC:
+        if not isinstance(storage, Path):
+            raise UserError(
+                f"data.source = {SYNTHETIC} draws its pictures into run.storage = {Store(storage).label()}, which is no folder: "
+                "give pictures, or a folder as run.storage"
+            )
         source = storage / SYNTHETIC
         screen.phase("drawing the embedded pictures")
         write_dataset(source)
@@ -111,11 +118,11 @@ def _data(config: Config, storage: Path, screen: Screen) -> DataConfig:
 def compile_cache(config: Config) -> Path:
     """One folder per user and TensorFlow: entries of another version never fit."""
     given = config.cluster.compile_cache
-    folder = Path(given) if given else Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
+    folder = Path(given) if given else own_temporary()
     return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
 
 
-def _conclude(news: News, config: Config, run: Path, screen: Screen) -> int:
+def _conclude(news: News, config: Config, run: Place, screen: Screen) -> int:
     """Say how it ended, what was compiled and how to go on; the exit code."""
     outcome = news.outcome
     assert outcome is not None
@@ -126,7 +133,9 @@ def _conclude(news: News, config: Config, run: Path, screen: Screen) -> int:
         )
     newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
     if outcome.kind == "finished":
-        screen.line(f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; pictures in {RunPaths(run).samples}")
+        screen.line(
+            f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; pictures in {Store(child(run, 'samples')).label()}"
+        )
         return 0
     if outcome.kind == "stopped":
         screen.line(f"stopped at step {outcome.step:,}; {newest}; the same command goes on from there")

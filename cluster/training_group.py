@@ -13,7 +13,7 @@ from ray.train.v2._internal.execution.callback import ControllerCallback  # a De
 
 from cluster.backend import RingConfig
 from cluster.job import Job
-from cluster.paths import RunPaths
+from cluster.paths import ray_folder
 from cluster.policy import Patience
 from cluster.start import Group
 
@@ -37,7 +37,7 @@ def fit(job: Job, group: Group, patience: Patience) -> None:
         run_config=RunConfig(
             # A folder for each start: Ray's own index of a run may be torn by a crash and then fails every later one.
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
-            storage_path=str(RunPaths(job.run).ray),
+            storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
             worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "2"}},
             callbacks=[_Introduce(job.board)],

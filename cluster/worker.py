@@ -4,7 +4,6 @@ import os
 import time
 import uuid
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import ray
@@ -19,15 +18,15 @@ from cluster.colours import ColourWatch
 from cluster.compiling import compile_units, summarise, use_cache
 from cluster.data_wait import DataWait
 from cluster.job import Job, plan_of
+from cluster.logs import Logs
 from cluster.loop import run_steps
-from cluster.paths import RunPaths
+from cluster.paths import CONFIG, checkpoints_of
 from cluster.policy import CLOSE_SECONDS
 from cluster.pulse import Pulse
 from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
 from cluster.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
 from cluster.retention import set_aside
 from cluster.save_rule import SaveRule
-from cluster.telemetry import MetricsLog
 from cyclegan.checkpoint_files import read_index
 from cyclegan.passes import make_passes
 from cyclegan.schedule import make_schedule
@@ -37,7 +36,9 @@ from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import Manifest
+from preprocess.place import Place, child
 from preprocess.shard_cache import cache_settings
+from preprocess.storage import Store, parent_and_name
 
 SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow's own timeouts, which know less, come after
 
@@ -57,7 +58,7 @@ def train_loop(settings: dict[str, Job]) -> None:
 
 
 def _train(job: Job, pulse: Pulse) -> None:
-    config, board, paths = job.config, job.board, RunPaths(job.run)
+    config, board, root = job.config, job.board, checkpoints_of(job.run)
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
@@ -65,7 +66,7 @@ def _train(job: Job, pulse: Pulse) -> None:
     set_threads(len(share.compute))
     use_cache(job.compile_cache)
 
-    token, resumed = _agree(paths.checkpoints, rank, job)
+    token, resumed = _agree(root, rank, job)
     manifest = Manifest.load(job.shards)
     plan = plan_of(config, manifest)
     global_batch = config.global_batch
@@ -110,23 +111,18 @@ def _train(job: Job, pulse: Pulse) -> None:
         def say(line: str) -> None:
             board.post.remote(line=line)
 
-        checkpointer = Checkpointer(paths.checkpoints, config, manifest.fingerprint, rank, workers, token, say, config.cluster.peer_timeout)
+        logs = Logs(job.run, step, say) if rank == 0 else None
+        checkpointer = Checkpointer(
+            root, config, manifest.fingerprint, rank, workers, token, say, config.cluster.peer_timeout, logs.flush if logs else None
+        )
         rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
         reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
-        due = [
-            hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None),
-            hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every),
-        ]
-        log = None
-        if rank == 0:
-            log = MetricsLog(paths.metrics, paths.events, step)
-            due += [
-                hooks.tolerant(hooks.every(config.run.log_every, hooks.metrics(log, global_batch)), "metrics", say),
-                hooks.say_dropped(say),
-                hooks.every(config.run.log_every, ColourWatch(say)),
-                DataWait(say, config.data.feed_actors),
-                hooks.tolerant(hooks.every(config.run.sample_every, hooks.samples(log, paths.samples, config.model)), "samples", say),
-            ]
+        due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every)]
+        if logs:
+            watch = hooks.every(config.run.log_every, ColourWatch(say))
+            due += [*logs.hooks(config), hooks.say_dropped(say), watch, DataWait(say, config.data.feed_actors)]
+        # After the metrics: what a checkpoint has, they have.
+        due.append(hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None))
         if reporter:
             due.append(reporter)
         pulse.enter("training", step)
@@ -135,27 +131,28 @@ def _train(job: Job, pulse: Pulse) -> None:
         unsaved = checkpointer.close(CLOSE_SECONDS)
         if unsaved:
             outcome = replace(outcome, kind="failed", reason=f"the last checkpoint is not saved: {unsaved}")
-        if log:
-            log.close()
+        if logs:
+            logs.close(config.cluster.peer_timeout)
     ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
     assert all(p.traces() == 1 for p in (*passes.all(), program)), "a program was traced again"
     if rank == 0:
-        ray.get(board.post.remote(outcome=replace(outcome, checkpoint=newest_checkpoint(paths.checkpoints))))
+        ray.get(board.post.remote(outcome=replace(outcome, checkpoint=newest_checkpoint(root))))
 
 
-def _agree(root: Path, rank: int, job: Job) -> tuple[str, Path | None]:
+def _agree(root: Place, rank: int, job: Job) -> tuple[str, Place | None]:
     """What all ranks must know alike, decided by rank 0: a token of this start, and the checkpoint to go on from."""
     decision = None
     if rank == 0:
-        root.stat()  # made by the driver: a storage that is gone is a failure, not a new run
+        if Store(job.run).size(CONFIG) is None:  # written by the driver: a storage that is gone is a failure, not a new run
+            raise FileNotFoundError(f"{Store(job.run).label(CONFIG)} is gone")
         remove_partial(root)
         newest = find_newest(root, lambda line: ray.get(job.board.post.remote(line=line)))
         check_any_whole(root, newest, job.config.run.name)
         set_aside(root, newest)
-        decision = (uuid.uuid4().hex[:8], newest.name if newest else None)
+        decision = (uuid.uuid4().hex[:8], parent_and_name(newest)[1] if newest else None)
     token, name = ray.train.collective.broadcast_from_rank_zero(decision)
-    return token, root / name if name else None
+    return token, child(root, name) if name else None
 
 
-def _step_of(checkpoint: Path | None) -> int:
+def _step_of(checkpoint: Place | None) -> int:
     return read_index(checkpoint).step if checkpoint else 0

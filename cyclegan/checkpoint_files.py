@@ -1,35 +1,39 @@
-"""Files of a checkpoint: parts written beside, sealed by an index with checksums, made visible by one rename.
+"""Files of a checkpoint: parts first, then an index with their checksums, which makes them a checkpoint by being there.
 
     step-00000200/
-        checkpoint.json     the index: what, by which versions, the checksum of each part, and its own
-        part-00000.npz      rank 0: both learners and the pools of its rows
-        part-00001.npz      rank 1: the pools of its rows
+        checkpoint.json           the index: what, by which versions, the checksum of each part, and its own
+        part-00000-1a2b3c4d.npz   rank 0: both learners and the pools of its rows
+        part-00001-1a2b3c4d.npz   rank 1: the pools of its rows
         …
+
+The index is written in one step, on a disk by a rename, in an object store by one request: so a checkpoint is there or not, and one takes
+the place of another of its step at once, as the names of the parts carry the token of the start that wrote them.
 
 Reading one needs no cluster and no pickle. A folder without a valid index, or whose parts do not match it, is no checkpoint.
 """
 
+import contextlib
 import hashlib
 import io
-import os
 import re
-import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from preprocess.files import sha256, sync_folder, write_atomic
+from preprocess.files import sync_folder
+from preprocess.place import Place, child, is_remote, reason
+from preprocess.storage import Store, parent_and_name
 
 INDEX = "checkpoint.json"
-FORMAT = 2
-REPLACED = ".replaced"  # suffix of a checkpoint while another one of its step takes its place
+ASIDE = "checkpoint.aside.json"  # the index of one that the run did not go on from, though it is newer
+FORMAT = 3
 _NAME = re.compile(r"step-(\d{8,})")
+_PART = re.compile(r"part-(\d{5})-[0-9a-z]+\.npz")
 
 
 class TornCheckpoint(Exception):
@@ -78,125 +82,148 @@ class Index(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
 
 
-def step_folder(root: Path, step: int) -> Path:
+def step_folder(root: Place, step: int) -> Place:
     """Where the checkpoint of `step` is or will be."""
-    return root / f"step-{step:08d}"
+    return child(root, f"step-{step:08d}")
 
 
-def step_of(folder: Path) -> int | None:
+def step_of(folder: Place) -> int | None:
     """The step that a folder's name says, or None if it is not the name of a checkpoint."""
-    match = _NAME.fullmatch(folder.name)
+    match = _NAME.fullmatch(parent_and_name(folder)[1])
     return int(match[1]) if match else None
 
 
-def write_part(folder: Path, rank: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def write_part(folder: Place, rank: int, token: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write one rank's arrays, then a receipt with their checksum; the receipt's presence says that the part is whole and on disk.
 
+    token: lower-case letters and digits that name the start of the group, so that parts of different starts never mix.
     Makes `folder`, but not what is above it: a storage that is gone must not be written to its mount point. Raises OSError.
     """
-    folder.mkdir(exist_ok=True)
-    name, written = _part_name(rank), _Counted()
+    store, name, written = Store(folder), _part_name(rank, token), _Counted()
+    if store.local is not None:
+        store.local.mkdir(exist_ok=True)
 
     def write(file: BinaryIO) -> None:
         written.begin(file)
         np.savez(written, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
-    write_atomic(folder / name, write)
-    _write(_receipt(folder, rank), Part(file=name, bytes=written.bytes, sha256=written.digest.hexdigest()))
+    store.write_by(name, write)
+    store.write(_receipt(rank, token), _json(Part(file=name, bytes=written.bytes, sha256=written.digest.hexdigest())))
 
 
-def written_parts(folder: Path, workers: int) -> list[Part] | None:
+def has_receipt(folder: Place, rank: int, token: str) -> bool:
+    """Whether the part of this rank and this start is there, and no index names it yet."""
+    return Store(folder).size(_receipt(rank, token)) is not None
+
+
+def written_parts(folder: Place, workers: int, token: str) -> list[Part] | None:
     """The parts of all ranks, or None while one is missing."""
-    receipts = [_receipt(folder, rank) for rank in range(workers)]
-    if not all(r.is_file() for r in receipts):
+    if not all(has_receipt(folder, rank, token) for rank in range(workers)):
         return None
-    return [Part.model_validate_json(r.read_text()) for r in receipts]
+    return [Part.model_validate_json(Store(folder).read(_receipt(rank, token))) for rank in range(workers)]
 
 
-def publish(folder: Path, index: Index, root: Path) -> Path:
-    """Seal `folder` with its index and rename it to its place under `root`: from then on, and only then, it is a checkpoint.
+def publish(folder: Place, index: Index) -> None:
+    """Write the index: from then on, and only then, `folder` is this checkpoint, even if it was another one before. Raises OSError."""
+    store = Store(folder)
+    if store.local is not None:
+        sync_folder(store.local.parent)
+    store.write(INDEX, _json(index.model_copy(update={"sha256": index.seal()})))
 
-    One of the same step that is already there gives way only when the new one is complete; `restore_replaced` undoes a crash between.
+
+def drop_leftovers(folder: Place) -> None:
+    """Delete what no index of the folder names: receipts, saves that were not finished, and what was replaced.
+
+    Without an index the whole folder goes; with one that cannot be read, nothing, as it is not known what belongs to it.
     """
-    _write(folder / INDEX, index.model_copy(update={"sha256": index.seal()}))
-    target = step_folder(root, index.step)
-    replaced = target.with_name(target.name + REPLACED)
-    if target.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.rename(target, replaced)
-    os.rename(folder, target)
-    sync_folder(root)
-    for rank in range(index.workers):  # only now: an attempt that failed above finds them again
-        _receipt(target, rank).unlink(missing_ok=True)
-    shutil.rmtree(replaced, ignore_errors=True)
-    return target
+    store = Store(folder)
+    present = set(store.names())
+    named = {INDEX, ASIDE}
+    for name in named & present:
+        try:
+            named = named | {part.file for part in read_index(folder, name).parts}
+        except TornCheckpoint:
+            return
+    if not present & {INDEX, ASIDE}:
+        return store.delete_all()
+    for name in present - named:
+        store.delete(name)
 
 
-def restore_replaced(root: Path) -> None:
-    """Finish what a crash within `publish` left: a replaced checkpoint comes back if no other one took its place."""
-    for replaced in root.glob(f"step-*{REPLACED}"):
-        target = replaced.with_name(replaced.name.removesuffix(REPLACED))
-        if target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-        else:
-            os.rename(replaced, target)
+def delete(folder: Place) -> None:
+    """Delete a checkpoint, its index first: no crash leaves a torn one."""
+    Store(folder).delete(INDEX)
+    Store(folder).delete_all()
 
 
-def checkpoints(root: Path) -> list[Path]:
+def checkpoints(root: Place, index: str = INDEX) -> list[Place]:
     """Folders that have an index, oldest first; they may still fail `read_index` or `verify`."""
-    found = [(step, f.parent) for f in root.glob(f"step-*/{INDEX}") if (step := step_of(f.parent)) is not None]
-    return [folder for _, folder in sorted(found)]
+    return [folder for folder, names in step_folders(root).items() if index in names]
 
 
-def read_index(folder: Path) -> Index:
+def step_folders(root: Place) -> dict[Place, set[str]]:
+    """The folders of all steps, oldest first, also of saves that are not finished, with the names in each."""
+    present = {child(root, name): names for name, names in Store(root).folders().items() if _NAME.fullmatch(name)}
+    return {folder: present[folder] for folder in sorted(present, key=lambda folder: step_of(folder) or 0)}
+
+
+def read_index(folder: Place, name: str = INDEX) -> Index:
     """The index. Raises TornCheckpoint if it is missing or invalid, altered, of another version, or of another step than the folder."""
-    path = folder / INDEX
+    path = Store(folder).label(name)
+    with _reading(folder, name):
+        text = Store(folder).read(name)
     try:
-        text = path.read_bytes()
         version = _Version.model_validate_json(text).format
         if version != FORMAT:
             raise TornCheckpoint(f"{path}: format {version}, this version reads {FORMAT}")
         index = Index.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        raise TornCheckpoint(_one_line(": ".join([str(path), *map(str, first["loc"]), first["msg"]]))) from error
-    except OSError as error:
-        raise TornCheckpoint(f"{path}: cannot be read ({error.strerror})") from error
+        raise TornCheckpoint(_one_line(": ".join([path, *map(str, first["loc"]), first["msg"]]))) from error
     if index.sha256 != index.seal():
         raise TornCheckpoint(f"{path}: its checksum differs from the one written")
-    if [part.file for part in index.parts] != [_part_name(rank) for rank in range(index.workers)]:
+    ranks = [int(match[1]) for part in index.parts if (match := _PART.fullmatch(part.file))]
+    if ranks != list(range(index.workers)):
         raise TornCheckpoint(f"{path}: {len(index.parts)} parts of {index.workers} workers")
     if step_of(folder) not in (None, index.step):
         raise TornCheckpoint(f"{path}: is of step {index.step}, unlike its folder")
     return index
 
 
-def verify(folder: Path) -> Index:
-    """Check sizes and checksums of all parts. Raises TornCheckpoint naming the first that does not match."""
-    index = read_index(folder)
+def verify(folder: Place, name: str = INDEX) -> Index:
+    """Check sizes and checksums of all parts of the index `name`. Raises TornCheckpoint naming the first that does not match."""
+    store, index = Store(folder), read_index(folder, name)
     for part in index.parts:
-        path = folder / part.file
-        try:
-            size = path.stat().st_size
+        path = store.label(part.file)
+        with _reading(folder, part.file):
+            size = store.size(part.file)
+            if size is None:
+                raise TornCheckpoint(f"{path}: missing")
             if size != part.bytes:
                 raise TornCheckpoint(f"{path}: {size} bytes, {part.bytes} were written")
-            if sha256(path) != part.sha256:
+            if store.sha256(part.file) != part.sha256:
                 raise TornCheckpoint(f"{path}: its checksum differs from the one written")
-        except FileNotFoundError as error:
-            raise TornCheckpoint(f"{path}: missing") from error
-        except OSError as error:
-            raise TornCheckpoint(f"{path}: cannot be read ({error.strerror})") from error
     return index
 
 
-def read_arrays(folder: Path, part: Part, names: tuple[str, ...] | None = None) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(folder: Place, part: Part, names: tuple[str, ...] | None = None) -> dict[str, npt.NDArray[Any]]:
     """Arrays of one part by name; only `names` if given. Raises TornCheckpoint if one is missing or the file is no such part."""
-    path = folder / part.file
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with _reading(folder, part.file), Store(folder).open(part.file) as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in (names or file.files)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise TornCheckpoint(f"{path}: {_one_line(error)}") from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise TornCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _reading(folder: Place, name: str) -> Iterator[None]:
+    """An error in reading says that a file is damaged; but not of an object store that does not answer."""
+    try:
+        yield
+    except OSError as error:
+        if is_remote(folder) and not isinstance(error, FileNotFoundError):
+            raise
+        raise TornCheckpoint(f"{Store(folder).label(name)}: cannot be read ({reason(error)})") from error
 
 
 class _Counted(io.RawIOBase):
@@ -215,18 +242,17 @@ class _Counted(io.RawIOBase):
         return memoryview(data).nbytes
 
 
-def _part_name(rank: int) -> str:
-    return f"part-{rank:05d}.npz"
+def _part_name(rank: int, token: str) -> str:
+    return f"part-{rank:05d}-{token}.npz"
 
 
-def _receipt(folder: Path, rank: int) -> Path:
-    return folder / f"part-{rank:05d}.json"
+def _receipt(rank: int, token: str) -> str:
+    return f"part-{rank:05d}-{token}.json"
 
 
 def _one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def _write(path: Path, content: BaseModel) -> None:
-    text = content.model_dump_json(indent=1).encode()
-    write_atomic(path, lambda file: file.write(text))
+def _json(content: BaseModel) -> bytes:
+    return content.model_dump_json(indent=1).encode()

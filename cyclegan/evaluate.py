@@ -20,6 +20,7 @@ from cyclegan.translate import MISTAKEN, load_translator
 from preprocess.decode import BrokenPicture, Picture, decode
 from preprocess.errors import UserError
 from preprocess.files import write_atomic
+from preprocess.place import Place, as_place
 from preprocess.raster import to_depth
 
 EXAMPLES = 4  # pictures of each direction in the table
@@ -53,7 +54,9 @@ class TruthError:
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, evaluate both directions, print the numbers; 2 after a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m cyclegan.evaluate", description="Compare translations with the known truth.")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint")
+    parser.add_argument(
+        "--checkpoint", type=as_place, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
+    )
     parser.add_argument("--pictures", type=Path, metavar="OUT.png", help="write a table of pictures, translations and truths there")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder written by `python -m preprocess.synthetic`")
     given = parser.parse_args(arguments)
@@ -67,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def ground_truth_error(place: Path, source: Path, pictures: Path | None = None) -> dict[str, TruthError]:
+def ground_truth_error(place: Place, source: Path, pictures: Path | None = None) -> dict[str, TruthError]:
     """Translate all test pictures of `source` whole and compare them with their truth, for each of DIRECTIONS.
 
     place: a run's folder or a checkpoint. pictures: a .png file to write, with a few rows of picture, translation and truth for each

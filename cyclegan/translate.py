@@ -19,6 +19,7 @@ from cyclegan.trained import DIRECTIONS, Trained, read_trained
 from preprocess.decode import BrokenPicture, Picture, decode
 from preprocess.errors import UserError
 from preprocess.files import write_atomic
+from preprocess.place import as_place
 from preprocess.quiet import quiet_stderr
 
 Translate = Callable[[Picture], Picture]
@@ -31,7 +32,9 @@ SKIPPED, MISTAKEN = 1, 2
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, translate, say what came out. 0: all translated; 1: some skipped; 2: a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate a picture, or a folder of pictures.")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint")
+    parser.add_argument(
+        "--checkpoint", type=as_place, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
+    )
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("input", type=Path, metavar="INPUT", help="a picture, or a folder of pictures (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)

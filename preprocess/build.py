@@ -27,10 +27,11 @@ from preprocess.errors import UserError
 from preprocess.files import sync_folder
 from preprocess.locks import alone
 from preprocess.manifest import NAME, Manifest
+from preprocess.place import Place, child, redacted
 from preprocess.ray_start import start_ray
 from preprocess.recipe import choose_recipe, settings_text
 from preprocess.sources import PATIENCE, TRAIN, Pictures, Source, absolute, find_pictures, fingerprint, opener, source_of
-from preprocess.storage import Place, Store, child, redacted, writing
+from preprocess.storage import Store, writing
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
 

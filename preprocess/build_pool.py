@@ -11,9 +11,9 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from preprocess.build_units import Built, Unit, build_unit
 from preprocess.errors import UserError
+from preprocess.place import Place
 from preprocess.recipe import Recipe
 from preprocess.sources import Source, opener
-from preprocess.storage import Place
 
 ATTEMPTS = 3
 START_SECONDS = 60.0

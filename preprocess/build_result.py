@@ -6,9 +6,10 @@ from preprocess.build_pool import Done
 from preprocess.build_units import Unit
 from preprocess.errors import UserError
 from preprocess.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
+from preprocess.place import Place
 from preprocess.recipe import Recipe
 from preprocess.sources import TRAIN, Pictures
-from preprocess.storage import Place, Store
+from preprocess.storage import Store
 
 _SHOWN = 3  # rejected pictures named in an error
 

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from preprocess.decode import BrokenPicture, Picture, decode_to_resize
 from preprocess.errors import UserError
 from preprocess.manifest import FORMAT, Rejected, ShardFile
+from preprocess.place import Place, child, reason
 from preprocess.recipe import Recipe
 from preprocess.resize import prepare, sides
 from preprocess.shards import write_shard
 from preprocess.sources import PictureFile
-from preprocess.storage import Place, Store, child, reason, writing
+from preprocess.storage import Store, writing
 
 # A JPEG reduced by its own decoder to this multiple of load_size or more, then resized: 50 dB from the full way in the median, 36 at least.
 DRAFT = 2

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from preprocess.build_pool import Done
 from preprocess.build_units import Built, Unit
 from preprocess.manifest import Duplicate, Split
+from preprocess.place import Place, child
 from preprocess.shards import ShardSet, write_shard
 from preprocess.sources import TRAIN
-from preprocess.storage import Place, child, writing
+from preprocess.storage import writing
 
 _DIGITS = 16  # of one file's digest in Built.contents
 

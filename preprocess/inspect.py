@@ -10,8 +10,8 @@ from preprocess.contact_sheet import contact_sheet, evenly
 from preprocess.errors import UserError
 from preprocess.files import write_atomic
 from preprocess.manifest import Manifest, Split
+from preprocess.place import Place, is_remote, redacted
 from preprocess.shards import ShardSet
-from preprocess.storage import Place, is_remote, redacted
 
 MISTAKEN = 2
 _MIB = 2**20

@@ -8,7 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from preprocess.errors import UserError
-from preprocess.storage import parent_and_name, reason, redacted
+from preprocess.place import reason, redacted
+from preprocess.storage import parent_and_name
 
 COLUMNS = ("path", "domain")
 SPLITS = ("train", "test")

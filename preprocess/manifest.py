@@ -7,8 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.errors import UserError
+from preprocess.place import Place, reason
 from preprocess.resize import Mode
-from preprocess.storage import Place, Store, reason
+from preprocess.storage import Store
 
 FORMAT = 2
 NAME = "manifest.json"

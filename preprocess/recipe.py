@@ -9,9 +9,9 @@ import numpy as np
 from preprocess.config import DataConfig
 from preprocess.decode import BrokenPicture, Form, form_of
 from preprocess.errors import UserError
+from preprocess.place import reason
 from preprocess.resize import USES_CROP, Mode
 from preprocess.sources import TRAIN, PictureFile
-from preprocess.storage import reason
 
 LOOKED_AT = 32  # files of each train domain whose headers decide what is "auto"
 _COLOUR = 3

@@ -9,10 +9,11 @@ from hashlib import sha256
 from itertools import accumulate
 
 from preprocess.manifest import ShardFile, Split
+from preprocess.place import Place
 from preprocess.shard_cache import GIB, CacheSettings, ShardCache
 from preprocess.shard_files import MappedShard, RangedShard
 from preprocess.shard_format import BATCH_BYTES, Batch, Head, Picture, Span, check, encode, head_crc32
-from preprocess.storage import Place, Store, parent_and_name
+from preprocess.storage import Store, parent_and_name
 
 REQUESTS = 16  # at once, from one process to an object store
 DAMAGE = (OSError, ValueError, LookupError, TypeError)  # what Arrow and NumPy raise for a file that is missing, cut off or overwritten

@@ -14,7 +14,8 @@ from preprocess.decode import EXTENSIONS
 from preprocess.errors import UserError
 from preprocess.lists import read_list
 from preprocess.manifest import FORMAT
-from preprocess.storage import Place, Store, child, parent_and_name, reason, redacted
+from preprocess.place import Place, child, reason, redacted
+from preprocess.storage import Store, parent_and_name
 
 Answer = TypeVar("Answer")
 

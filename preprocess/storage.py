@@ -1,50 +1,29 @@
 """Folders of files wherever they lie: on a disk, on a mounted file system, or below a prefix of an object store."""
 
 import contextlib
+import errno
 import functools
 import hashlib
-import re
+import io
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import quote, unquote
+from typing import BinaryIO, TypeVar
+from urllib.parse import unquote
 
 from pyarrow import fs
 
 from preprocess.errors import UserError
 from preprocess.files import sha256, write_atomic
+from preprocess.place import Place, reason, redacted, shown
+from preprocess.ranges import Ranges
 from preprocess.retry import ATTEMPTS, persistently
-
-Place = Path | str
-"""A folder: a path, or a URI of an object store, perhaps with keys and a query (s3://KEY:SECRET@bucket/prefix?region=…)."""
 
 Answer = TypeVar("Answer")
 SCHEMES = ("file://", "s3://", "gs://", "gcs://", "hdfs://")
-_KEYS = re.compile(r"://(?:[^/@:\s]*:[^@\s]*|[^/@\s]+)@")
-
-
-def redacted(text: object) -> str:
-    """The text without the keys of the URIs in it: what may be shown, logged and kept in files."""
-    return _KEYS.sub("://***@", str(text))
-
-
-def reason(error: OSError) -> str:
-    """What went wrong, in one line without keys."""
-    return redacted(error.strerror or error).partition("\n")[0]
-
-
-def is_remote(place: Place) -> bool:
-    """Whether a place is no path that this machine's own file system knows."""
-    return isinstance(place, str) and "://" in place and not place.startswith("file://")
-
-
-def child(place: Place, name: str) -> Place:
-    """The folder or file `name` below a place; a URI's query stays at its end."""
-    if isinstance(place, Path) or "://" not in place:
-        return Path(place) / name
-    base, mark, query = place.partition("?")
-    return f"{base.rstrip('/')}/{quote(name)}{mark}{query}"
+READ_AHEAD = 4 * 2**20  # bytes of a remote file that is read in small pieces
 
 
 @dataclass(frozen=True)
@@ -66,7 +45,7 @@ class Store:
         """How the folder, or a file of it, is named to the user: without keys and query."""
         if self.local is not None:
             return str(self.local / name)
-        folder = redacted(self.place).partition("?")[0].rstrip("/")
+        folder = shown(self.place)
         return f"{folder}/{name}" if name else folder
 
     def read(self, name: str) -> bytes:
@@ -89,26 +68,73 @@ class Store:
 
         return self._ask(read, name)
 
+    def open(self, name: str) -> BinaryIO:
+        """A file to read and seek in. Of an object store, only what is read is fetched, READ_AHEAD bytes at a time."""
+        if self.local is not None:
+            return (self.local / name).open("rb")
+        size = self.size(name)
+        if size is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.label(name))
+        return io.BufferedReader(Ranges(size, lambda offset, length: self.read_range(name, offset, length)), READ_AHEAD)
+
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file whole or not at all: a store shows it when the last byte is there, on a disk it is written beside and renamed."""
+        self.write_by(name, lambda file: file.write(content))
+
+    def write_by(self, name: str, write: Callable[[BinaryIO], object]) -> None:
+        """Let `write` fill a file; for another attempt it begins again. Where it fails for good, a store may show a torn object."""
         if self.local is not None:
-            write_atomic(self.local / name, lambda file: file.write(content))
+            write_atomic(self.local / name, write)
             return
 
-        def write() -> None:
+        def upload() -> None:
             with self._filesystem.open_output_stream(self._path(name)) as file:
-                file.write(content)
+                write(file)
 
-        self._ask(write, name)
+        self._ask(upload, name)
+
+    def rename(self, name: str, other: str) -> None:
+        """Give a file another name in the folder, in place of one that has it. In an object store both are there for a moment."""
+        if self.local is not None:
+            os.replace(self.local / name, self.local / other)
+            return
+        self.write(other, self.read(name))
+        self.delete(name)
 
     def delete(self, name: str) -> None:
         """Delete a file; no error if there is none."""
+        if self.local is not None:
+            (self.local / name).unlink(missing_ok=True)
+            return
 
         def delete() -> None:
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.delete_file(self._path(name))
 
         self._ask(delete, name)
+
+    def delete_all(self) -> None:
+        """Delete the folder with all that is in it; on a disk as far as that can be."""
+        if self.local is not None:
+            shutil.rmtree(self.local, ignore_errors=True)
+            return
+
+        def delete() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._filesystem.delete_dir(self.root)
+
+        self._ask(delete, "")
+
+    def folders(self) -> dict[str, set[str]]:
+        """The names of what lies in each of the folder's folders."""
+        if self.local is not None:
+            return {folder: set(_names(self.local / folder)) for folder in _names(self.local) if (self.local / folder).is_dir()}
+        found: dict[str, set[str]] = {}
+        for info in self.entries(recursive=True):
+            folder, mark, name = info.path.removeprefix(f"{self.root}/").partition("/")
+            if mark and info.type == fs.FileType.File and "/" not in name:
+                found.setdefault(folder, set()).add(name)
+        return found
 
     def size(self, name: str, attempts: int = ATTEMPTS) -> int | None:
         """Bytes of a file, None if there is none."""
@@ -149,6 +175,15 @@ class Store:
 
 
 @contextlib.contextmanager
+def reading(place: Place, field: str) -> Iterator[None]:
+    """Tell an OSError as the UserError that the folder which `field` names cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{field} = {shown(place)} cannot be read ({reason(error)}): mend that, and start again") from error
+
+
+@contextlib.contextmanager
 def writing(place: Place, name: str = "") -> Iterator[None]:
     """Tell an OSError as the UserError that a folder, or a file of it, cannot be written."""
     try:
@@ -165,6 +200,13 @@ def parent_and_name(place: Place) -> tuple[Store, str]:
     base, mark, query = place.partition("?")
     folder, _, name = base.rpartition("/")
     return Store(folder + mark + query), unquote(name)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names in a folder; none of one that is deleted meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.listdir(folder)
+    return []
 
 
 @functools.lru_cache(maxsize=64)

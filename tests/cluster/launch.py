@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cyclegan.checkpoint_files import read_arrays, verify
+from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from preprocess.synthetic import write_dataset
 from tests.ray_nodes import ROOT, clean_environment
 
@@ -125,7 +125,7 @@ class Launch:
 def wait_for_step(run: Path, step: int, seconds: float = 240) -> None:
     """Until a checkpoint of `step` or later is there."""
     deadline = time.monotonic() + seconds
-    while not any(int(folder.name[5:]) >= step for folder in run.glob("checkpoints/step-????????")):
+    while not any((step_of(folder) or 0) >= step for folder in checkpoints(run / "checkpoints")):
         if time.monotonic() > deadline:
             pytest.fail(f"{run} has no checkpoint of step {step}")
         time.sleep(0.02)
@@ -145,7 +145,7 @@ def everything_saved(run: Path, step: int) -> dict[str, npt.NDArray[np.generic]]
     """All arrays of all parts of a checkpoint, after its checksums: weights, moments, counts and pools."""
     folder = run / f"checkpoints/step-{step:08d}"
     index = verify(folder)
-    return {f"{part.file}: {name}": array for part in index.parts for name, array in read_arrays(folder, part).items()}
+    return {f"rank {rank}: {name}": array for rank, part in enumerate(index.parts) for name, array in read_arrays(folder, part).items()}
 
 
 def assert_equal_runs(one: Path, other: Path, step: int) -> None:

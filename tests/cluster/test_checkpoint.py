@@ -32,7 +32,7 @@ def test_torn_ones_say_why_and_the_newest_decides_the_exit_code(tmp_path: Path, 
     (second / INDEX).write_bytes(b"\x00")
     code, lines = listing(tmp_path, capsys)
     assert code == 0
-    assert "torn: part-00000.npz: its checksum differs from the one written" in lines[1]
+    assert "torn: part-00000-x.npz: its checksum differs from the one written" in lines[1]
     assert lines[2].startswith("2  torn: checkpoint.json: Invalid JSON")
     damage(third)
     code, lines = listing(tmp_path, capsys)

@@ -15,6 +15,10 @@ from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.state import TrainingState, make_state
+from preprocess import storage as stores
+from preprocess.place import Place
+from preprocess.storage import Store
+from tests.preprocess.object_store import ObjectStore, object_store
 from tests.small_file_system import small_disk, small_file_system
 
 SECONDS = 20.0
@@ -41,7 +45,7 @@ def size(state: TrainingState) -> int:
 class Run:
     """A run's checkpoints, saved by one rank or more in this process, and the lines said."""
 
-    def __init__(self, root: Path, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
+    def __init__(self, root: Place, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.said = root, list[str]()
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
         self.ranks = [Checkpointer(root, config, "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
@@ -102,7 +106,7 @@ def test_a_checkpoint_appears_when_all_ranks_have_written(state: TrainingState, 
 def test_a_save_that_waits_for_a_rank_gives_way_to_the_next(state: TrainingState, tmp_path: Path) -> None:
     run = Run(tmp_path, ranks=2)
     run.ranks[0].save(state, ROWS, 1, 1, None)
-    run.wait_for(lambda: list(tmp_path.glob("*.partial-t/part-00000.json")))
+    run.wait_for(lambda: list(tmp_path.glob("step-00000001/part-00000-t.json")))
     run.save(state, 2)
     assert run.close() == ["", ""]
     assert run.steps() == [2]
@@ -211,3 +215,47 @@ def test_what_is_no_failure_of_the_storage_is_raised(state: TrainingState, tmp_p
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
         run.ranks[0].check()
     assert run.said == [] and run.steps() == []
+
+
+@pytest.fixture
+def server() -> Iterator[ObjectStore]:
+    with object_store() as running:
+        yield running
+
+
+def test_a_bucket_that_fails_every_fifth_request_keeps_checkpoints_as_a_disk_does(state: TrainingState, server: ObjectStore) -> None:
+    root = server.uri("run/checkpoints")
+    run = Run(root, "--run.keep", "2", ranks=2)
+    server.flaky.fails = lambda number: number % 5 == 0
+    state.generators.weights.assign(np.full(state.generators.weights.shape, 3.0))
+    for step in range(1, 5):
+        run.save(state, step)
+        assert run.close() == ["", ""]
+    assert run.said == [] and server.flaky.failed > 5
+    assert run.steps() == [3, 4]
+    newest = checkpoints(root)[-1]
+    assert sorted(Store(newest).names()) == ["checkpoint.json", "part-00000-t.npz", "part-00001-t.npz"]
+    assert (read_arrays(newest, verify(newest).parts[0])["generators.weights"] == 3).all()
+
+
+def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "persistently", lambda act, *_: act())
+    run = Run(server.uri("run/checkpoints"))
+    server.flaky.fails = lambda number: True
+    run.save(state, 1)
+    run.wait_for_line("worker 0 cannot write the checkpoint of step 1 (")
+    assert "s3://***@bucket/run/checkpoints" in run.said[0]
+    server.flaky.fails = lambda number: False
+    assert run.close() == [""]
+    assert run.said[1:] == ["checkpoint of step 1: worker 0 could write it after all"]
+    assert run.steps() == [1]
+
+
+def test_metrics_are_in_the_bucket_before_the_checkpoint_is(state: TrainingState, server: ObjectStore) -> None:
+    root = server.uri("run/checkpoints")
+    there: list[int] = []
+    keeper = Checkpointer(root, load_config([], {}), "f", 0, 1, "t", pytest.fail, SECONDS, lambda: there.append(len(checkpoints(root))))
+    for step in (1, 2):
+        keeper.save(state, ROWS, step, step, None)
+        assert keeper.close(SECONDS) == ""
+    assert there == [0, 1]

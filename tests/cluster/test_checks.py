@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.checks import make_run, storage_folder
+from cluster.checks import make_run, storage_place
 from cluster.config import Config, load_config
 from preprocess.errors import UserError
 
@@ -10,14 +10,14 @@ JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}
 
 
 def test_storage_is_made_and_absolute(tmp_path: Path) -> None:
-    assert storage_folder(load_config(["--run.storage", "a/b"], {}), {}, tmp_path) == tmp_path / "a/b"
+    assert storage_place(load_config(["--run.storage", "a/b"], {}), {}, tmp_path) == tmp_path / "a/b"
     assert (tmp_path / "a/b").is_dir()
 
 
 @pytest.mark.parametrize(
     ("storage", "environment", "text"),
     [
-        ("s3://bucket/runs", {}, "run.storage = s3://bucket/runs is an object store, which has no atomic rename: give a folder"),
+        ("s4://bucket/runs", {}, '"s4://bucket/runs" is of an unknown kind: name a folder, or a place that starts with s3://'),
         ("file", {}, "run.storage = file: cannot make this folder (File exists)"),
         ("runs", JOB, "run.storage = runs lies in the job's working directory"),
     ],
@@ -25,7 +25,7 @@ def test_storage_is_made_and_absolute(tmp_path: Path) -> None:
 def test_storage_that_cannot_be_used(storage: str, environment: dict[str, str], text: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError) as error:
-        storage_folder(load_config(["--run.storage", storage], {}), environment, tmp_path)
+        storage_place(load_config(["--run.storage", storage], {}), environment, tmp_path)
     assert str(error.value).startswith(text)
 
 

@@ -1,16 +1,25 @@
-"""A job whose pictures and shards are in an object store, of which every fifth request fails; in the end it is stopped."""
+"""A job that has all it reads and writes in an object store, of which every fifth request fails; it is stopped, and goes on."""
 
+import json
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from preprocess.storage import child, parent_and_name
+from cluster.paths import checkpoints_of
+from cyclegan.checkpoint_files import checkpoints, step_of, verify
+from cyclegan.trained import read_trained
+from preprocess.place import Place, child
+from preprocess.storage import Store, parent_and_name
 from preprocess.synthetic import write_dataset
 from tests.cluster.jobs import job, submit
-from tests.cluster.launch import SMALL, WORKER, options, wait_for_metrics
+from tests.cluster.launch import SMALL, WORKER, options
 from tests.preprocess.object_store import ObjectStore, object_store
-from tests.ray_nodes import Head
+from tests.ray_nodes import ROOT, Head
 
 pytestmark = pytest.mark.process
 
@@ -21,29 +30,53 @@ def upload(pictures: Path, server: ObjectStore) -> None:
         store.write(name, file.read_bytes())
 
 
-def test_a_job_trains_from_a_bucket_and_stops(head: Head, programs: Path, tmp_path: Path) -> None:
+def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path: Path) -> None:
     """`ray job submit`, then `ray job stop`."""
     write_dataset(tmp_path / "pictures", pictures=12, test=1, size=72)
-    run = tmp_path / "runs/bucket"
     with object_store() as server:
         upload(tmp_path / "pictures", server)
         server.flaky.fails = lambda number: number % 5 == 0
-        places = {"data.source": server.uri("pictures"), "data.shards": server.uri("shards"), "data.cache": tmp_path / "cache"}
-        here = {"run.storage": tmp_path / "runs", "run.name": "bucket", "cluster.compile_cache": programs}
-        length = {"cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 100_000, "run.log_every": 1}
+        run = Store(server.uri("runs/bucket"))
+        places = {"data.source": server.uri("pictures"), "data.cache": tmp_path / "cache", "run.storage": server.uri("runs")}
+        here = {"run.name": "bucket", "cluster.compile_cache": programs, "run.sample_every": 10}
+        length = {"cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 10, "run.log_every": 1}
         submit(head, "bucket", "--no-wait", *options({**SMALL, **places, **here, **length}))
-        wait_for_metrics(run, 5)
+        wait_for_checkpoint(run, 10)
         job(head, "stop", "bucket")
         assert server.flaky.failed > 10
+        newest = checkpoints(checkpoints_of(run.place))[-1]
+        stopped = verify(newest).step
+        steps = [json.loads(line)["step"] for line in run.read("metrics.jsonl").splitlines()]
+        assert steps == list(range(1, stopped + 1))
+        assert {"config.toml", "goodput.json", "metrics.jsonl"} <= set(run.names())
+        others = run.folders()
+        assert others["samples"] >= {"step-00000010.png"} and others["events"]
+        assert Store(server.uri("runs/shards")).folders(), "where no data.shards is given, they are beside the runs"
+        configuration = run.read("config.toml").decode()
+        assert read_trained(run.place, pytest.fail).step == stopped
+        resumed = submit(head, "again", *options({**SMALL, **places, **here, **length, "train.steps": stopped + 2}))
+        listed = listing(run.place)
     assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept for the next time"
-    (checkpoint,) = run.glob("checkpoints/step-????????")
-    stopped = int(checkpoint.name[5:])
-    assert stopped >= 5
+    assert f"resuming run bucket at step {stopped:,} from s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in resumed
+    assert re.search(rf"^ +{stopped + 2:,} .* good +newest", listed, re.MULTILINE)
     printed = job(head, "logs", "bucket")
-    assert f"stopped at step {stopped:,}; the newest checkpoint is {checkpoint}; the same command goes on from there" in printed
+    assert f"stopped at step {stopped:,}; the newest checkpoint is s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in printed
     assert not [line[2] for line in WORKER.finditer(printed) if psutil.pid_exists(int(line[2]))], "workers end with their job"
     # Ray's own line shows the command, keys and all.
     ours = "\n".join(line for line in printed.splitlines() if "Running entrypoint for job" not in line)
-    for text in (ours, (run / "config.toml").read_text()):
-        assert "s3://***@bucket/pictures" in text
+    for text in (ours, configuration, listed):
         assert "SECRET" not in text
+    assert "s3://***@bucket/pictures" in ours and "s3://***@bucket/runs" in configuration
+
+
+def wait_for_checkpoint(run: Store, step: int, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not any((step_of(folder) or 0) >= step for folder in checkpoints(checkpoints_of(run.place))):
+        assert time.monotonic() < deadline, f"no checkpoint of step {step}"
+        time.sleep(0.5)
+
+
+def listing(run: Place) -> str:
+    """What `python -m cluster.checkpoint list` prints."""
+    command = [sys.executable, "-m", "cluster.checkpoint", "list", str(run)]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout

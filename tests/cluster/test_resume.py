@@ -7,7 +7,7 @@ import pytest
 
 from cluster.config import Config, load_config
 from cluster.resume import check_resumable, load_state, newest_checkpoint, remove_partial
-from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.checkpoint_files import INDEX, Index, publish, write_part, written_parts
 from cyclegan.trained import find_newest
 from preprocess.errors import UserError
 
@@ -28,7 +28,7 @@ def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
 
 def save(root: Path, step: int, workers: int = 2) -> Path:
     """A checkpoint of 4 rows in all, whose pool values are their row's number."""
-    partial = root / f"step-{step:08d}.partial-x"
+    folder = root / f"step-{step:08d}"
     for rank in range(workers):
         rows = np.arange(4)[rank::workers]
         pools = {
@@ -36,10 +36,11 @@ def save(root: Path, step: int, workers: int = 2) -> Path:
             "pool.pictures": np.broadcast_to(rows[None, :, None, None, None, None], (2, len(rows), 3, 2, 2, 1)).astype(np.float32),
             "pool.filled": np.broadcast_to(rows[None, :, None] % 2 == 0, (2, len(rows), 3)),
         }
-        write_part(partial, rank, {**pools, **({"generators.weights": np.full(5, step)} if rank == 0 else {})})
-    parts = written_parts(partial, workers)
+        write_part(folder, rank, "x", {**pools, **({"generators.weights": np.full(5, step)} if rank == 0 else {})})
+    parts = written_parts(folder, workers, "x")
     assert parts is not None
-    return publish(partial, index(step, workers, Config(), parts), root)
+    publish(folder, index(step, workers, Config(), parts))
+    return folder
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -57,13 +58,13 @@ def test_pools_are_dealt_by_row_to_any_number_of_workers(workers: int, tmp_path:
 
 def test_torn_checkpoints_are_said_and_the_one_before_is_used(tmp_path: Path) -> None:
     good, torn = save(tmp_path, 10), save(tmp_path, 20)
-    data = bytearray((torn / "part-00001.npz").read_bytes())
+    data = bytearray((torn / "part-00001-x.npz").read_bytes())
     data[len(data) // 2] ^= 1
-    (torn / "part-00001.npz").write_bytes(data)
+    (torn / "part-00001-x.npz").write_bytes(data)
     said: list[str] = []
     assert find_newest(tmp_path, said.append) == good
     assert len(said) == 1
-    assert "part-00001.npz: its checksum differs" in said[0]
+    assert "part-00001-x.npz: its checksum differs" in said[0]
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
@@ -73,10 +74,12 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
 
 def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
     good = save(tmp_path, 10)
-    write_part(tmp_path / "step-00000020.partial-y", 0, {"a": np.zeros(1)})
+    write_part(tmp_path / "step-00000020", 0, "y", {"a": np.zeros(1)})
+    write_part(good, 0, "y", {"a": np.zeros(1)})
     assert find_newest(tmp_path, pytest.fail) == good
     remove_partial(tmp_path)
     assert list(tmp_path.iterdir()) == [good]
+    assert sorted(file.name for file in good.iterdir()) == [INDEX, "part-00000-x.npz", "part-00001-x.npz"]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -5,19 +6,28 @@ import numpy as np
 import pytest
 
 from cluster.config import RunConfig
-from cluster.retention import ASIDE, Entry, entries, kept, make_room, set_aside, smoothed, sweep
-from cyclegan.checkpoint_files import Index, checkpoints, publish, step_of, write_part, written_parts
+from cluster.retention import Entry, entries, kept, make_room, set_aside, smoothed, sweep
+from cyclegan.checkpoint_files import ASIDE, INDEX, Index, checkpoints, publish, step_of, verify, write_part, written_parts
 from tests.cyclegan.made_checkpoint import damage
 
 
 def save(root: Path, step: int, loss: float | None = None) -> Path:
-    partial = root / f"step-{step:08d}.partial-x"
-    write_part(partial, 0, {"weights": np.full(100, step)})
-    parts = written_parts(partial, 1)
+    folder = root / f"step-{step:08d}"
+    write_part(folder, 0, "x", {"weights": np.full(100, step)})
+    parts = written_parts(folder, 1, "x")
     assert parts is not None
     now = datetime.now(UTC)
     index = Index(step=step, position=step, workers=1, fingerprint="f", written=now, cycle_loss=loss, versions={}, config={}, parts=parts)
-    return publish(partial, index, root)
+    publish(folder, index)
+    return folder
+
+
+def put_aside(root: Path, step: int) -> None:
+    os.rename(save(root, step) / INDEX, root / f"step-{step:08d}" / ASIDE)
+
+
+def left(root: Path) -> list[str]:
+    return sorted(folder.name.removeprefix("step-000000") for folder in root.iterdir())
 
 
 def steps(root: Path) -> list[int | None]:
@@ -66,20 +76,24 @@ def test_sweep_keeps_what_stays_and_leaves_newer_and_unreadable_ones(tmp_path: P
     for step in (10, 20, 30, 40, 60):
         save(tmp_path, step, loss=0.1 if step == 10 else 1.0)
     (tmp_path / "step-00000020/checkpoint.json").write_text("torn")
-    for name in ("step-00000030.partial-x", "step-00000070.partial-y", f"step-00000035{ASIDE}", f"step-00000055{ASIDE}"):
-        (tmp_path / name).mkdir()
+    for step, token in ((25, "x"), (40, "y"), (70, "y")):
+        write_part(tmp_path / f"step-{step:08d}", 0, token, {"weights": np.zeros(1)})
+    for step in (35, 55):
+        put_aside(tmp_path, step)
     sweep(tmp_path, 40, RunConfig(keep=1))
-    left = sorted(path.name.removeprefix("step-000000") for path in tmp_path.iterdir())
-    assert left == ["10", "20", "40", f"55{ASIDE}", "60", "70.partial-y"]
+    assert left(tmp_path) == ["10", "20", "40", "55", "60", "70"]
+    assert sorted(file.name for file in (tmp_path / "step-00000040").iterdir()) == [INDEX, "part-00000-x.npz"]
+    assert checkpoints(tmp_path, ASIDE) == [tmp_path / "step-00000055"]
 
 
 def test_room_is_made_from_what_can_best_be_missed(tmp_path: Path) -> None:
     for step, loss in ((10, 2.0), (20, 1.0), (30, 3.0), (40, 3.0)):
         save(tmp_path, step, loss)
     damage(save(tmp_path, 50, 4.0))
-    (tmp_path / f"step-00000060{ASIDE}").mkdir()
-    gone = [folder.name.removeprefix("step-000000") for folder in iter(lambda: make_room(tmp_path), None)]
-    assert gone == [f"60{ASIDE}", "10", "30", "50", "20"]
+    put_aside(tmp_path, 60)
+    gone = [step_of(folder) for folder in iter(lambda: make_room(tmp_path), None)]
+    assert gone == [60, 10, 30, 50, 20]
+    assert left(tmp_path) == ["40"]
     assert steps(tmp_path) == [40], "the newest whole one stays"
     assert make_room(tmp_path / "nowhere") is None
 
@@ -91,4 +105,5 @@ def test_newer_checkpoints_are_put_aside(tmp_path: Path) -> None:
     assert entries(checkpoints(tmp_path)) == {folders[0]: Entry(10, None), folders[1]: Entry(20, None)}
     again = save(tmp_path, 30)
     set_aside(tmp_path, folders[1])
-    assert not again.exists() and again.with_name(again.name + ASIDE).exists()
+    assert steps(tmp_path) == [10, 20]
+    assert verify(again, ASIDE).step == 30

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cluster.supervise import go_back
-from cyclegan.checkpoint_files import checkpoints
+from cyclegan.checkpoint_files import ASIDE, checkpoints, step_of
 from tests.cluster.test_resume import save
 
 
@@ -23,7 +23,7 @@ def test_going_back(before: int, torn: int | None, where: str, left: list[int], 
     for step in (20, 40, 60):
         folder = save(tmp_path, step)
         if step == torn:
-            (folder / "part-00001.npz").write_bytes(b"")
+            (folder / "part-00001-x.npz").write_bytes(b"")
     assert go_back(tmp_path, before) == where
-    assert [int(folder.name[5:]) for folder in checkpoints(tmp_path)] == left
-    assert len(list(tmp_path.glob("*.aside"))) == 3 - len(left)
+    assert [step_of(folder) for folder in checkpoints(tmp_path)] == left
+    assert len(checkpoints(tmp_path, ASIDE)) == 3 - len(left)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from cyclegan.checkpoint_files import checkpoints, read_arrays, read_index
 from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 
 pytestmark = pytest.mark.soak
@@ -109,8 +110,8 @@ def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
 
 def generator_weights(run: Path) -> npt.NDArray[np.float32]:
     """Of the newest checkpoint."""
-    with np.load(max(run.glob("checkpoints/step-????????")) / "part-00000.npz") as part:
-        weights: npt.NDArray[np.float32] = part["generators.weights"]
+    folder = checkpoints(run / "checkpoints")[-1]
+    weights: npt.NDArray[np.float32] = read_arrays(folder, read_index(folder).parts[0])["generators.weights"]
     return weights
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from cyclegan.checkpoint_files import Index, publish, write_part, written_parts
+from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
 from cyclegan.config import ModelConfig
 from cyclegan.generator import generator_shapes
 from cyclegan.layout import Layout
@@ -28,15 +28,15 @@ def write_checkpoint(
     """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config."""
     root = folder / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
-    partial = root / f"step-{step:08d}.partial-x"
-    write_part(partial, 0, {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
-    write_part(partial, 1, {"pool.rows": np.arange(1, 2)})
-    parts = written_parts(partial, 2)
+    checkpoint = root / f"step-{step:08d}"
+    write_part(checkpoint, 0, "x", {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
+    write_part(checkpoint, 1, "x", {"pool.rows": np.arange(1, 2)})
+    parts = written_parts(checkpoint, 2, "x")
     assert parts is not None
     sections: dict[str, dict[str, object]] = {"model": model.model_dump(), "train": {"batch": 1}}
     config = sections | {name: {**sections.get(name, {}), **values} for name, values in fields.items()}
-    return publish(
-        partial,
+    publish(
+        checkpoint,
         Index(
             step=step,
             position=step,
@@ -48,13 +48,14 @@ def write_checkpoint(
             config=config,
             parts=parts,
         ),
-        root,
     )
+    drop_leftovers(checkpoint)
+    return checkpoint
 
 
 def damage(checkpoint: Path) -> None:
     """Change one bit of the weights."""
-    part = checkpoint / "part-00000.npz"
+    part = checkpoint / "part-00000-x.npz"
     data = bytearray(part.read_bytes())
     data[len(data) // 2] ^= 1
     part.write_bytes(data)

@@ -15,15 +15,16 @@ import numpy.typing as npt
 import pytest
 
 from cyclegan.checkpoint_files import (
+    ASIDE,
     INDEX,
-    REPLACED,
     Index,
     TornCheckpoint,
     checkpoints,
+    delete,
+    drop_leftovers,
     publish,
     read_arrays,
     read_index,
-    restore_replaced,
     step_folder,
     verify,
     write_part,
@@ -39,12 +40,12 @@ def arrays(rank: int) -> dict[str, npt.NDArray[Any]]:
     return pool if rank else {"generators.weights": random.random(1000), "generators.updates": np.array(7, np.int32)} | pool
 
 
-def save(root: Path, step: int, workers: int = 2) -> Path:
+def save(root: Path, step: int, workers: int = 2, token: str = "x") -> Path:
     root.mkdir(exist_ok=True)
-    partial = root / f"step-{step:08d}.partial-x"
+    folder = root / f"step-{step:08d}"
     for rank in range(workers):
-        write_part(partial, rank, arrays(rank))
-    parts = written_parts(partial, workers)
+        write_part(folder, rank, token, arrays(rank))
+    parts = written_parts(folder, workers, token)
     assert parts is not None
     index = Index(
         step=step,
@@ -57,13 +58,19 @@ def save(root: Path, step: int, workers: int = 2) -> Path:
         config={"train": {"batch": 1}},
         parts=parts,
     )
-    return publish(partial, index, root)
+    publish(folder, index)
+    drop_leftovers(folder)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
 
 
 def test_all_arrays_and_the_index_come_back(tmp_path: Path) -> None:
     folder = save(tmp_path, 200)
     assert folder == step_folder(tmp_path, 200) == tmp_path / "step-00000200"
-    assert sorted(f.name for f in folder.iterdir()) == [INDEX, "part-00000.npz", "part-00001.npz"]
+    assert names(folder) == [INDEX, "part-00000-x.npz", "part-00001-x.npz"]
     index = verify(folder)
     assert (index.step, index.position, index.workers, index.config) == (200, 400, 2, {"train": {"batch": 1}})
     for rank, part in enumerate(index.parts):
@@ -97,51 +104,58 @@ def test_equal_arrays_make_equal_files(tmp_path: Path) -> None:
 def test_checkpoints_are_listed_oldest_first_and_partial_ones_never(tmp_path: Path) -> None:
     assert checkpoints(tmp_path) == []
     folders = [save(tmp_path, step) for step in (100, 9, 20, 123_456_789)]
-    partial = tmp_path / "step-00000300.partial-x"
-    write_part(partial, 0, arrays(0))
-    (partial / INDEX).write_text((folders[0] / INDEX).read_text())
-    step_folder(tmp_path, 400).mkdir()
+    write_part(step_folder(tmp_path, 300), 0, "x", arrays(0))
+    (tmp_path / "step-00000350.copy").mkdir()
+    (tmp_path / "step-00000350.copy" / INDEX).write_text((folders[0] / INDEX).read_text())
+    (tmp_path / "step-00000400").mkdir()
     assert checkpoints(tmp_path) == [step_folder(tmp_path, step) for step in (9, 20, 100, 123_456_789)]
 
 
 def test_parts_count_when_every_rank_has_its_receipt(tmp_path: Path) -> None:
-    assert written_parts(tmp_path / "absent", 1) is None
-    write_part(tmp_path, 1, arrays(1))
-    assert written_parts(tmp_path, 2) is None
-    write_part(tmp_path, 0, arrays(0))
-    parts = written_parts(tmp_path, 2)
+    assert written_parts(tmp_path / "absent", 1, "x") is None
+    write_part(tmp_path, 1, "x", arrays(1))
+    write_part(tmp_path, 0, "another", arrays(0))
+    assert written_parts(tmp_path, 2, "x") is None
+    write_part(tmp_path, 0, "x", arrays(0))
+    parts = written_parts(tmp_path, 2, "x")
     assert parts is not None
-    assert [part.file for part in parts] == ["part-00000.npz", "part-00001.npz"]
+    assert [part.file for part in parts] == ["part-00000-x.npz", "part-00001-x.npz"]
     assert [part.bytes for part in parts] == [(tmp_path / part.file).stat().st_size for part in parts]
 
 
 def test_a_torn_checkpoint_of_the_same_step_gives_way(tmp_path: Path) -> None:
     torn = save(tmp_path, 5)
-    (torn / "part-00001.npz").unlink()
+    (torn / "part-00001-x.npz").unlink()
     (torn / "litter").write_text("")
     verify(save(tmp_path, 5))
     assert not (torn / "litter").exists()
 
 
-def test_a_checkpoint_of_the_same_step_is_there_until_the_new_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    good, rename = save(tmp_path, 5), os.rename
+def test_a_checkpoint_of_the_same_step_is_there_until_the_new_one_is(tmp_path: Path) -> None:
+    folder = save(tmp_path, 5)
+    write_part(folder, 0, "y", arrays(0))
+    assert [part.file for part in verify(folder).parts] == ["part-00000-x.npz", "part-00001-x.npz"]
+    assert save(tmp_path, 5, token="y") == folder
+    verify(folder)
+    assert names(folder) == [INDEX, "part-00000-y.npz", "part-00001-y.npz"]
 
-    def crash_at_the_second(source: Path, target: Path) -> None:
-        if source.suffix.startswith(".partial"):
-            raise KeyboardInterrupt
-        rename(source, target)
 
-    monkeypatch.setattr(os, "rename", crash_at_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        save(tmp_path, 5)
-    monkeypatch.undo()
-    assert checkpoints(tmp_path) == []
-    restore_replaced(tmp_path)
-    verify(good)
-    assert checkpoints(tmp_path) == [good]
-    good.with_name(good.name + REPLACED).mkdir()
-    restore_replaced(tmp_path)
-    assert not good.with_name(good.name + REPLACED).exists()
+def test_leftovers_are_what_no_index_names(tmp_path: Path) -> None:
+    folder = save(tmp_path, 5)
+    (folder / INDEX).rename(folder / ASIDE)
+    save(tmp_path, 5, token="y")
+    write_part(folder, 0, "z", arrays(0))
+    drop_leftovers(folder)
+    assert verify(folder, ASIDE).parts != verify(folder).parts
+    assert len(names(folder)) == 6
+    (folder / ASIDE).write_text("torn")
+    (folder / "litter").write_text("")
+    drop_leftovers(folder)
+    assert len(names(folder)) == 7, "it is not known what a torn index names"
+    write_part(tmp_path / "step-00000009", 0, "x", arrays(0))
+    drop_leftovers(tmp_path / "step-00000009")
+    delete(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_renamed_copy_can_be_read(tmp_path: Path) -> None:
@@ -150,7 +164,7 @@ def test_a_renamed_copy_can_be_read(tmp_path: Path) -> None:
 
 def test_a_storage_that_is_gone_is_not_written_to(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_part(tmp_path / "unmounted" / "step-00000001.partial-x", 0, arrays(0))
+        write_part(tmp_path / "unmounted" / "step-00000001", 0, "x", arrays(0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -177,18 +191,18 @@ def reseal(path: Path, **values: object) -> None:
 @pytest.mark.parametrize(
     ("file", "harm", "text"),
     [
-        ("part-00000.npz", truncate, r"bytes, \d+ were written"),
-        ("part-00001.npz", flip, "its checksum differs from the one written"),
-        ("part-00001.npz", Path.unlink, "missing"),
-        ("part-00000.npz", lambda path: path.write_bytes(b""), "0 bytes"),
+        ("part-00000-x.npz", truncate, r"bytes, \d+ were written"),
+        ("part-00001-x.npz", flip, "its checksum differs from the one written"),
+        ("part-00001-x.npz", Path.unlink, "missing"),
+        ("part-00000-x.npz", lambda path: path.write_bytes(b""), "0 bytes"),
         (INDEX, Path.unlink, r"cannot be read \(No such file"),
         (INDEX, truncate, "Invalid JSON"),
         (INDEX, lambda path: path.write_bytes(b""), "Invalid JSON"),
         (INDEX, lambda path: path.write_bytes(b"\xff\xfe\x00"), "Invalid JSON"),
         (INDEX, lambda path: path.write_text("{}"), "format: Field required"),
-        (INDEX, lambda path: path.write_text('{"format": 2}'), "step: Field required"),
+        (INDEX, lambda path: path.write_text('{"format": 3}'), "step: Field required"),
         (INDEX, lambda path: edit(path, surprise=1), "surprise: Extra inputs are not permitted"),
-        (INDEX, lambda path: edit(path, format=1), "format 1, this version reads 2"),
+        (INDEX, lambda path: edit(path, format=1), "format 1, this version reads 3"),
         (INDEX, lambda path: edit(path, position=401), "its checksum differs from the one written"),
         (INDEX, lambda path: edit(path, config={"train": {"batch": 2}}), "its checksum differs from the one written"),
         (INDEX, lambda path: edit(path, sha256=""), "its checksum differs from the one written"),
@@ -211,18 +225,19 @@ import os, shutil, signal, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
-from cyclegan.checkpoint_files import Index, checkpoints, publish, step_folder, verify, write_part, written_parts
+from cyclegan.checkpoint_files import Index, checkpoints, drop_leftovers, publish, step_folder, verify, write_part, written_parts
 
 EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
 root = Path(sys.argv[1])
 
 def save(step, size):
-    partial = root / f"step-{step:08d}.partial-{os.getpid()}"
+    folder, token = step_folder(root, step), str(os.getpid())
     for rank in range(2):
-        write_part(partial, rank, {"weights": np.full(size, step), "rank": np.array(rank)})
+        write_part(folder, rank, token, {"weights": np.full(size, step), "rank": np.array(rank)})
     index = Index(step=step, position=step, workers=2, fingerprint="", written=datetime.now(UTC), cycle_loss=None, versions={},
-                  config={}, parts=written_parts(partial, 2))
-    publish(partial, index, root)
+                  config={}, parts=written_parts(folder, 2, token))
+    publish(folder, index)
+    drop_leftovers(folder)
 
 def forked(child, parent):
     process = os.fork()

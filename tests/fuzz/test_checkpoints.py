@@ -45,7 +45,7 @@ class Run:
             assert "\n" not in str(error.value)
         else:
             trained = read_trained(self.run, said.append)
-            assert (trained.folder, trained.step) == (newest, read_index(newest).step)
+            assert (trained.folder, trained.step) == (str(newest), read_index(newest).step)
             np.testing.assert_array_equal(trained.weights, weights(trained.step))
         assert main(["list", str(self.run)]) == int(newest is None or newest.name != "step-00000020")
 

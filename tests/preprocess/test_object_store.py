@@ -14,11 +14,12 @@ from preprocess.config import DataConfig
 from preprocess.errors import UserError
 from preprocess.feed import Feed
 from preprocess.manifest import NAME, Manifest
+from preprocess.place import child
 from preprocess.plan import Plan
 from preprocess.reader import Reader
 from preprocess.shard_cache import CacheSettings
 from preprocess.sources import Source, source_of
-from preprocess.storage import Store, child, parent_and_name
+from preprocess.storage import Store, parent_and_name
 from tests.preprocess.object_store import ObjectStore, object_store
 
 pytestmark = pytest.mark.process

@@ -8,7 +8,8 @@ import pytest
 from pyarrow import fs
 
 from preprocess.errors import UserError
-from preprocess.storage import Store, child, is_remote, redacted
+from preprocess.place import child, is_remote, redacted
+from preprocess.storage import Store
 from tests.preprocess.object_store import ObjectStore, object_store
 
 

@@ -1,0 +1,61 @@
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cluster.background import LONGEST, Background
+from cluster.hooks import Moment
+
+SECONDS = 20.0
+
+
+def moment(step: int) -> Moment:
+    nothing: Any = None
+    return Moment(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, False)
+
+
+def test_hooks_run_in_order_and_drain_waits_for_them() -> None:
+    background, seen = Background(pytest.fail), list[tuple[str, int]]()
+
+    def slowly(moment: Moment) -> None:
+        time.sleep(0.01)
+        seen.append(("slow", moment.step))
+
+    hooks = [background.later(slowly), background.later(lambda moment: seen.append(("quick", moment.step)))]
+    for step in (1, 2, 3):
+        for hook in hooks:
+            hook(moment(step))
+    background.drain()
+    assert seen == [(name, step) for step in (1, 2, 3) for name in ("slow", "quick")]
+    assert background.close(SECONDS)
+
+
+def test_storage_that_hangs_costs_moments_and_no_time() -> None:
+    said, seen, gate = list[str](), list[int](), threading.Event()
+    background = Background(said.append)
+
+    def hang(moment: Moment) -> None:
+        gate.wait(SECONDS)
+        seen.append(moment.step)
+
+    hook = background.later(hang)
+    begin = time.monotonic()
+    for step in range(1, LONGEST + 10):
+        hook(moment(step))
+    assert not background.close(0.1)
+    assert time.monotonic() - begin < 5
+    assert len(said) == 1 and said[0].endswith("are lost")
+    gate.set()
+    assert background.close(SECONDS)
+    assert seen == list(range(1, len(seen) + 1)) and LONGEST <= len(seen) <= LONGEST + 1
+
+
+def test_an_error_reaches_the_training() -> None:
+    background = Background(pytest.fail)
+    hook = background.later(lambda moment: {}[moment.step])
+    hook(moment(1))
+    background.drain()
+    with pytest.raises(KeyError):
+        hook(moment(2))
