@@ -9,6 +9,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
+from cluster.compiling import give_back_memory
 from cluster.replicas import set_threads
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.image_pool import pool_draws
@@ -23,9 +24,10 @@ def main() -> None:
     for name in ("size", "filters", "blocks", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--form", default="auto")
+    parser.add_argument("--remat", action="store_true")
     given = parser.parse_args()
     set_threads(given.threads)
-    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, form=given.form)
+    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, form=given.form, remat=given.remat)
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     step = make_step(make_passes(state, model, train))
@@ -41,6 +43,7 @@ def main() -> None:
 
     for number in range(2):
         run(number)
+    give_back_memory()
     print("ready", flush=True)
     for number, _ in enumerate(sys.stdin, 2):
         print(run(number), flush=True)

@@ -1,8 +1,9 @@
 """One full step of all four networks side by side: ours, ours with TensorFlow's own convolutions, and PyTorch's ways.
 
-    python -m benchmarks.step --torch-python /path/to/python/with/torch [--size 128 --blocks 6] [--json step.json]
+    python -m benchmarks.step --torch-python /path/to/python/with/torch [--size 128 --blocks 6] [--precision bfloat16] [--json step.json]
 
-All contenders are alive at once and take steps in turn, so that the ratios hold while the machine's speed drifts. Times are seconds.
+All contenders are alive at once and take steps in turn, so that the ratios hold while the machine's speed drifts. Times are seconds;
+memory is the peak resident size of the steps after the warm-up, in MiB. Ours computes in float32 also beside PyTorch's bfloat16.
 """
 
 import argparse
@@ -39,6 +40,15 @@ class Contender:
         print(file=self.process.stdin, flush=True)
         self.seconds.append(float(self._answer()))
 
+    def forget_peak(self) -> None:
+        """Count the peak of memory from now on, without that of compiling."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak(self) -> int:
+        """Most resident MiB since then."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
     def _answer(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
@@ -49,11 +59,12 @@ def contenders(given: argparse.Namespace) -> list[Contender]:
     sizes = ["--size", given.size, "--filters", given.filters, "--blocks", given.blocks, "--batch", given.batch, "--threads", given.threads]
     sizes = [str(word) for word in sizes]
     ours = [sys.executable, "-m", "benchmarks.our_step", *sizes]
-    result = [Contender("ours", ours), Contender("ours, plain convolutions", [*ours, "--form", "plain"])]
+    own = {"ours": [], "ours, plain convolutions": ["--form", "plain"], "ours, model.remat": ["--remat"]}
+    result = [Contender(name, [*ours, *options]) for name, options in own.items() if name == "ours" or given.own_ways]
     if given.torch_python:
-        torch = [given.torch_python, str(HERE / "torch_peer.py"), *sizes]
+        torch = [given.torch_python, str(HERE / "torch_peer.py"), *sizes, *(["--bfloat16"] if given.precision == "bfloat16" else [])]
         ways = {"eager": [], "channels last": ["--channels-last"], "compiled": ["--compile"], "both": ["--channels-last", "--compile"]}
-        result += [Contender(f"PyTorch float32, {name}", [*torch, *options]) for name, options in ways.items()]
+        result += [Contender(f"PyTorch {given.precision}, {name}", [*torch, *options]) for name, options in ways.items()]
     return result
 
 
@@ -67,22 +78,26 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of PyTorch")
+    parser.add_argument("--own-ways", action="store_true", help="ours with model.remat and with plain convolutions too")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     field_ = contenders(given)
     for contender in field_:
         contender.start()
+    for contender in field_:
+        contender.forget_peak()
     for _ in range(given.rounds):
         for contender in field_:
             contender.step()
     ours = field_[0]
     sizes = f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}"
     print(f"{sizes}, {given.threads} threads, {given.rounds} rounds")
-    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}")
+    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}{'memory':>9}")
     for contender in field_:
         ratio = statistics.median(theirs / own for theirs, own in zip(contender.seconds, ours.seconds, strict=True))
         times = min(contender.seconds), statistics.median(contender.seconds), max(contender.seconds)
-        print(f"{contender.name:34}" + "".join(f"{t:9.3f}" for t in times) + f"{ratio:23.2f}")
+        print(f"{contender.name:34}" + "".join(f"{t:9.3f}" for t in times) + f"{ratio:16.2f}{contender.peak():9,}")
     peers = [contender for contender in field_ if contender.name.startswith("PyTorch")]
     if peers:
         best = min(peers, key=lambda peer: statistics.median(peer.seconds))

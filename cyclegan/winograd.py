@@ -94,7 +94,8 @@ def _fold(parts: tf.Tensor, axis: int, m: int) -> tf.Tensor:
     def padded(tensor: tf.Tensor, before: int, after: int) -> tf.Tensor:
         return tf.pad(tensor, [[before, after] if i == axis else [0, 0] for i in range(len(shape))])
 
-    rest = tf.concat([parts[m:], tf.zeros([2 * m - a, *shape], parts.dtype)], 0)
+    # Not a concatenation with zeros: TensorFlow would fold each into a constant of megabytes that lives as long as the program.
+    rest = tf.pad(parts[m:], [[0, 2 * m - a], *[[0, 0]] * len(shape)])
     own, next_tiles = interleave(parts[:m]), interleave(rest)
     kept = tf.split(next_tiles, [n * m - (2 * m - a), 2 * m - a], axis)[0]
     return padded(own, 0, overlap) + padded(kept, m, 0)
