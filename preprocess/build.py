@@ -169,6 +169,7 @@ def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, p
     check_seen(manifest, out, done)
     # Apart from the manifest, which must not differ from build to build.
     Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began), indent=1).encode() + b"\n")
+    Store(out).sync(shard.name for split in manifest.splits.values() for shard in split.shards)
     manifest.save(out)
     _remove_leftovers(out, manifest)
     return manifest

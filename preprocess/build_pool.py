@@ -11,6 +11,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from preprocess.build_units import Built, Unit, build_unit
 from preprocess.errors import UserError
+from preprocess.joined import Memory
 from preprocess.place import Place
 from preprocess.recipe import Recipe
 from preprocess.sources import Source, opener
@@ -45,6 +46,7 @@ class Builder:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._pool = ThreadPoolExecutor(task.threads) if task.threads > 1 else None
+        self._memory = Memory()
 
     def node(self) -> str:
         """Id of the node on which this actor runs."""
@@ -52,7 +54,7 @@ class Builder:
 
     def build(self, unit: Unit) -> tuple[Built, bool]:
         """See `build_unit`."""
-        return build_unit(unit, opener(self._task.source), self._task.out, self._task.recipe, self._pool)
+        return build_unit(unit, opener(self._task.source), self._task.out, self._task.recipe, self._pool, self._memory)
 
 
 class Pool:

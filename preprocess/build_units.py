@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.decode import BrokenPicture, Picture, decode_to_resize
 from preprocess.errors import UserError
+from preprocess.joined import Joined, Memory
 from preprocess.manifest import FORMAT, Rejected, ShardFile
 from preprocess.place import Place, child, reason
 from preprocess.recipe import Recipe
@@ -52,7 +53,7 @@ class Built(BaseModel):
 
 
 class _Made(NamedTuple):
-    pixels: Picture
+    size: tuple[int, int]
     content: str
     near_constant: bool
 
@@ -69,9 +70,12 @@ def plan_units(pictures: dict[str, list[PictureFile]], recipe: Recipe, shard_mb:
     return units
 
 
-def build_unit(unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Recipe, pool: Executor | None = None) -> tuple[Built, bool]:
+def build_unit(
+    unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Recipe, pool: Executor | None = None, memory: Memory | None = None
+) -> tuple[Built, bool]:
     """Decode, resize and write a unit's shard into `out`, files in parallel on `pool` if any; returns it, and whether this was work.
 
+    memory: in which the shard is made, of no use to others meanwhile.
     A shard that an interrupted build finished is found by its note and checksum and not made again.
     Raises UserError if a source file cannot be read or the shard not written; broken pictures are no error here.
     """
@@ -79,23 +83,25 @@ def build_unit(unit: Unit, read: Callable[[str], bytes], out: Place, recipe: Rec
     if before:
         return before, False
     channels = recipe.of_split(unit.split)
-    made: dict[str, _Made] = {}
-    rejected = []
+    names, pictures, made, rejected = list[str](), Joined(memory), list[_Made](), list[Rejected]()
     results = (pool.map if pool else map)(lambda file: _picture(read, file.name, recipe, channels), unit.files)
     for file, result in zip(unit.files, results, strict=True):
         if isinstance(result, str):
             rejected.append(Rejected(path=file.name, reason=result))
         else:
-            made[file.name] = result
-    sizes = [one.pixels.shape[:2] for one in made.values()] or [(0, 0)]
+            pixels, one = result
+            pictures.append(pixels)
+            names.append(file.name)
+            made.append(one)
+    sizes = [one.size for one in made] or [(0, 0)]
     with writing(out, unit.shard):
-        shard = write_shard(child(out, unit.shard), list(made), [one.pixels for one in made.values()]) if made else None
+        shard = write_shard(child(out, unit.shard), names, pictures) if names else None
         built = Built(
             digest=unit.digest,
             shard=shard,
             rejected=rejected,
-            contents="".join(one.content for one in made.values()),
-            near_constant=[name for name, one in made.items() if one.near_constant],
+            contents="".join(one.content for one in made),
+            near_constant=[name for name, one in zip(names, made, strict=True) if one.near_constant],
             smallest=_ends(min, sizes),
             largest=_ends(max, sizes),
         )
@@ -119,7 +125,7 @@ def _finished(unit: Unit, out: Place) -> Built | None:
     return built if whole and built.digest == unit.digest else None
 
 
-def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: int) -> _Made | str:
+def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: int) -> tuple[Picture, _Made] | str:
     """What a shard keeps of a file, or the reason why there is nothing to keep."""
     try:
         data = read(name)
@@ -136,7 +142,7 @@ def _picture(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: 
         pixels = prepare(decoded, recipe.preprocess, recipe.load_size, recipe.crop_size)
     except BrokenPicture as error:
         return str(error)
-    return _Made(pixels, hashlib.blake2b(data, digest_size=8).hexdigest(), _is_near_constant(pixels))
+    return pixels, _Made(pixels.shape[:2], hashlib.blake2b(data, digest_size=8).hexdigest(), _is_near_constant(pixels))
 
 
 def _is_near_constant(pixels: Picture) -> bool:

@@ -19,12 +19,12 @@ from ray.exceptions import RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from preprocess.errors import UserError
+from preprocess.joined import Picture
 from preprocess.manifest import Manifest
 from preprocess.place import Place, is_remote
 from preprocess.plan import Plan
 from preprocess.reader import DOMAINS, Reader
 from preprocess.shard_cache import CacheSettings
-from preprocess.shard_format import Picture
 from preprocess.storage import Store
 
 MIB = 2**20

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from preprocess.augment import batches
 from preprocess.errors import UserError
+from preprocess.joined import Picture
 from preprocess.manifest import Manifest
 from preprocess.place import Place, redacted
 from preprocess.plan import Plan
 from preprocess.shard_cache import CacheSettings
-from preprocess.shard_format import Picture
 from preprocess.shards import DAMAGE, ShardSet
 
 DOMAINS = ("trainA", "trainB")

@@ -8,19 +8,19 @@ the range of bytes that holds its picture. Equal pictures give equal bytes.
 import json
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-Picture = npt.NDArray[Any]
+from preprocess.joined import Joined, Picture
 
 BATCH_BYTES = 2**20  # pixels of one record batch, if one picture has not more: what a read from an object store fetches
 HEAD_BYTES = 2**16  # where the head of most shards ends
+_FOOTER, _BLOCK = 2**12, 2**6  # more bytes than Arrow's footer has beside the schema, and in it for each record batch
 _MAGIC = b"ARROW1\0\0"
 _CONTINUATION = b"\xff\xff\xff\xff"
 _COLUMNS = [("key", pa.string()), ("height", pa.int32()), ("width", pa.int32()), ("pixels", pa.large_binary())]
@@ -50,29 +50,29 @@ class Head:
         return self.spans[bisect_right(self.spans, row, key=lambda span: span.first_row) - 1]
 
 
-def encode(keys: list[str], pictures: list[Picture]) -> pa.Buffer:
+def encode(keys: list[str], pictures: Sequence[Picture]) -> pa.Buffer:
     """The file of pictures [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys.
 
-    Raises ValueError for no pictures or mixed ones.
+    Of `Joined` pictures it lies in their memory, until another one is made there. Raises ValueError for no pictures or mixed ones.
     """
     if not pictures or len(keys) != len(pictures):
         raise ValueError(f"{len(keys)} keys for {len(pictures)} pictures: a shard needs at least one, and a key for each")
-    dtype, channels = pictures[0].dtype, pictures[0].shape[2]
-    if any(picture.dtype != dtype or picture.shape[2] != channels for picture in pictures):
-        raise ValueError("pictures of one shard differ in dtype or channels")
-    groups = list(_groups(pictures))
+    joined = pictures if isinstance(pictures, Joined) else Joined.of(pictures)
+    groups = list(joined.groups(BATCH_BYTES))
     index = []
     for group in groups:
-        message = _batch(keys[group], pictures[group]).serialize()
+        message = _batch(keys[group], joined, group).serialize()
         index.append([group.stop - group.start, message.size, zlib.crc32(message)])
-    schema = pa.schema(_COLUMNS, metadata={"dtype": dtype.name, "channels": str(channels), "batches": json.dumps(index)})
-    sink = pa.BufferOutputStream()
+    schema = pa.schema(_COLUMNS, metadata={"dtype": joined.dtype.name, "channels": str(joined.channels), "batches": json.dumps(index)})
+    head = len(_MAGIC) + schema.serialize().size
+    most = 2 * head + sum(size for _, size, _ in index) + _FOOTER + _BLOCK * len(index)
+    sink = pa.FixedSizeBufferWriter(pa.py_buffer(joined.memory.file(most)))
     with pa.ipc.new_file(sink, schema) as writer:
         ends = []
         for group in groups:
-            writer.write_batch(_batch(keys[group], pictures[group]))
+            writer.write_batch(_batch(keys[group], joined, group))
             ends.append(sink.tell())
-    file = sink.getvalue()
+    file = pa.py_buffer(joined.memory.file(sink.tell()))
     assert [span.offset + span.length for span in read_head(file).spans] == ends, "Arrow lays its files out in another way"
     return file
 
@@ -142,22 +142,10 @@ def check(span: Span, content: bytes | pa.Buffer) -> None:
         raise ValueError(f"its pictures {rows} are damaged: their CRC-32 is {found:08x}, but {span.crc32:08x} was written")
 
 
-def _groups(pictures: Sequence[Picture]) -> Iterator[slice]:
-    """Cut the pictures, in order, into groups of at most BATCH_BYTES, at least one picture each."""
-    start = size = 0
-    for row, picture in enumerate(pictures):
-        if row > start and size + picture.nbytes > BATCH_BYTES:
-            yield slice(start, row)
-            start, size = row, 0
-        size += picture.nbytes
-    yield slice(start, len(pictures))
-
-
-def _batch(keys: list[str], pictures: list[Picture]) -> pa.RecordBatch:
-    """One record batch; pixels are joined once, as from bytes objects Arrow would copy twice."""
-    heights, widths = [picture.shape[0] for picture in pictures], [picture.shape[1] for picture in pictures]
-    offsets = np.array([0, *accumulate(picture.nbytes for picture in pictures)], np.int64)
-    data = np.concatenate([picture.reshape(-1) for picture in pictures])
-    pixels = pa.Array.from_buffers(pa.large_binary(), len(pictures), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    columns = [pa.array(keys), pa.array(heights, pa.int32()), pa.array(widths, pa.int32()), pixels]
+def _batch(keys: list[str], pictures: Joined, rows: slice) -> pa.RecordBatch:
+    """One record batch; its pixels are views."""
+    shapes = np.array(pictures.shapes(rows), np.int32)
+    buffers = [None, pa.py_buffer(pictures.starts(rows)), pa.py_buffer(pictures.flat(rows))]
+    pixels = pa.Array.from_buffers(pa.large_binary(), len(keys), buffers)
+    columns = [pa.array(keys), pa.array(shapes[:, 0]), pa.array(shapes[:, 1]), pixels]
     return pa.record_batch(columns, schema=pa.schema(_COLUMNS))

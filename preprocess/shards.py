@@ -3,16 +3,17 @@
 import contextlib
 import functools
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import accumulate
 
+from preprocess.joined import Picture
 from preprocess.manifest import ShardFile, Split
 from preprocess.place import Place
 from preprocess.shard_cache import GIB, CacheSettings, ShardCache
 from preprocess.shard_files import MappedShard, RangedShard
-from preprocess.shard_format import BATCH_BYTES, Batch, Head, Picture, Span, check, encode, head_crc32
+from preprocess.shard_format import BATCH_BYTES, Batch, Head, Span, check, encode, head_crc32
 from preprocess.storage import Store, parent_and_name
 
 REQUESTS = 16  # at once, from one process to an object store
@@ -22,14 +23,16 @@ _HELD_BYTES = 64 * 2**20  # of record batches from an object store that a set ho
 _MAPPED_BATCHES = 4096  # that a set holds as views of mapped files
 
 
-def write_shard(path: Place, keys: list[str], pictures: list[Picture]) -> ShardFile:
+def write_shard(path: Place, keys: list[str], pictures: Sequence[Picture]) -> ShardFile:
     """Write pictures [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys; whole or not at all.
+
+    It is not waited for until a disk has them (`Store.sync`): whoever finds the file after a loss of power must look at its checksum.
 
     Raises ValueError for no pictures or mixed ones, OSError if the disk or the object store refuses.
     """
     file = encode(keys, pictures)
     store, name = parent_and_name(path)
-    store.write(name, memoryview(file))
+    store.write(name, memoryview(file), sync=False)
     return ShardFile(name=name, count=len(keys), bytes=file.size, sha256=sha256(file).hexdigest(), head_crc32=head_crc32(file))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from pyarrow import fs
 
 from preprocess.errors import UserError
-from preprocess.files import sha256, write_atomic
+from preprocess.files import sha256, sync_file, sync_folder, write_atomic
 from preprocess.place import Place, reason, redacted, shown
 from preprocess.ranges import Ranges
 from preprocess.retry import ATTEMPTS, persistently
@@ -77,14 +77,24 @@ class Store:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.label(name))
         return io.BufferedReader(Ranges(size, lambda offset, length: self.read_range(name, offset, length)), READ_AHEAD)
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
-        """Write a file whole or not at all: a store shows it when the last byte is there, on a disk it is written beside and renamed."""
-        self.write_by(name, lambda file: file.write(content))
+    def write(self, name: str, content: bytes | memoryview, sync: bool = True) -> None:
+        """Write a file whole or not at all: a store shows it when the last byte is there, on a disk it is written beside and renamed.
 
-    def write_by(self, name: str, write: Callable[[BinaryIO], object]) -> None:
+        sync: as of `write_atomic`; until `sync`, a loss of power may leave a torn file.
+        """
+        self.write_by(name, lambda file: file.write(content), sync)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Bring files to the disk that were written without."""
+        if self.local is not None:
+            for name in names:
+                sync_file(self.local / name)
+            sync_folder(self.local)
+
+    def write_by(self, name: str, write: Callable[[BinaryIO], object], sync: bool = True) -> None:
         """Let `write` fill a file; for another attempt it begins again. Where it fails for good, a store may show a torn object."""
         if self.local is not None:
-            write_atomic(self.local / name, write)
+            write_atomic(self.local / name, write, sync)
             return
 
         def upload() -> None:
