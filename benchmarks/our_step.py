@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
@@ -11,9 +12,10 @@ import tensorflow as tf
 
 from cluster.compiling import give_back_memory
 from cluster.replicas import set_threads
+from cyclegan import passes
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.image_pool import pool_draws
-from cyclegan.passes import make_passes
+from cyclegan.programs import Program
 from cyclegan.state import make_state
 from cyclegan.step import make_step
 
@@ -25,12 +27,15 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--form", default="auto")
     parser.add_argument("--remat", action="store_true")
+    parser.add_argument("--graph", action="store_true", help="without XLA")
     given = parser.parse_args()
     set_threads(given.threads)
     model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, form=given.form, remat=given.remat)
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
-    step = make_step(make_passes(state, model, train))
+    if given.graph:
+        passes.Program = partial(Program, jit_compile=False)  # type: ignore[misc, assignment]
+    step = make_step(passes.make_passes(state, model, train))
     state.assign_initial(0)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))
     rows = np.arange(given.batch)

@@ -3,7 +3,8 @@
     python -m benchmarks.step --torch-python /path/to/python/with/torch [--size 128 --blocks 6] [--precision bfloat16] [--json step.json]
 
 All contenders are alive at once and take steps in turn, so that the ratios hold while the machine's speed drifts. Times are seconds;
-memory is the peak resident size of the steps after the warm-up, in MiB. Ours computes in float32 also beside PyTorch's bfloat16.
+memory is the peak resident size of the steps after the warm-up, in MiB. The share of the peak is the time that direct convolution would need
+at the speed of a matrix product over the time taken: with fewer operations it may pass 100 %. Ours always computes in float32.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.operations import PRODUCT, step_operations
 
 HERE = Path(__file__).parent
 
@@ -59,7 +62,12 @@ def contenders(given: argparse.Namespace) -> list[Contender]:
     sizes = ["--size", given.size, "--filters", given.filters, "--blocks", given.blocks, "--batch", given.batch, "--threads", given.threads]
     sizes = [str(word) for word in sizes]
     ours = [sys.executable, "-m", "benchmarks.our_step", *sizes]
-    own = {"ours": [], "ours, plain convolutions": ["--form", "plain"], "ours, model.remat": ["--remat"]}
+    own = {
+        "ours": [],
+        "ours, plain convolutions": ["--form", "plain"],
+        "ours, plain, without XLA": ["--form", "plain", "--graph"],
+        "ours, model.remat": ["--remat"],
+    }
     result = [Contender(name, [*ours, *options]) for name, options in own.items() if name == "ours" or given.own_ways]
     if given.torch_python:
         torch = [given.torch_python, str(HERE / "torch_peer.py"), *sizes, *(["--bfloat16"] if given.precision == "bfloat16" else [])]
@@ -79,25 +87,30 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of PyTorch")
-    parser.add_argument("--own-ways", action="store_true", help="ours with model.remat and with plain convolutions too")
+    parser.add_argument("--own-ways", action="store_true", help="ours with model.remat, with plain convolutions, and those without XLA too")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     field_ = contenders(given)
-    for contender in field_:
+    most = Contender("matrix product", [sys.executable, "-m", "benchmarks.matrix_product", "--threads", str(given.threads)])
+    for contender in (*field_, most):
         contender.start()
     for contender in field_:
         contender.forget_peak()
     for _ in range(given.rounds):
-        for contender in field_:
+        for contender in (*field_, most):
             contender.step()
+    peak = PRODUCT / min(most.seconds)
+    needed = step_operations(given.size, given.filters, given.blocks, given.batch)
     ours = field_[0]
     sizes = f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}"
     print(f"{sizes}, {given.threads} threads, {given.rounds} rounds")
-    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}{'memory':>9}")
+    print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}{'memory':>9}{'of peak':>9}")
     for contender in field_:
         ratio = statistics.median(theirs / own for theirs, own in zip(contender.seconds, ours.seconds, strict=True))
-        times = min(contender.seconds), statistics.median(contender.seconds), max(contender.seconds)
-        print(f"{contender.name:34}" + "".join(f"{t:9.3f}" for t in times) + f"{ratio:16.2f}{contender.peak():9,}")
+        least, middle, longest = min(contender.seconds), statistics.median(contender.seconds), max(contender.seconds)
+        share = needed / least / peak
+        print(f"{contender.name:34}{least:9.3f}{middle:9.3f}{longest:9.3f}{ratio:16.2f}{contender.peak():9,}{share:9.0%}")
+    print(f"{needed / 1e9:.0f} GFLOP a step by direct convolution; one matrix product: {peak / 1e9:.0f} GFLOP/s")
     peers = [contender for contender in field_ if contender.name.startswith("PyTorch")]
     if peers:
         best = min(peers, key=lambda peer: statistics.median(peer.seconds))
