@@ -3,7 +3,7 @@
     python -m benchmarks.step --torch-python /path/to/python/with/torch [--size 128 --blocks 6] [--precision bfloat16] [--json step.json]
 
 All contenders are alive at once and take steps in turn, so that the ratios hold while the machine's speed drifts. Times are seconds;
-memory is the peak resident size of the steps after the warm-up, in MiB. The share of the peak is the time that direct convolution would need
+memory is the peak resident size of the steps after the warm-up, in MiB. The share of the peak: the time that direct convolution would need
 at the speed of a matrix product over the time taken: with fewer operations it may pass 100 %. Ours always computes in float32.
 """
 
