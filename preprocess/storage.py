@@ -130,7 +130,7 @@ class Store:
             return
 
         def delete() -> None:
-            with contextlib.suppress(FileNotFoundError):
+            if self._filesystem.get_file_info(self.root).type != fs.FileType.NotFound:
                 self._filesystem.delete_dir(self.root)
 
         self._ask(delete, "")

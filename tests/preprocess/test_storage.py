@@ -1,12 +1,19 @@
-"""Files by name in a local folder and in an S3 bucket; keys are never shown."""
+"""Files by name in a local folder, in an S3 and in a Google bucket; keys are never shown."""
 
+import contextlib
+import io
 import pickle
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
+from preprocess import storage
 from preprocess.errors import UserError
 from preprocess.place import child, is_remote, redacted
 from preprocess.storage import Store
@@ -19,10 +26,33 @@ def server() -> Iterator[ObjectStore]:
         yield running
 
 
-@pytest.fixture(params=["path", "text", "file", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore) -> Store:
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """Address of an emulated Google Cloud Storage, as a query. It is a process of its own: Arrow's client holds the interpreter's lock."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).parent / "gcp-storage-emulator", "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
+    with subprocess.Popen([*command, "--default-bucket=bucket"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert server.poll() is None and time.monotonic() < deadline, "the emulator does not start"
+            time.sleep(0.05)
+        yield f"endpoint_override=127.0.0.1:{port}&scheme=http&retry_limit_seconds=10"
+        server.kill()
+
+
+@pytest.fixture(params=["path", "text", "file", "s3", "gs"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore, google: str) -> Store:
     server.flaky.fails = lambda number: False
-    places = {"path": tmp_path, "text": str(tmp_path), "file": f"file://{tmp_path}", "s3": server.uri(f"of/{tmp_path.name}")}
+    places = {
+        "path": tmp_path,
+        "text": str(tmp_path),
+        "file": f"file://{tmp_path}",
+        "s3": server.uri(f"of/{tmp_path.name}"),
+        "gs": f"gs://anonymous@bucket/of/{tmp_path.name}?{google}",
+    }
     return Store(places[request.param])
 
 
@@ -41,6 +71,33 @@ def test_files_by_name(store: Store) -> None:
     for read in (store.read, lambda name: store.read_range(name, 0, 1)):
         with pytest.raises(FileNotFoundError):
             read("a b.bin")
+
+
+def test_folders_of_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "READ_AHEAD", 1000)
+    assert store.folders() == {} and store.kind() in (fs.FileType.NotFound, fs.FileType.Directory)
+    one = Store(child(store.place, "one"))
+    if one.local:
+        one.local.mkdir(parents=True)
+    large = bytes(range(256)) * 40
+    one.write_by("large", lambda file: [file.write(large[:1000]), file.write(large[1000:])])
+    one.write("small", b"s", sync=False)
+    one.sync(["small"])
+    assert store.folders() == {"one": {"large", "small"}}
+    with one.open("large") as file:
+        assert file.seek(-5, io.SEEK_END) == len(large) - 5
+        assert file.read() == large[-5:]
+        file.seek(3)
+        assert file.read(4) == large[3:7]
+        file.seek(0)
+        assert file.read() == large
+    with pytest.raises(FileNotFoundError):
+        one.open("absent")
+    one.rename("small", "large")
+    assert one.names() == ["large"] and one.read("large") == b"s"
+    one.delete_all()
+    one.delete_all()
+    assert store.folders() == {}
 
 
 def test_a_server_that_fails_every_fifth_request_is_survived(server: ObjectStore) -> None:
