@@ -128,12 +128,11 @@ class Store:
         if self.local is not None:
             shutil.rmtree(self.local, ignore_errors=True)
             return
-
-        def delete() -> None:
-            if self._filesystem.get_file_info(self.root).type != fs.FileType.NotFound:
-                self._filesystem.delete_dir(self.root)
-
-        self._ask(delete, "")
+        for info in self.entries(recursive=True):
+            if info.type == fs.FileType.File:
+                self.delete(info.path.removeprefix(f"{self.root}/"))
+        with contextlib.suppress(OSError):  # an empty object that stands for the folder; not every store has one, nor says so alike
+            self._filesystem.delete_dir(self.root)
 
     def folders(self) -> dict[str, set[str]]:
         """The names of what lies in each of the folder's folders."""
