@@ -164,13 +164,13 @@ class Reporter:
     def __call__(self, moment: Moment) -> None:
         """Post, if due."""
         self._steps += 1
-        share = max(self.SMOOTHING, 1 / self._steps)  # a plain mean at first
+        share = max(self.SMOOTHING, 1 / max(1, self._steps - 1))  # a plain mean at first, without the first step, which is slow
         self._seconds += share * (moment.seconds - self._seconds)
         self._waited += share * (moment.waited - self._waited)
         self._trained += moment.seconds
         self._listen()
         now = time.monotonic()
-        if now - self._posted < self.INTERVAL and not moment.last:
+        if (self._steps == 1 or now - self._posted < self.INTERVAL) and not moment.last:
             return
         self._posted = now
         progress = Progress(
