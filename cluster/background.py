@@ -1,8 +1,8 @@
 """Work beside the training, in order, in one thread: what writes to a storage must not make a step wait for it."""
 
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from cluster.hooks import Hook, Moment
@@ -16,7 +16,9 @@ class Background:
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
-        self._waiting: queue.Queue[tuple[Hook, Moment]] = queue.Queue(LONGEST)
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Hook, Moment]] = deque()
+        self._left = self._done = 0  # moments, since the beginning
         self._full = False
         self._error: BaseException | None = None
         # A daemon: storage that hangs for ever must not keep the process.
@@ -26,37 +28,36 @@ class Background:
         """`hook`, run soon after its moment; left out if too many wait. Raises what an earlier one died of."""
 
         def leave(moment: Moment) -> None:
-            if self._error:
-                raise self._error
-            try:
-                self._waiting.put_nowait((hook, moment))
-                self._full = False
-            except queue.Full:
+            with self._changed:
+                if self._error:
+                    raise self._error
+                before, self._full = self._full, len(self._waiting) >= LONGEST
                 if not self._full:
-                    self._say(f"the storage does not take metrics and samples as fast as they come: those of step {moment.step:,} are lost")
-                self._full = True
+                    self._waiting.append((hook, moment))
+                    self._left += 1
+                    self._changed.notify_all()
+            if self._full and not before:
+                self._say(f"the storage does not take metrics and samples as fast as they come: those of step {moment.step:,} are lost")
 
         return leave
 
-    def drain(self) -> None:
-        """Wait until all is done that was left before."""
-        self._waiting.join()
-
-    def close(self, seconds: float) -> bool:
-        """Wait for that, but at most so long. Returns whether all is done."""
-        waiter = threading.Thread(target=self.drain, daemon=True)
-        waiter.start()
-        waiter.join(seconds)
-        return not waiter.is_alive()
+    def drain(self, seconds: float | None = None) -> bool:
+        """Wait until all is done that was left before, whatever is left meanwhile, but at most so long. Returns whether it is."""
+        with self._changed:
+            left = self._left
+            return self._changed.wait_for(lambda: self._done >= left, seconds)
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux of this thread alone
         while True:
-            hook, moment = self._waiting.get()
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                hook, moment = self._waiting.popleft()
             try:
                 if not self._error:
                     hook(moment)
             except BaseException as error:
                 self._error = error
-            finally:
-                self._waiting.task_done()
+            with self._changed:
+                self._done += 1
+                self._changed.notify_all()

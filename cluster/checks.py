@@ -30,9 +30,11 @@ def storage_place(config: Config, environment: Mapping[str, str], working_direct
 
     Raises UserError if it cannot be written to, is a file, or lies below the working directory of a submitted job.
     """
-    if is_remote(config.run.storage):
-        return _object_store(config.run.storage)
-    storage = (working_directory / Path(config.run.storage).expanduser()).resolve()
+    given = config.run.storage
+    if is_remote(given):
+        return _object_store(given)
+    path = Store(given).local if "://" in given else None
+    storage = (working_directory / (path or Path(given).expanduser())).resolve()
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment and storage.is_relative_to(working_directory.resolve()):
         raise UserError(
             f"run.storage = {config.run.storage} lies in the job's working directory, an unpacked copy that vanishes with the job: "

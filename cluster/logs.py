@@ -41,7 +41,7 @@ class Logs:
 
     def close(self, seconds: float) -> None:
         """Write the rest, for at most so long; what a failing storage does not take is lost."""
-        if not self._background.close(seconds):
+        if not self._background.drain(seconds):
             self._say("the storage hangs: the last metrics and samples are lost")
             return
         self._log.close()

@@ -27,9 +27,25 @@ def test_hooks_run_in_order_and_drain_waits_for_them() -> None:
     for step in (1, 2, 3):
         for hook in hooks:
             hook(moment(step))
-    background.drain()
+    assert background.drain()
     assert seen == [(name, step) for step in (1, 2, 3) for name in ("slow", "quick")]
-    assert background.close(SECONDS)
+
+
+def test_what_comes_meanwhile_is_not_waited_for() -> None:
+    """Else storage slower than the steps would keep every checkpoint from being published."""
+    background, gate = Background(pytest.fail), threading.Semaphore(0)
+    hook = background.later(lambda moment: None if gate.acquire(timeout=SECONDS) else pytest.fail("time is up"))
+    hook(moment(1))
+    drained: list[bool] = []
+    waiter = threading.Thread(target=lambda: drained.append(background.drain(SECONDS)))
+    waiter.start()
+    time.sleep(0.1)
+    hook(moment(2))
+    gate.release()
+    waiter.join(SECONDS)
+    assert drained == [True] and not background.drain(0.1)
+    gate.release()
+    assert background.drain(SECONDS)
 
 
 def test_storage_that_hangs_costs_moments_and_no_time() -> None:
@@ -44,11 +60,11 @@ def test_storage_that_hangs_costs_moments_and_no_time() -> None:
     begin = time.monotonic()
     for step in range(1, LONGEST + 10):
         hook(moment(step))
-    assert not background.close(0.1)
+    assert not background.drain(0.1)
     assert time.monotonic() - begin < 5
     assert len(said) == 1 and said[0].endswith("are lost")
     gate.set()
-    assert background.close(SECONDS)
+    assert background.drain(SECONDS)
     assert seen == list(range(1, len(seen) + 1)) and LONGEST <= len(seen) <= LONGEST + 1
 
 

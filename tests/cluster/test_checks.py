@@ -12,6 +12,7 @@ JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}
 def test_storage_is_made_and_absolute(tmp_path: Path) -> None:
     assert storage_place(load_config(["--run.storage", "a/b"], {}), {}, tmp_path) == tmp_path / "a/b"
     assert (tmp_path / "a/b").is_dir()
+    assert storage_place(load_config(["--run.storage", f"file://{tmp_path}/c"], {}), {}, Path("/")) == tmp_path / "c"
 
 
 @pytest.mark.parametrize(
