@@ -11,9 +11,13 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+LARGEST = 2**22
+
 
 class EventFile:
     """Events of a process below `folder`. After a failure the next event begins a new file: a reader stops at a torn record.
+
+    So it does after LARGEST bytes: a mirror of the folder sends files whole.
 
     resumed: the step that the process goes on from; TensorBoard drops what older files say of later ones.
     """
@@ -29,6 +33,8 @@ class EventFile:
             if self._file is None:
                 self._file = self._begin()
             self._write(Event(step=step, summary=Summary(value=values)))
+            if self._file.tell() >= LARGEST:
+                self.close()
         except OSError:
             self.close()
             raise

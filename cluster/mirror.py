@@ -37,8 +37,9 @@ class Mirror:
         """Bring the store up to now. Raises OSError."""
         with self._one_at_a_time:
             for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
-                name, content = str(file.relative_to(self.folder)), file.read_bytes()
-                if self._sent.get(name) != len(content):
+                name = str(file.relative_to(self.folder))
+                if self._sent.get(name) != file.stat().st_size:
+                    content = file.read_bytes()
                     self._store.write(name, content)
                     self._sent[name] = len(content)
 

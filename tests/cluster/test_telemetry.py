@@ -8,6 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from cluster import event_file
 from cluster.event_file import EventFile
 from cluster.telemetry import MetricsLog, grid
 from tests.small_file_system import small_file_system
@@ -35,6 +36,18 @@ def test_what_was_not_saved_is_cut_off_and_written_again(tmp_path: Path) -> None
     log.close()
     assert steps(file) == [1, 2, 3, 4, 5, 6]
     assert json.loads(file.read_text().splitlines()[-1])["G_AB"] == 60.0
+
+
+def test_tensorboard_reads_on_in_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_file, "LARGEST", 200)
+    events = EventFile(tmp_path, 0)
+    for step in range(1, 20):
+        events.add(step, [Summary.Value(tag="G_AB", simple_value=step)])
+    events.close()
+    assert len(list(tmp_path.iterdir())) > 2
+    read = EventAccumulator(str(tmp_path))
+    read.Reload()
+    assert [event.step for event in read.Scalars("G_AB")] == list(range(1, 20))
 
 
 def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path) -> None:
