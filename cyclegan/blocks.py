@@ -1,7 +1,7 @@
 """Strided, transposed and large convolutions, written as small convolutions of stride 1 between blocks of pixels.
 
 A block is b x b pixels moved into the channels (space to depth). Each function takes the small convolution as an argument:
-a function of (x [2, B, H, W, C], w [2, q, q, C, K]), stride 1, without padding.
+a function of (pixels, w [2, q, q, C, K]), stride 1, without padding.
 """
 
 from collections.abc import Callable
@@ -11,64 +11,50 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-SmallConvolution = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+from cyclegan.rows import Pixels, depth_to_space, gather, pixels, resized, space_to_depth
+
+SmallConvolution = Callable[[Pixels, tf.Tensor], Pixels]
 
 
-def strided(x: tf.Tensor, w: tf.Tensor, b: int, small: SmallConvolution) -> tf.Tensor:
-    """Convolve at stride b: one block in, one pixel out. x [2, B, H, W, C], w [2, k, k, C, K]; H, W need not divide by b."""
+def strided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixels:
+    """Convolve at stride b: one block in, one pixel out. w [2, k, k, C, K]; height and width need not divide by b."""
     k = w.shape[1]
     q = -(-k // b)
-    height, width = (x.shape[2] - k) // b + q, (x.shape[3] - k) // b + q
-    kernel = _resize(w, (q * b, q * b), axis=1)
-    return small(space_to_depth(_resize(x, (height * b, width * b), axis=2), b), _kernel_to_depth(kernel, b))
+    height, width = (x.index.shape[2] - k) // b + q, (x.index.shape[3] - k) // b + q
+    kernel = tf.pad(w, [[0, 0], [0, q * b - k], [0, q * b - k], [0, 0], [0, 0]])
+    return small(space_to_depth(resized(x, height * b, width * b), b), _kernel_to_depth(kernel, b))
 
 
-def unstrided(x: tf.Tensor, w: tf.Tensor, b: int, small: SmallConvolution) -> tf.Tensor:
+def unstrided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixels:
     """Convolve at stride 1: one block in, one block out, each of its b b pixels by its own shift of the kernel."""
     k = w.shape[1]
-    height, width = x.shape[2] - k + 1, x.shape[3] - k + 1
+    height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
     q = -(-(k + b - 1) // b)
     # [q b, b, k]: place i in the blocks serves pixel p of the result by tap i - p.
     taps = np.array([[np.eye(q * b, k, -p)[i] for p in range(b)] for i in range(q * b)])
     kernel = _kernel_to_depth(_rearrange(w, taps), b)
     rows, columns = -(-height // b) - 1 + q, -(-width // b) - 1 + q
-    y = small(space_to_depth(_resize(x, (rows * b, columns * b), axis=2), b), kernel)
-    return depth_to_space(y, b)[:, :, :height, :width]
+    y = small(space_to_depth(resized(x, rows * b, columns * b), b), kernel)
+    return resized(depth_to_space(y, b), height, width)
 
 
 # [2, 2, 3]: along one axis, pixel 2i of the result is x[i] w[1], pixel 2i + 1 is x[i] w[2] + x[i + 1] w[0].
 _TRANSPOSED_TAPS = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]])
 
 
-def transposed(x: tf.Tensor, w: tf.Tensor, small: SmallConvolution) -> tf.Tensor:
+def transposed(x: Pixels, w: tf.Tensor, small: SmallConvolution) -> Pixels:
     """Double the size as `convolution.conv2d_transpose` says: one pixel in, one block of 2 x 2 out."""
-    x = tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 1], [0, 0]])
+    x = resized(x, x.index.shape[2] + 1, x.index.shape[3] + 1)
     return depth_to_space(small(x, _rearrange(w, _TRANSPOSED_TAPS)), 2)
 
 
-def space_to_depth(x: tf.Tensor, b: int) -> tf.Tensor:
-    """Move blocks of b x b pixels into channels: [2, B, H, W, C] to [2, B, H / b, W / b, b b C]."""
-    _, batch, height, width, c = x.shape
-    x = tf.reshape(x, (2, batch, height // b, b, width // b, b * c))
-    # Not a transpose, though equal to one: XLA would repeat that, slowly, in each of the slices that cut tiles.
-    return tf.concat(tf.unstack(x, axis=3), -1)
-
-
-def depth_to_space(x: tf.Tensor, b: int) -> tf.Tensor:
-    """Undo `space_to_depth`."""
-    _, batch, height, width, c = x.shape
-    return tf.reshape(tf.stack(tf.split(x, b, -1), 3), (2, batch, height * b, width * b, c // (b * b)))
-
-
-def patches(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+def patches(x: Pixels, w: tf.Tensor) -> Pixels:
     """Convolve at stride 1 by one product of all k x k patches with w: for few channels, where tiles cost more than they save."""
-    k, channels = w.shape[1], w.shape[-1]
-    _, batch, height, width, _ = x.shape
-    height, width = height - k + 1, width - k + 1
-    rows = tf.concat([x[:, :, :, j : j + width] for j in range(k)], -1)
-    p = tf.concat([rows[:, :, i : i + height] for i in range(k)], -1)
-    y = tf.reshape(p, (2, batch * height * width, -1)) @ tf.reshape(w, (2, -1, channels))
-    return tf.reshape(y, (2, batch, height, width, channels))
+    directions, k, channels = w.shape[0], w.shape[1], w.shape[-1]
+    height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
+    index = np.concatenate([x.index[:, :, i : i + height, j : j + width] for i in range(k) for j in range(k)], -1)
+    y = tf.reshape(gather(x.rows, index), (directions, np.prod(index.shape[1:4]), -1)) @ tf.reshape(w, (directions, -1, channels))
+    return pixels(tf.reshape(y, (*index.shape[:4], channels)))
 
 
 def _kernel_to_depth(w: tf.Tensor, b: int) -> tf.Tensor:
@@ -85,12 +71,3 @@ def _rearrange(w: tf.Tensor, taps: npt.NDArray[Any]) -> tf.Tensor:
     taps = tf.constant(taps, w.dtype)
     w = tf.einsum("npk,mqh,dkhco->dnmcpqo", taps, taps, w)
     return tf.reshape(w, (2, n, n, w.shape[3], b * b * w.shape[-1]))
-
-
-def _resize(t: tf.Tensor, size: tuple[int, int], axis: int) -> tf.Tensor:
-    """Cut or fill with zeros at the end of `axis` and the next one."""
-    height, width = size
-    lead = (slice(None),) * axis
-    t = t[(*lead, slice(0, height), slice(0, width))]
-    paddings = [[0, 0]] * axis + [[0, height - t.shape[axis]], [0, width - t.shape[axis + 1]], [0, 0], [0, 0]]
-    return tf.pad(t, paddings[: t.shape.rank])

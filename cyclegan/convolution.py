@@ -10,13 +10,19 @@ from functools import cache, partial
 import tensorflow as tf
 
 from cyclegan import blocks
+from cyclegan.rows import Mode, Pixels, padded, picture, pixels
 from cyclegan.taps import few_outputs
 from cyclegan.winograd import winograd
 
-Convolution = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Convolution = Callable[[Pixels, tf.Tensor], Pixels]
 
 # Channels up to which a layer's end is pictures or logits rather than features.
 FEW = 16
+
+
+def _few_outputs(x: Pixels, w: tf.Tensor) -> Pixels:
+    return pixels(few_outputs(picture(x), w))
+
 
 # (kernel side, stride, few channels in, few channels out) of a layer to its form on processors; TensorFlow's own for the rest.
 # Measured beside each row: ms forward and backward, this form / TensorFlow's own, both directions, 2 pictures at 128x128, XLA on
@@ -25,23 +31,24 @@ FAST: dict[tuple[int, int, bool, bool], Convolution] = {
     (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 77
     (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # d128 50 / 67, d256 44 / 52
     (4, 1, False, False): partial(winograd, m=3),  # C512 29 / 71
-    (4, 1, False, True): few_outputs,  # C1 0.7 / 3.4
+    (4, 1, False, True): _few_outputs,  # C1 0.7 / 3.4
     (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),  # C64 2.4 / 5.4
     (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # C128 15 / 27, C256 15 / 23
     (7, 1, True, False): partial(blocks.unstrided, b=2, small=partial(winograd, m=4)),  # c7s1-64 28 / 81
-    (7, 1, False, True): few_outputs,  # c7s1-3 29 / 127
+    (7, 1, False, True): _few_outputs,  # c7s1-3 29 / 127
 }
 
 
-def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, form: str = "auto") -> tf.Tensor:
-    """Correlate x with w as deep learning does, without padding (VALID).
+def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, pad: int = 0, mode: Mode = "zero", form: str = "auto") -> tf.Tensor:
+    """Correlate x with w as deep learning does.
 
-    x: [2, B, H, W, C], already padded. w: [2, k, k, C, K]. Result: [2, B, (H - k) // stride + 1, (W - k) // stride + 1, K].
+    x: [2, B, H, W, C]. w: [2, k, k, C, K]. Result: [2, B, (H + 2 pad - k) // stride + 1, (W + 2 pad - k) // stride + 1, K].
+    pad: width of the border around x, of zeros or of its mirror image (the edge not repeated).
     form: "plain" is TensorFlow's own convolution, "auto" the fastest form known for this layer on this device.
     """
     _, k, _, c, channels = w.shape
     fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
-    return fast(x, w) if fast else _plain(x, w, stride)
+    return picture(fast(padded(pixels(x), pad, mode), w)) if fast else _plain(x, w, stride, pad, mode)
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
@@ -53,7 +60,7 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Te
     if form == "plain" or has_gpu():
         return _plain_transpose(x, w)
     # u128 42 / 52, u64 45 / 67, measured as the rows of FAST.
-    return blocks.transposed(x, w, partial(winograd, m=4))
+    return picture(blocks.transposed(pixels(x), w, partial(winograd, m=4)))
 
 
 @cache
@@ -62,7 +69,8 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def _plain(x: tf.Tensor, w: tf.Tensor, stride: int) -> tf.Tensor:
+def _plain(x: tf.Tensor, w: tf.Tensor, stride: int, pad: int, mode: Mode) -> tf.Tensor:
+    x = tf.pad(x, [[0, 0], [0, 0], [pad, pad], [pad, pad], [0, 0]], "REFLECT" if mode == "reflect" else "CONSTANT")
     return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(w.shape[0])])
 
 

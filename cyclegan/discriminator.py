@@ -11,7 +11,6 @@ import tensorflow as tf
 from cyclegan.config import ModelConfig
 from cyclegan.convolution import conv2d
 from cyclegan.normalization import instance_norm
-from cyclegan.padding import zero_pad
 
 LEAK = 0.2
 
@@ -41,7 +40,7 @@ def discriminate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, confi
     n = config.discriminator_filters
 
     def layer(x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
-        return conv2d(zero_pad(x, 1), parameters[f"{name}/kernel"], stride=stride, form=config.form)
+        return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, form=config.form)
 
     x = layer(pictures, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
     x = tf.maximum(x, LEAK * x)

@@ -11,7 +11,6 @@ import tensorflow as tf
 from cyclegan.config import ModelConfig
 from cyclegan.convolution import conv2d, conv2d_transpose
 from cyclegan.normalization import instance_norm
-from cyclegan.padding import reflection_pad, zero_pad
 from cyclegan.recomputation import recomputed
 
 RELU = 0.0
@@ -51,19 +50,19 @@ def generate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: M
         return [parameters[f"{name}/kernel"] for name in names]
 
     def encode(x: tf.Tensor, first: tf.Tensor, *down: tf.Tensor) -> tf.Tensor:
-        x = instance_norm(conv2d(reflection_pad(x, 3), first, form=form), RELU)
+        x = instance_norm(conv2d(x, first, pad=3, mode="reflect", form=form), RELU)
         for kernel in down:
-            x = instance_norm(conv2d(zero_pad(x, 1), kernel, stride=2, form=form), RELU)
+            x = instance_norm(conv2d(x, kernel, stride=2, pad=1, form=form), RELU)
         return x
 
     def residual(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        y = instance_norm(conv2d(reflection_pad(x, 1), first, form=form), RELU)
-        return x + instance_norm(conv2d(reflection_pad(y, 1), second, form=form), None)
+        y = instance_norm(conv2d(x, first, pad=1, mode="reflect", form=form), RELU)
+        return x + instance_norm(conv2d(y, second, pad=1, mode="reflect", form=form), None)
 
     def decode(x: tf.Tensor, up2: tf.Tensor, up1: tf.Tensor, last: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         for kernel in (up2, up1):
             x = instance_norm(conv2d_transpose(x, kernel, form=form), RELU)
-        return tf.tanh(conv2d(reflection_pad(x, 3), last, form=form) + bias[:, None, None, None])
+        return tf.tanh(conv2d(x, last, pad=3, mode="reflect", form=form) + bias[:, None, None, None])
 
     x = part(encode)(pictures, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
     for i in range(config.blocks):
