@@ -1,7 +1,7 @@
 """Strided, transposed and large convolutions, written as small convolutions of stride 1 between blocks of pixels.
 
 A block is b x b pixels moved into the channels (space to depth). Each function takes the small convolution as an argument:
-a function of (pixels, w [2, q, q, C, K]), stride 1, without padding.
+a function of (pixels, w [2, q, q, C, K], product), stride 1, without padding.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from cyclegan.products import Product
 from cyclegan.rows import Pixels, depth_to_space, gather, pixels, resized, space_to_depth
 
-SmallConvolution = Callable[[Pixels, tf.Tensor], Pixels]
+SmallConvolution = Callable[[Pixels, tf.Tensor, Product], Pixels]
 
 
-def strided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixels:
+def strided(x: Pixels, w: tf.Tensor, product: Product, b: int, small: SmallConvolution) -> Pixels:
     """Convolve at stride b: one block in, one pixel out. w [2, k, k, C, K]; height and width need not divide by b."""
     k = w.shape[1]
     q = -(-k // b)
     height, width = (x.index.shape[2] - k) // b + q, (x.index.shape[3] - k) // b + q
     kernel = tf.pad(w, [[0, 0], [0, q * b - k], [0, q * b - k], [0, 0], [0, 0]])
-    return small(space_to_depth(resized(x, height * b, width * b), b), _kernel_to_depth(kernel, b))
+    return small(space_to_depth(resized(x, height * b, width * b), b), _kernel_to_depth(kernel, b), product)
 
 
-def unstrided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixels:
+def unstrided(x: Pixels, w: tf.Tensor, product: Product, b: int, small: SmallConvolution) -> Pixels:
     """Convolve at stride 1: one block in, one block out, each of its b b pixels by its own shift of the kernel."""
     k = w.shape[1]
     height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
@@ -34,7 +35,7 @@ def unstrided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixel
     taps = np.array([[np.eye(q * b, k, -p)[i] for p in range(b)] for i in range(q * b)])
     kernel = _kernel_to_depth(_rearrange(w, taps), b)
     rows, columns = -(-height // b) - 1 + q, -(-width // b) - 1 + q
-    y = small(space_to_depth(resized(x, rows * b, columns * b), b), kernel)
+    y = small(space_to_depth(resized(x, rows * b, columns * b), b), kernel, product)
     return resized(depth_to_space(y, b), height, width)
 
 
@@ -42,18 +43,19 @@ def unstrided(x: Pixels, w: tf.Tensor, b: int, small: SmallConvolution) -> Pixel
 _TRANSPOSED_TAPS = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]])
 
 
-def transposed(x: Pixels, w: tf.Tensor, small: SmallConvolution) -> Pixels:
+def transposed(x: Pixels, w: tf.Tensor, product: Product, small: SmallConvolution) -> Pixels:
     """Double the size as `convolution.conv2d_transpose` says: one pixel in, one block of 2 x 2 out."""
     x = resized(x, x.index.shape[2] + 1, x.index.shape[3] + 1)
-    return depth_to_space(small(x, _rearrange(w, _TRANSPOSED_TAPS)), 2)
+    return depth_to_space(small(x, _rearrange(w, _TRANSPOSED_TAPS), product), 2)
 
 
-def patches(x: Pixels, w: tf.Tensor) -> Pixels:
+def patches(x: Pixels, w: tf.Tensor, product: Product) -> Pixels:
     """Convolve at stride 1 by one product of all k x k patches with w: for few channels, where tiles cost more than they save."""
     directions, k, channels = w.shape[0], w.shape[1], w.shape[-1]
     height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
     index = np.concatenate([x.index[:, :, i : i + height, j : j + width] for i in range(k) for j in range(k)], -1)
-    y = tf.reshape(gather(x.rows, index), (directions, np.prod(index.shape[1:4]), -1)) @ tf.reshape(w, (directions, -1, channels))
+    p = tf.reshape(gather(x.rows, index), (directions, np.prod(index.shape[1:4]), -1))
+    y = product(p, tf.reshape(w, (directions, -1, channels)))
     return pixels(tf.reshape(y, (*index.shape[:4], channels)))
 
 

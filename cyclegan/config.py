@@ -16,8 +16,10 @@ class ModelConfig(BaseModel):
     filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
     blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
     discriminator_filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a discriminator (Ck)")
-    form: Literal["auto", "plain"] = Field(
-        "auto", description="form of the convolutions: auto (fastest known for the device) or plain (TensorFlow's own)"
+    form: Literal["auto", "plain", "bfloat16"] = Field(
+        "auto",
+        description="form of the convolutions: auto (fastest known for the device), bfloat16 (that, with products in bfloat16; only for "
+        "processors that have it) or plain (TensorFlow's own)",
     )
     remat: bool = Field(False, description="whether generators compute each part again for its gradient: less memory, more time")
 

@@ -10,17 +10,21 @@ from functools import cache, partial
 import tensorflow as tf
 
 from cyclegan import blocks
+from cyclegan.products import Product, in_bfloat16
 from cyclegan.rows import Mode, Pixels, padded, picture, pixels
 from cyclegan.taps import few_outputs
 from cyclegan.winograd import winograd
 
-Convolution = Callable[[Pixels, tf.Tensor], Pixels]
+Convolution = Callable[[Pixels, tf.Tensor, Product], Pixels]
+
+# Of each form but the plain one: how the fast forms multiply.
+PRODUCTS: dict[str, Product] = {"auto": tf.matmul, "bfloat16": in_bfloat16}
 
 # Channels up to which a layer's end is pictures or logits rather than features.
 FEW = 16
 
 
-def _few_outputs(x: Pixels, w: tf.Tensor) -> Pixels:
+def _few_outputs(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
     return pixels(few_outputs(picture(x), w))
 
 
@@ -44,11 +48,12 @@ def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, pad: int = 0, mode: M
 
     x: [2, B, H, W, C]. w: [2, k, k, C, K]. Result: [2, B, (H + 2 pad - k) // stride + 1, (W + 2 pad - k) // stride + 1, K].
     pad: width of the border around x, of zeros or of its mirror image (the edge not repeated).
-    form: "plain" is TensorFlow's own convolution, "auto" the fastest form known for this layer on this device.
+    form: "plain" is TensorFlow's own convolution, "auto" the fastest form known for this layer on this device, "bfloat16" that
+    with operands of its large products rounded to bfloat16, on processors.
     """
     _, k, _, c, channels = w.shape
     fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
-    return picture(fast(padded(pixels(x), pad, mode), w)) if fast else _plain(x, w, stride, pad, mode)
+    return picture(fast(padded(pixels(x), pad, mode), w, PRODUCTS[form])) if fast else _plain(x, w, stride, pad, mode)
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
@@ -60,7 +65,7 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Te
     if form == "plain" or has_gpu():
         return _plain_transpose(x, w)
     # u128 42 / 52, u64 45 / 67, measured as the rows of FAST.
-    return picture(blocks.transposed(pixels(x), w, partial(winograd, m=4)))
+    return picture(blocks.transposed(pixels(x), w, PRODUCTS[form], partial(winograd, m=4)))
 
 
 @cache

@@ -3,11 +3,14 @@
 Padding, cutting into tiles or patches and their way back compose there, so that XLA sees one gather for all of them.
 """
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
+from cyclegan.apart import apart
 
 Index = npt.NDArray[np.int32]
 Mode = Literal["zero", "reflect"]
@@ -75,19 +78,13 @@ def gather(rows: tf.Tensor, index: Index) -> tf.Tensor:
         first, *others = _users(source, rows.shape[0])
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
-            return tf.add_n([_rows(dy, user) for user in (first, *others)]) if others else _apart(dy, first)
+            if others:
+                return tf.add_n([_rows(dy, user) for user in (first, *others)])
+            return apart(partial(_rows, source=first), dy)
 
-        return _apart(rows, source), gradient
+        return apart(partial(_rows, source=source), rows), gradient
 
     return move(rows)
-
-
-def _apart(rows: tf.Tensor, source: Index) -> tf.Tensor:
-    """`_rows` as a computation of its own: fused into what follows, XLA would look each element's row up, which takes twice as long.
-
-    Only a condition keeps it apart, one that XLA cannot foresee; either way the result is the same.
-    """
-    return tf.cond(tf.math.is_finite(tf.reshape(rows, [-1])[0]), lambda: _rows(rows, source), lambda: -_rows(-rows, source))
 
 
 def _rows(rows: tf.Tensor, source: Index) -> tf.Tensor:

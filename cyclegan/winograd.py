@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan.cook_toom import Matrix, cook_toom
+from cyclegan.products import Product
 from cyclegan.rows import Pixels, gather, resized
 
 
@@ -28,7 +29,7 @@ def _square(m: int, r: int) -> _Square:
     return _Square(np.kron(output, output), np.kron(kernel, kernel), np.kron(data, data))
 
 
-def winograd(x: Pixels, w: tf.Tensor, m: int) -> Pixels:
+def winograd(x: Pixels, w: tf.Tensor, product: Product, m: int) -> Pixels:
     """Correlate x of H x W pixels of C channels with w [2, r, r, C, K] without padding: (H - r + 1) x (W - r + 1) pixels of K.
 
     Tiles of m x m outputs take (m + r - 1)^2 instead of (m r)^2 multiplications; m >= r - 1. Sizes need not divide by m.
@@ -41,7 +42,7 @@ def winograd(x: Pixels, w: tf.Tensor, m: int) -> Pixels:
     cut = np.stack([index[:, :, i : i + rows * m : m, j : j + columns * m : m] for i in range(a) for j in range(a)])
     v = tf.reshape(_apply(square.input, gather(x.rows, cut)), (a * a, directions, tiles, c))
     u = tf.reshape(_apply(square.kernel, tf.transpose(w, (1, 2, 0, 3, 4))), (a * a, directions, c, k))
-    y = tf.reshape(_apply(square.output, v @ u), (-1, k))
+    y = tf.reshape(_apply(square.output, product(v, u)), (-1, k))
     places = np.arange(y.shape[0], dtype=np.int32).reshape(m, m, directions, batch, rows, columns)
     places = places.transpose(2, 3, 4, 0, 5, 1).reshape(directions, batch, rows * m, columns * m, 1)
     return Pixels(y, places[:, :, :height, :width])
