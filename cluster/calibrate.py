@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psutil
 
+from cluster.bfloat16 import CPUINFO, emulated, has_bfloat16
 from cluster.cgroup import cpu_quota
 from cluster.config import Config, load_config
 from cluster.console import Screen, duration, fail
 from cluster.cpu_tree import read_cores
 from cluster.fitting import check_identity, fitted
-from cluster.search import Candidate, Trial, best, search, worker_counts
+from cluster.search import FORMS, Candidate, Trial, best, search, worker_counts
 from cluster.topology import whole_share, workers_of_node
 from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
 from cluster.trial_group import cpus_of, run_trial
@@ -65,13 +66,16 @@ def _measure_all(config: Config, screen: Screen) -> list[Trial]:
     usable = len(cores) if quota is None else max(1, min(len(cores), int(quota)))
     counts = worker_counts(usable, workers_of_node(cores, quota))
     arrangements = [(workers, len(whole_share(cores, quota, workers)[0].compute)) for workers in counts]
+    forms = [form for form in FORMS if form != "bfloat16" or has_bfloat16(CPUINFO.read_text())]
+    if config.model.form not in forms:
+        raise UserError(emulated("this machine's processor"))
     first = Candidate(*arrangements[0], config.model.form, config.train.batch, config.cluster.wire)
 
     def measure(candidate: Candidate) -> Trial:
         screen.line(f"measuring {describe(candidate)}")
         return run_trial(config, candidate)
 
-    return search(first, arrangements, psutil.virtual_memory().available, measure)
+    return search(first, forms, arrangements, psutil.virtual_memory().available, measure)
 
 
 def of_source(config: Config) -> tuple[Config, int | None]:
@@ -98,10 +102,10 @@ def describe(candidate: Candidate) -> str:
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """All that was measured, the best marked."""
-    lines = [f"{'workers':>9}{'cores':>9}{'form':>7}{'batch':>7}{'wire':>10}{'s/step':>9}{'pictures/s':>12}{'GiB/worker':>12}"]
+    lines = [f"{'workers':>9}{'cores':>9}{'form':>10}{'batch':>7}{'wire':>10}{'s/step':>9}{'pictures/s':>12}{'GiB/worker':>12}"]
     for trial in trials:
         c, f = trial.candidate, trial.figures
-        settings = f"{c.workers:>9}{c.threads:>9}{c.form:>7}{c.batch:>7}{c.wire:>10}"
+        settings = f"{c.workers:>9}{c.threads:>9}{c.form:>10}{c.batch:>7}{c.wire:>10}"
         figures = f"{f.seconds:>9.3f}{trial.speed:>12.3f}{f.memory / GIB:>12.2f}" if f else f"  {trial.reason}"
         lines.append(settings + figures + ("  best" if trial is best(trials) else ""))
     return lines

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 GAIN = 1.03  # times as fast as the best so far must be what replaces it: less is noise, and earlier ones are simpler
-FORMS = ("auto", "plain")
+FORMS = ("auto", "plain", "bfloat16")
 WIRES = ("float32", "bfloat16")
 MOST_BATCH = 64
 
@@ -49,10 +49,13 @@ def worker_counts(cores: int, numa_workers: int) -> list[int]:
     return [n for n in dict.fromkeys((numa_workers, 1, 2 * numa_workers)) if n <= cores]
 
 
-def search(first: Candidate, arrangements: Sequence[tuple[int, int]], memory: int, measure: Callable[[Candidate], Trial]) -> list[Trial]:
+def search(
+    first: Candidate, forms: Sequence[str], arrangements: Sequence[tuple[int, int]], memory: int, measure: Callable[[Candidate], Trial]
+) -> list[Trial]:
     """Trials in the order they were made: one setting after the other is varied, from the best so far.
 
-    arrangements: (workers, threads) to try. memory: bytes of the node; a batch that is likely to need more is not tried.
+    forms: of the convolutions, and arrangements (workers, threads), to try.
+    memory: bytes of the node; a batch that is likely to need more is not tried.
     """
     trials = [measure(first)]
 
@@ -62,7 +65,7 @@ def search(first: Candidate, arrangements: Sequence[tuple[int, int]], memory: in
             trials.append(measure(candidate))
         return best(trials).candidate == candidate
 
-    for form in FORMS:
+    for form in forms:
         attempt(replace(best(trials).candidate, form=form))
     for workers, threads in arrangements:
         attempt(replace(best(trials).candidate, workers=workers, threads=threads))

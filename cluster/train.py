@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.bfloat16 import check_form
 from cluster.board import News
 from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_place
 from cluster.config import Config, load_config, one_line
@@ -66,6 +67,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     joined = start_ray()
     gpu = gpu_wanted(config)
     config = with_workers(config, joined, gpu)
+    check_form(config, gpu)
     cpus = cpus_of_workers(config, joined, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)

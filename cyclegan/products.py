@@ -10,7 +10,7 @@ Product = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def in_bfloat16(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """x [..., n, p] @ y [..., p, q] in the dtype of x, operands rounded to bfloat16 (8 bits), sums in float32."""
+    """x [..., n, p] @ y [..., p, q] in the dtype of x, operands rounded to bfloat16 (8 bits), sums in float32. Under XLA only."""
     dtype = x.dtype
 
     def product(x: tf.Tensor, y: tf.Tensor, adj_y: bool = False) -> tf.Tensor:

@@ -3,8 +3,9 @@
 Padding, cutting into tiles or patches and their way back compose there, so that XLA sees one gather for all of them.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ Mode = Literal["zero", "reflect"]
 ZEROS = -1  # stands for a row of zeros
 
 
-class Pixels(NamedTuple):
+@dataclass(frozen=True)
+class Pixels:
     """Pictures of both directions: pixel [d, b, h, w] has the channels of the g rows index[d, b, h, w], one behind the other."""
 
     rows: tf.Tensor  # [n, c]

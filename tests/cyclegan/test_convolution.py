@@ -72,6 +72,21 @@ def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
+@pytest.mark.parametrize("mode", ["zero", "reflect"])
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
+def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):
+    x, w = tensors((2, 2, 9, 10, c), (2, k, k, c, channels))
+    fast, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, pad=k // 2, mode=mode, form=form) for form in ("auto", "plain"))
+    assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
+
+
+@pytest.mark.parametrize("mode", ["zero", "reflect"])
+def test_padding_of_the_plain_form(mode):
+    x, w = tensors((2, 2, 5, 6, 3), (2, 3, 3, 3, 4))
+    around = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], "reflect" if mode == "reflect" else "constant")
+    np.testing.assert_allclose(conv2d(x, w, pad=2, mode=mode, form="plain"), by_definition(around, w.numpy(), 1), atol=1e-12)
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("size", [(1, 2), (4, 4), (5, 7)])
 def test_fast_transpose_equals_plain_in_float64(size, batch):
@@ -86,6 +101,17 @@ def test_compiled_fast_equals_plain_in_float32(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(lambda x, w: conv2d(x, w, stride=stride), x, w), jit_compile=True)
     assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d(x, w, stride=stride, form="plain"), x, w), 1e-4)
+
+
+# Tiles of 4x4 multiply what bfloat16 rounds (2⁻⁹) by 5 to 10; measured for 256 channels: docs/speed.md.
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
+def test_bfloat16_is_near(k, stride, c, channels):
+    x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
+    rough, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, form=form) for form in ("bfloat16", "plain"))
+    compiled = tf.function(lambda x, w: value_and_gradients(rough, x, w), jit_compile=True)
+    for ours, theirs in zip(compiled(x, w), value_and_gradients(plain, x, w), strict=True):
+        assert ours.dtype == tf.float32
+        assert np.std(ours - theirs) < 0.03 * np.std(theirs)
 
 
 def test_compiled_fast_transpose_equals_plain_in_float32():
