@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from benchmarks.alpha_beta import Fleet, Worker, efficiency
 from benchmarks.limited_link import ADDRESSES, available, limited_link
@@ -55,10 +56,14 @@ class Group:
 
     def run(self, what: str, ranks: slice = ALL) -> tuple[float, float]:
         """Seconds of the slowest one, and the mean of their core-seconds."""
+        answers = self.ask(what, ranks)
+        return max(seconds for seconds, _ in answers), sum(used for _, used in answers) / len(answers)
+
+    def ask(self, what: str, ranks: slice = ALL) -> list[Any]:
+        """What each answers."""
         for worker in self.workers[ranks]:
             print(what, file=worker.stdin, flush=True)
-        answers = [json.loads(worker.stdout.readline()) for worker in self.workers[ranks]]
-        return max(seconds for seconds, _ in answers), sum(used for _, used in answers) / len(answers)
+        return [json.loads(worker.stdout.readline()) for worker in self.workers[ranks]]
 
     def close(self) -> None:
         """End them."""

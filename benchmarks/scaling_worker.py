@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+TRACE = "trace "  # before the name of a step: tell when its parts ran
 
 
 def main() -> None:
@@ -22,9 +24,20 @@ def main() -> None:
     ways, sizes = prepare(given)
     print(json.dumps(sizes), flush=True)
     for line in sys.stdin:
+        what = line.strip()
+        if what.startswith(TRACE):
+            print(json.dumps(trace(ways[what.removeprefix(TRACE)])), flush=True)
+            continue
         begin, used = time.perf_counter(), time.process_time()
-        ways[line.strip()]()
+        ways[what]()
         print(json.dumps([time.perf_counter() - begin, time.process_time() - used]), flush=True)
+
+
+def trace(step: Callable[[], object]) -> list[Any]:
+    """Beginning, end and name of each part of a step."""
+    from benchmarks.step_trace import traced
+
+    return traced(step)
 
 
 def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], list[int]]:

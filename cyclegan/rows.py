@@ -3,9 +3,10 @@
 Padding, cutting into tiles or patches and their way back compose there, so that XLA sees one gather for all of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from hashlib import sha256
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ Index = npt.NDArray[np.int32]
 Mode = Literal["zero", "reflect"]
 
 ZEROS = -1  # stands for a row of zeros
+TABLES = f"{__name__} tables"  # in a graph's collections
 
 
 @dataclass(frozen=True)
@@ -77,21 +79,41 @@ def gather(rows: tf.Tensor, index: Index) -> tf.Tensor:
 
     @tf.custom_gradient
     def move(rows: tf.Tensor) -> tuple[tf.Tensor, object]:
-        first, *others = _users(source, rows.shape[0])
+        n = rows.shape[0]
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
-            if others:
-                return tf.add_n([_rows(dy, user) for user in (first, *others)])
-            return apart(partial(_rows, source=first), dy)
+            first, *others = (_taking(user) for user in _users(source, n))
+            return tf.add_n([take(dy) for take in (first, *others)]) if others else apart(first, dy)
 
-        return apart(partial(_rows, source=source), rows), gradient
+        return apart(_taking(source), rows), gradient
 
     return move(rows)
 
 
-def _rows(rows: tf.Tensor, source: Index) -> tf.Tensor:
-    taken = tf.gather(rows, tf.constant(np.maximum(source, 0)))
-    return tf.where(tf.constant(source != ZEROS)[:, None], taken, tf.zeros([], rows.dtype)) if (source == ZEROS).any() else taken
+def _taking(source: Index) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that takes rows by number, zeros for ZEROS."""
+    numbers = _shared(np.maximum(source, 0))
+    real = _shared(source != ZEROS) if (source == ZEROS).any() else None
+
+    def take(rows: tf.Tensor) -> tf.Tensor:
+        taken = tf.gather(rows, numbers)
+        return taken if real is None else tf.where(real[:, None], taken, tf.zeros([], rows.dtype))
+
+    return take
+
+
+def _shared(table: npt.NDArray[Any]) -> tf.Tensor:
+    """The table as a constant, one for all equal ones of a graph: layers repeat, and every copy stays in memory with the program."""
+    if tf.executing_eagerly():
+        return tf.constant(table)
+    tables = tf.compat.v1.get_default_graph().get_collection_ref(TABLES)
+    if not tables:
+        tables.append({})
+    key = (table.dtype.str, sha256(table.tobytes()).digest())
+    if key not in tables[0]:
+        tables[0][key] = tf.constant(table)
+    shared: tf.Tensor = tables[0][key]
+    return shared
 
 
 def _users(source: Index, n: int) -> Index:

@@ -1,0 +1,64 @@
+"""Whether gradients are exchanged while the discriminator pass computes: a trace of one step of two workers, each on one pinned core.
+
+    python -m benchmarks.overlap [--wire bfloat16] [--rate 1gbit] [--json overlap.json]
+
+Without --rate the workers talk over loopback; with it, as root, over a link of that rate between two network namespaces.
+"""
+
+import argparse
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.limited_link import ADDRESSES, limited_link
+from benchmarks.scaling import WIRES, Group
+from benchmarks.span import Span
+
+WIDTH = 60  # characters of the longest bar
+
+
+def main() -> None:
+    """Trace and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--wire", choices=WIRES, default="float32")
+    parser.add_argument("--rate", help="of a limited link, as tc takes it")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ringcycle-overlap-") as cache, ExitStack() as stack:
+        prefixes = stack.enter_context(limited_link(given.rate)) if given.rate else [[], []]
+        options = [word for name in ("size", "filters", "blocks", "batch") for word in (f"--{name}", str(getattr(given, name)))]
+        group = Group(ADDRESSES if given.rate else ["127.0.0.1"] * 2, prefixes, [*options, "--cache", cache])
+        stack.callback(group.close)
+        group.wait()
+        group.run(given.wire)
+        workers = [[Span(*span) for span in spans] for spans in group.ask(f"trace {given.wire}")]
+    print(f"{given.size}×{given.size}, {given.blocks} blocks, batch {given.batch}, {given.wire}, {given.rate or 'loopback'}")
+    for rank, spans in enumerate(workers):
+        print(*timeline(rank, spans), sep="\n")
+    if given.json:
+        given.json.write_text(json.dumps(workers, indent=1))
+
+
+def timeline(rank: int, spans: list[Span]) -> list[str]:
+    """A bar, and milliseconds, for each part of a worker's step. spans: by beginning."""
+    start, last = spans[0].begin, max(span.end for span in spans)
+    scale = WIDTH / (last - start)
+    lines = [f"worker {rank}"]
+    for begin, end, name in spans:
+        first = round((begin - start) * scale)
+        bar = " " * first + "█" * max(1, round((end - start) * scale) - first)
+        lines.append(f"  {name:28}{1000 * (begin - start):9.1f} to {1000 * (end - start):9.1f}  {bar}")
+    named = {span.name: span for span in spans}
+    computing = named["discriminator pass"]
+    share = computing.beside(named["exchange of generators"]) / (computing.end - computing.begin)
+    lines.append(f"  of the discriminator pass, {share:.0%} ran beside the exchange of generators")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
