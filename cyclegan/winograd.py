@@ -32,7 +32,7 @@ def _square(m: int, r: int) -> _Square:
 def winograd(x: Pixels, w: tf.Tensor, product: Product, m: int) -> Pixels:
     """Correlate x of H x W pixels of C channels with w [2, r, r, C, K] without padding: (H - r + 1) x (W - r + 1) pixels of K.
 
-    Tiles of m x m outputs take (m + r - 1)^2 instead of (m r)^2 multiplications; m >= r - 1. Sizes need not divide by m.
+    Tiles of m x m outputs take (m + r - 1)^2 instead of (m r)^2 multiplications. Sizes need not divide by m.
     """
     directions, r, _, c, k = w.shape
     batch, height, width = x.index.shape[1], x.index.shape[2] - r + 1, x.index.shape[3] - r + 1
