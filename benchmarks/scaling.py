@@ -63,7 +63,10 @@ class Group:
         """What each answers."""
         for worker in self.workers[ranks]:
             print(what, file=worker.stdin, flush=True)
-        return [json.loads(worker.stdout.readline()) for worker in self.workers[ranks]]
+        answers = [worker.stdout.readline() for worker in self.workers[ranks]]
+        if not all(answers):
+            sys.exit(f"a worker ended when it was told: {what}")
+        return [json.loads(answer) for answer in answers]
 
     def close(self) -> None:
         """End them."""
