@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.limited_link import ADDRESSES, limited_link
+from benchmarks.limited_link import ADDRESSES, available, limited_link
 from benchmarks.scaling import WIRES, Group
 from benchmarks.span import Span
 
@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--rate", help="of a limited link, as tc takes it")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.rate and not available():
+        parser.error("--rate needs root, ip and tc")
     with tempfile.TemporaryDirectory(prefix="ringcycle-overlap-") as cache, ExitStack() as stack:
         prefixes = stack.enter_context(limited_link(given.rate)) if given.rate else [[], []]
         options = [word for name in ("size", "filters", "blocks", "batch") for word in (f"--{name}", str(getattr(given, name)))]

@@ -37,6 +37,8 @@ class Group:
 
     def __init__(self, addresses: Sequence[str], prefixes: Sequence[Sequence[str]], options: Sequence[str]) -> None:
         cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < len(addresses):
+            sys.exit(f"error: {len(addresses)} workers need as many cores, there are {len(cores)}")
         ports = free_ports(len(addresses))
         peers = [f"{address}:{port}" for address, port in zip(addresses, ports, strict=True)]
         self.workers = []
@@ -136,8 +138,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    if cores < 2:
-        sys.exit("error: two workers need two cores")
     places = [("loopback", count) for count in (2, 4, MOST_WORKERS) if count <= cores] + [(given.rate, 2)] * available()
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="ringcycle-scaling-") as cache:

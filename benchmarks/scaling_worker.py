@@ -14,7 +14,7 @@ TRACE = "trace "  # before the name of a step: tell when its parts ran
 
 
 def main() -> None:
-    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`."""
+    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`; `trace` and a step."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("core", "size", "filters", "blocks", "batch"):
         parser.add_argument(f"--{name}", type=int, required=True)

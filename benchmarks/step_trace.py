@@ -1,6 +1,7 @@
 """When the parts of one step ran, from a trace by TensorFlow's profiler."""
 
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from benchmarks.span import Span
 
 PROGRAM, EXCHANGE = "CpuExecutable::ExecuteAsyncOnStream", "CollectiveReduceV2"
+AFTER = 0.5  # seconds: an exchange is noted after its result has gone on
 # A compiled program is not named in the trace; in a step of one part they start in this order.
 PROGRAMS = ("generator pass", "discriminator pass", "update of generators", "update of discriminators")
 EXCHANGES = ("exchange of generators", "exchange of discriminators")
@@ -20,6 +22,7 @@ def traced(step: Callable[[], object]) -> list[Span]:
     with tempfile.TemporaryDirectory(prefix="ringcycle-trace-") as folder:
         tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
         step()
+        time.sleep(AFTER)
         tf.profiler.experimental.stop()
         (file,) = Path(folder).rglob("*.xplane.pb")
         return _spans(xplane_pb2.XSpace.FromString(file.read_bytes()))

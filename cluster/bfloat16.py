@@ -10,7 +10,7 @@ from cluster.config import Config
 from preprocess.errors import UserError
 
 CPUINFO = Path("/proc/cpuinfo")
-NATIVE = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}  # the last one on ARM
+NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one on ARM
 
 
 def has_bfloat16(cpuinfo: str) -> bool:

@@ -76,7 +76,7 @@ with ThreadPoolExecutor(1) as pool:
 def test_memory_comes_from_the_preferred_node() -> None:
     """In a process of its own: a policy set here would stay."""
     code = "from cluster.affinity import prefer_memory; print(prefer_memory([0])); print(open('/proc/self/numa_maps').read())"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     done, *policies = result.stdout.split("\n")
     if done != "True":
         pytest.skip("this machine has no NUMA policies, or forbids them")
