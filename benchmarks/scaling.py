@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    places = [("loopback", count) for count in (2, 4, MOST_WORKERS) if count <= cores] + [(given.rate, 2)] * available()
+    places = [("loopback", count) for count in (2, 4, MOST_WORKERS) if count <= max(2, cores)] + [(given.rate, 2)] * available()
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="ringcycle-scaling-") as cache:
         for batch in given.batch:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-TRACE = "trace "  # before the name of a step: tell when its parts ran
+TRACE = "trace "
 
 
 def main() -> None:
-    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`; `trace` and a step."""
+    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`.
+
+    After `trace` and one of the steps: tell when its parts ran.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("core", "size", "filters", "blocks", "batch"):
         parser.add_argument(f"--{name}", type=int, required=True)

@@ -91,9 +91,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="of PyTorch; all may need too much memory")
-    parser.add_argument(
-        "--own-ways", action="store_true", help="ours in bfloat16, with model.remat, with plain convolutions, and those without XLA too"
-    )
+    parser.add_argument("--own-ways", action="store_true", help="all ways of ours: bfloat16, model.remat, plain, without XLA")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     field_ = contenders(given)
