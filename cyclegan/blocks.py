@@ -21,7 +21,7 @@ def strided(x: Pixels, w: tf.Tensor, product: Product, b: int, small: SmallConvo
     """Convolve at stride b: one block in, one pixel out. w [2, k, k, C, K]; height and width need not divide by b."""
     k = w.shape[1]
     q = -(-k // b)
-    height, width = (x.index.shape[2] - k) // b + q, (x.index.shape[3] - k) // b + q
+    height, width = (x.height - k) // b + q, (x.width - k) // b + q
     kernel = tf.pad(w, [[0, 0], [0, q * b - k], [0, q * b - k], [0, 0], [0, 0]])
     return small(space_to_depth(resized(x, height * b, width * b), b), _kernel_to_depth(kernel, b), product)
 
@@ -29,7 +29,7 @@ def strided(x: Pixels, w: tf.Tensor, product: Product, b: int, small: SmallConvo
 def unstrided(x: Pixels, w: tf.Tensor, product: Product, b: int, small: SmallConvolution) -> Pixels:
     """Convolve at stride 1: one block in, one block out, each of its b b pixels by its own shift of the kernel."""
     k = w.shape[1]
-    height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
+    height, width = x.height - k + 1, x.width - k + 1
     q = -(-(k + b - 1) // b)
     # [q b, b, k]: place i in the blocks serves pixel p of the result by tap i - p.
     taps = np.array([[np.eye(q * b, k, -p)[i] for p in range(b)] for i in range(q * b)])
@@ -45,14 +45,14 @@ _TRANSPOSED_TAPS = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]])
 
 def transposed(x: Pixels, w: tf.Tensor, product: Product, small: SmallConvolution) -> Pixels:
     """Double the size as `convolution.conv2d_transpose` says: one pixel in, one block of 2 x 2 out."""
-    x = resized(x, x.index.shape[2] + 1, x.index.shape[3] + 1)
+    x = resized(x, x.height + 1, x.width + 1)
     return depth_to_space(small(x, _rearrange(w, _TRANSPOSED_TAPS), product), 2)
 
 
 def patches(x: Pixels, w: tf.Tensor, product: Product) -> Pixels:
     """Convolve at stride 1 by one product of all k x k patches with w: for few channels, where tiles cost more than they save."""
     directions, k, channels = w.shape[0], w.shape[1], w.shape[-1]
-    height, width = x.index.shape[2] - k + 1, x.index.shape[3] - k + 1
+    height, width = x.height - k + 1, x.width - k + 1
     index = np.concatenate([x.index[:, :, i : i + height, j : j + width] for i in range(k) for j in range(k)], -1)
     p = tf.reshape(gather(x.rows, index), (directions, np.prod(index.shape[1:4]), -1))
     y = product(p, tf.reshape(w, (directions, -1, channels)))

@@ -35,16 +35,16 @@ def _few_outputs(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
 
 # (kernel side, stride, few channels in, few channels out) of a layer to its form on processors; TensorFlow's own for the rest.
 # Measured beside each row: ms forward and backward, this form / TensorFlow's own, both directions, 2 pictures at 128x128, XLA on
-# 2 Zen 4 cores (processor time over both cores).
+# 2 Zen 4 cores (processor time over both cores): `python -m benchmarks.layers`.
 FAST: dict[tuple[int, int, bool, bool], Convolution] = {
-    (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 77
-    (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # d128 50 / 67, d256 44 / 52
-    (4, 1, False, False): partial(winograd, m=3),  # C512 29 / 71
-    (4, 1, False, True): _few_outputs,  # C1 0.7 / 3.4
-    (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),  # C64 2.4 / 5.4
-    (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # C128 15 / 27, C256 15 / 23
-    (7, 1, True, False): _first,  # c7s1-64 28 / 81
-    (7, 1, False, True): _few_outputs,  # c7s1-3 29 / 127
+    (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 80
+    (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # d128 46 / 70, d256 43 / 54
+    (4, 1, False, False): partial(winograd, m=3),  # C512 31 / 71
+    (4, 1, False, True): _few_outputs,  # C1 1.3 / 4.1
+    (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),  # C64 3.3 / 5.1
+    (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # C128 13 / 29, C256 17 / 23
+    (7, 1, True, False): _first,  # c7s1-64 27 / 79
+    (7, 1, False, True): _few_outputs,  # c7s1-3 38 / 128
 }
 
 
@@ -69,7 +69,7 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Te
     """
     if form == "plain" or has_gpu():
         return _plain_transpose(x, w)
-    # u128 42 / 52, u64 45 / 67, measured as the rows of FAST.
+    # u128 41 / 52, u64 44 / 68, measured as the rows of FAST.
     return picture(blocks.transposed(pixels(x), w, PRODUCTS[form], partial(winograd, m=4)))
 
 

@@ -28,6 +28,16 @@ class Pixels:
     rows: tf.Tensor  # [n, c]
     index: Index  # [2, B, H, W, g]: rows, or ZEROS
 
+    @property
+    def height(self) -> int:
+        """H."""
+        return self.index.shape[2]
+
+    @property
+    def width(self) -> int:
+        """W."""
+        return self.index.shape[3]
+
 
 def pixels(x: tf.Tensor) -> Pixels:
     """x [2, B, H, W, C] as rows, which copies nothing."""

@@ -35,7 +35,7 @@ def winograd(x: Pixels, w: tf.Tensor, product: Product, m: int) -> Pixels:
     Tiles of m x m outputs take (m + r - 1)^2 instead of (m r)^2 multiplications. Sizes need not divide by m.
     """
     directions, r, _, c, k = w.shape
-    batch, height, width = x.index.shape[1], x.index.shape[2] - r + 1, x.index.shape[3] - r + 1
+    batch, height, width = x.index.shape[1], x.height - r + 1, x.width - r + 1
     a, rows, columns = m + r - 1, -(-height // m), -(-width // m)
     square, tiles = _square(m, r), batch * rows * columns
     index = resized(x, rows * m + r - 1, columns * m + r - 1).index
