@@ -31,12 +31,12 @@ class Pixels:
     @property
     def height(self) -> int:
         """H."""
-        return self.index.shape[2]
+        return int(self.index.shape[2])
 
     @property
     def width(self) -> int:
         """W."""
-        return self.index.shape[3]
+        return int(self.index.shape[3])
 
 
 def pixels(x: tf.Tensor) -> Pixels:
