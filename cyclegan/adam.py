@@ -28,21 +28,30 @@ def make_learner(size: int, dtype: tf.DType) -> Learner:
     return Learner(weights, first, second, tf.Variable(np.int32(0)))
 
 
-def adam(learner: Learner, gradient: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> None:
+def adam(learner: Learner, vector: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> None:
     """Update in place: θ ← θ - rate · m̂ / (√v̂ + ε).
 
-    gradient: `[size]`. If any element of it, or its square, is not finite, nothing changes.
+    vector: `[size]` or longer, the gradient first. If any element of that, or its square, is not finite, nothing changes.
     """
-    square = tf.square(gradient)
-    # An infinite second moment would never decay: its weight would stand still for ever.
-    finite = tf.reduce_all(tf.math.is_finite(square))
     updates = learner.updates + 1
-    steps = tf.cast(updates, gradient.dtype)
-    first = beta1 * learner.first + (1 - beta1) * gradient
-    second = beta2 * learner.second + (1 - beta2) * square
-    first_hat = first / (1 - tf.pow(tf.constant(beta1, gradient.dtype), steps))
-    second_hat = second / (1 - tf.pow(tf.constant(beta2, gradient.dtype), steps))
-    weights = learner.weights - tf.cast(rate, gradient.dtype) * first_hat / (tf.sqrt(second_hat) + EPSILON)
-    new = Learner(weights, first, second, updates).variables()
-    for name, variable in learner.variables().items():
-        variable.assign(tf.where(finite, new[name], variable))
+
+    # Cut out where it is used, a part is not copied.
+    def gradient() -> tf.Tensor:
+        return vector[: learner.weights.shape[0]]
+
+    def updated() -> tuple[tf.Tensor, ...]:
+        steps = tf.cast(updates, vector.dtype)
+        first = beta1 * learner.first + (1 - beta1) * gradient()
+        second = beta2 * learner.second + (1 - beta2) * tf.square(gradient())
+        first_hat = first / (1 - tf.pow(tf.constant(beta1, vector.dtype), steps))
+        second_hat = second / (1 - tf.pow(tf.constant(beta2, vector.dtype), steps))
+        weights = learner.weights - tf.cast(rate, vector.dtype) * first_hat / (tf.sqrt(second_hat) + EPSILON)
+        return weights, first, second, updates
+
+    variables = learner.variables().values()
+    # An infinite second moment would never decay: its weight would stand still for ever.
+    finite = tf.reduce_all(tf.math.is_finite(tf.square(gradient())))
+    # A condition rather than a choice by element, for which XLA would copy all three vectors.
+    new = tf.cond(finite, updated, lambda: tuple(variable.read_value() for variable in variables))
+    for variable, value in zip(variables, new, strict=True):
+        variable.assign(value)

@@ -106,10 +106,10 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
         return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
 
     def update_generators(vector: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(state.generators, vector[: -len(GENERATOR_TAIL)], rate, train.beta1, train.beta2)
+        adam(state.generators, vector, rate, train.beta1, train.beta2)
 
     def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(state.discriminators, vector[: -len(DISCRIMINATOR_TAIL)], rate, train.beta1, train.beta2)
+        adam(state.discriminators, vector, rate, train.beta1, train.beta2)
 
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")

@@ -10,11 +10,11 @@ from cyclegan.programs import Program
 SIZE = 37
 
 
-def compiled(learner: Learner, beta1: float, beta2: float) -> Program:
-    def update(gradient: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(learner, gradient, rate, beta1, beta2)
+def compiled(learner: Learner, beta1: float, beta2: float, tail: int = 0) -> Program:
+    def update(vector: tf.Tensor, rate: tf.Tensor) -> None:
+        adam(learner, vector, rate, beta1, beta2)
 
-    return Program(update, [tf.TensorSpec([SIZE], learner.weights.dtype), tf.TensorSpec([])])
+    return Program(update, [tf.TensorSpec([SIZE + tail], learner.weights.dtype), tf.TensorSpec([])])
 
 
 # float32: twenty steps of at most one rounding of a weight near 1 each, and of the rate itself; float64: the rate is float32.
@@ -47,6 +47,16 @@ def test_first_step_is_the_rate_against_the_sign() -> None:
     compiled(learner, 0.5, 0.999)(tf.constant(gradient), tf.constant(0.25))
     # ε = 1e-8 beside gradients of at least 0.01.
     np.testing.assert_allclose(learner.weights, -0.25 * np.sign(gradient), rtol=2e-6)
+
+
+def test_what_rides_behind_the_gradient_does_not_count() -> None:
+    gradient = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    learners = make_learner(SIZE, tf.float32), make_learner(SIZE, tf.float32)
+    for learner, tail in zip(learners, ([], [np.nan, 3.0]), strict=True):
+        compiled(learner, 0.5, 0.999, len(tail))(tf.constant([*gradient, *tail], tf.float32), tf.constant(1e-3))
+    for alone, followed in zip(*(learner.variables().values() for learner in learners), strict=True):
+        np.testing.assert_array_equal(alone, followed)
+    assert learners[1].updates.numpy() == 1
 
 
 # 1e20 is finite in float32, but its square is not: it would stay in the second moment for ever and stop the weight.
