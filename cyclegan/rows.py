@@ -103,7 +103,8 @@ def gather(rows: tf.Tensor, index: Index) -> tf.Tensor:
 def _taking(source: Index) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function that takes rows by number, zeros for ZEROS."""
     numbers = _shared(np.maximum(source, 0))
-    real = _shared(source != ZEROS) if (source == ZEROS).any() else None
+    # TensorFlow takes booleans one by one, and bytes at once.
+    real = tf.cast(_shared((source != ZEROS).view(np.uint8)), tf.bool) if (source == ZEROS).any() else None
 
     def take(rows: tf.Tensor) -> tf.Tensor:
         taken = tf.gather(rows, numbers)
