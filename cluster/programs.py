@@ -76,7 +76,11 @@ def _alone() -> str:
 
 def unit_lines(report: "CompileReport", unit: "Compiled") -> list[str]:
     """One compiled unit, for people."""
-    width = max(len(i.name) for i in unit.inputs)
+    tables = [i.bytes for i in unit.inputs if i.use == "table"]
+    inputs = [(i.name, f"{i.type}, {i.use}") for i in unit.inputs if i.use != "table"]
+    if tables:
+        inputs.append((f"{len(tables)} tables of rows", f"{sum(tables) / MIB:.1f} MiB"))
+    width = max(len(name) for name, _ in inputs)
     kinds = list(unit.operations.items())
     named = [f"{count} {kind}" for kind, count in kinds[:KINDS]]
     if len(kinds) > KINDS:
@@ -84,7 +88,7 @@ def unit_lines(report: "CompileReport", unit: "Compiled") -> list[str]:
     memory = unit.memory
     return [
         f"{report.name}: compiled in {report.seconds:.1f} s, cache {'hit' if report.hit else 'miss'}",
-        *(f"  {i.name:<{width}}  {i.type}, {i.use}" for i in unit.inputs),
+        *(f"  {name:<{width}}  {text}" for name, text in inputs),
         f"  results: {', '.join(unit.results) or 'none'}",
         f"  operations: {sum(unit.operations.values())}: {', '.join(named)}; {unit.inside} with those inside fusions",
         f"  constants folded: {unit.constants}",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,16 +13,22 @@ from tensorflow.compiler.xla.service import hlo_pb2
 
 from cyclegan.programs import Program
 
+Use = Literal["argument", "variable read", "variable updated in place", "table", "folded"]
+
 BOOKKEEPING = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}  # instructions that compute nothing
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a program. use: handed in at each call; a variable read, or updated in place; or a value folded into the code."""
+    """An input of a program.
+
+    use: handed in at each call; a variable read, or updated in place; a table of rows (rows.py); or a value folded into the code.
+    """
 
     name: str
     type: str
-    use: Literal["argument", "variable read", "variable updated in place", "folded"]
+    bytes: int
+    use: Use
 
 
 @dataclass(frozen=True)
@@ -79,27 +86,28 @@ def _inputs(program: Program, variables: Mapping[str, tf.Variable], module: Any)
     parameters = list(module.host_program_shape.parameters)
     updated = {entry.parameter_number for entry in module.input_output_alias.entries}
     result, number = [], 0
-    for name, shape, dtype, variable in _traced_inputs(program, variables):
+    for name, shape, dtype, use in _traced_inputs(program, variables):
         passed = number < len(parameters) and list(parameters[number].dimensions) == shape
-        use: Literal["argument", "variable read", "variable updated in place", "folded"] = "folded"
-        if passed and variable:
-            use = "variable updated in place" if number in updated else "variable read"
-        elif passed:
-            use = "argument"
-        result.append(Input(name, f"{dtype.name}{shape}", use))
+        if not passed:
+            use = "folded"
+        elif use == "variable read" and number in updated:
+            use = "variable updated in place"
+        result.append(Input(name, f"{dtype.name}{shape}", prod(shape) * dtype.size, use))
         number += passed
     return tuple(result)
 
 
-def _traced_inputs(program: Program, variables: Mapping[str, tf.Variable]) -> list[tuple[str, list[int], tf.DType, bool]]:
-    """Name, shape, dtype and whether it is a variable, of arguments, then captures."""
-    result = [(spec.name, spec.shape.as_list(), spec.dtype, False) for spec in program.signature]
+def _traced_inputs(program: Program, variables: Mapping[str, tf.Variable]) -> list[tuple[str, list[int], tf.DType, Use]]:
+    """Name, shape, dtype and use, as far as tracing tells, of arguments, then captures."""
+    result: list[tuple[str, list[int], tf.DType, Use]] = [
+        (spec.name, spec.shape.as_list(), spec.dtype, "argument") for spec in program.signature
+    ]
     for captured in program.captures():
         if captured.dtype == tf.resource:
             name, variable = next((name, v) for name, v in variables.items() if v.handle is captured)
-            result.append((name, variable.shape.as_list(), variable.dtype, True))
+            result.append((name, variable.shape.as_list(), variable.dtype, "variable read"))
         else:
-            result.append(("captured value", captured.shape.as_list(), captured.dtype, False))
+            result.append(("table", captured.shape.as_list(), captured.dtype, "table"))
     return result
 
 

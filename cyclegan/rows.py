@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Index = npt.NDArray[np.int32]
 Mode = Literal["zero", "reflect"]
 
 ZEROS = -1  # stands for a row of zeros
-TABLES = f"{__name__} tables"  # in a graph's collections
+_TABLES: WeakValueDictionary[tuple[str, bytes], tf.Tensor] = WeakValueDictionary()  # each as long as a program has it
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,7 @@ def gather(rows: tf.Tensor, index: Index) -> tf.Tensor:
 def _taking(source: Index) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function that takes rows by number, zeros for ZEROS."""
     numbers = _shared(np.maximum(source, 0))
-    # TensorFlow takes booleans one by one, and bytes at once.
-    real = tf.cast(_shared((source != ZEROS).view(np.uint8)), tf.bool) if (source == ZEROS).any() else None
+    real = _shared(source != ZEROS) if (source == ZEROS).any() else None
 
     def take(rows: tf.Tensor) -> tf.Tensor:
         taken = tf.gather(rows, numbers)
@@ -114,17 +114,17 @@ def _taking(source: Index) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _shared(table: npt.NDArray[Any]) -> tf.Tensor:
-    """The table as a constant, one for all equal ones of a graph: layers repeat, and every copy stays in memory with the program."""
-    if tf.executing_eagerly():
-        return tf.constant(table)
-    tables = tf.compat.v1.get_default_graph().get_collection_ref(TABLES)
-    if not tables:
-        tables.append({})
+    """The table, one for all equal ones, as layers repeat.
+
+    A tensor outside all graphs, which programs take as an argument: TensorFlow and XLA keep each of their constants several times.
+    """
     key = (table.dtype.str, sha256(table.tobytes()).digest())
-    if key not in tables[0]:
-        tables[0][key] = tf.constant(table)
-    shared: tf.Tensor = tables[0][key]
-    return shared
+    tensor = _TABLES.get(key)
+    if tensor is None:
+        with tf.init_scope():
+            tensor = tf.constant(table)
+        _TABLES[key] = tensor
+    return tensor
 
 
 def _users(source: Index, n: int) -> Index:
