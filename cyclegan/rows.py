@@ -3,7 +3,6 @@
 Padding, cutting into tiles or patches and their way back compose there, so that XLA sees one gather for all of them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -93,24 +92,23 @@ def gather(rows: tf.Tensor, index: Index) -> tf.Tensor:
         n = rows.shape[0]
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
-            first, *others = (_taking(user) for user in _users(source, n))
-            return tf.add_n([take(dy) for take in (first, *others)]) if others else apart(first, dy)
+            first, *others = (_tables(user) for user in _users(source, n))
+            return tf.add_n([_take(dy, *tables) for tables in (first, *others)]) if others else apart(_take, dy, *first)
 
-        return apart(_taking(source), rows), gradient
+        return apart(_take, rows, *_tables(source)), gradient
 
     return move(rows)
 
 
-def _taking(source: Index) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function that takes rows by number, zeros for ZEROS."""
+def _tables(source: Index) -> tuple[tf.Tensor, ...]:
+    """What `_take` needs to take these rows: their numbers and, if some are ZEROS, which are not."""
     numbers = _shared(np.maximum(source, 0))
-    real = _shared(source != ZEROS) if (source == ZEROS).any() else None
+    return (numbers, _shared(source != ZEROS)) if (source == ZEROS).any() else (numbers,)
 
-    def take(rows: tf.Tensor) -> tf.Tensor:
-        taken = tf.gather(rows, numbers)
-        return taken if real is None else tf.where(real[:, None], taken, tf.zeros([], rows.dtype))
 
-    return take
+def _take(rows: tf.Tensor, numbers: tf.Tensor, real: tf.Tensor | None = None) -> tf.Tensor:
+    taken = tf.gather(rows, numbers)
+    return taken if real is None else tf.where(real[:, None], taken, tf.zeros([], rows.dtype))
 
 
 def _shared(table: npt.NDArray[Any]) -> tf.Tensor:
