@@ -6,7 +6,6 @@ Padding, cutting into tiles or patches and their way back compose there, so that
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
-from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ Index = npt.NDArray[np.int32]
 Mode = Literal["zero", "reflect"]
 
 ZEROS = -1  # stands for a row of zeros
-_TABLES: WeakValueDictionary[tuple[str, bytes], tf.Tensor] = WeakValueDictionary()  # each as long as a program has it
+_TABLES: dict[tuple[str, bytes], tf.Tensor] = {}  # for good, as TensorFlow keeps all graphs with gradients made by hand
 
 
 @dataclass(frozen=True)
@@ -117,12 +116,10 @@ def _shared(table: npt.NDArray[Any]) -> tf.Tensor:
     A tensor outside all graphs, which programs take as an argument: TensorFlow and XLA keep each of their constants several times.
     """
     key = (table.dtype.str, sha256(table.tobytes()).digest())
-    tensor = _TABLES.get(key)
-    if tensor is None:
+    if key not in _TABLES:
         with tf.init_scope():
-            tensor = tf.constant(table)
-        _TABLES[key] = tensor
-    return tensor
+            _TABLES[key] = tf.constant(table)
+    return _TABLES[key]
 
 
 def _users(source: Index, n: int) -> Index:

@@ -44,3 +44,18 @@ def test_the_same_whether_finite_or_not():
     for first in (1.0, np.inf, np.nan):
         x = tf.constant([[first, 2.0], [3.0, -4.0]])
         np.testing.assert_array_equal(apart(tf.transpose, x), tf.transpose(x))
+
+
+def test_what_is_apart_is_traced_once_for_layers_alike():
+    traced = []
+
+    def doubled(x):
+        traced.append(x.shape)
+        return 2 * x
+
+    @tf.function(jit_compile=True)
+    def layers(x):
+        return apart(doubled, apart(doubled, x) + 1) + apart(doubled, x[:2])[0, 0]
+
+    np.testing.assert_array_equal(layers(tf.ones([3, 4])), np.full((3, 4), 8))
+    assert traced == [[3, 4], [3, 4], [2, 4], [2, 4]]  # and negated

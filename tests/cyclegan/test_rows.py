@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan.programs import Program
 from cyclegan.rows import ZEROS, Mode, depth_to_space, gather, padded, picture, pixels, resized, space_to_depth
 
 RNG = np.random.default_rng(0)
@@ -58,3 +59,16 @@ def test_gather_and_its_gradient(index, jit_compile):
 def test_what_is_not_finite_stays_in_its_row():
     rows = tf.constant([[np.nan, np.inf], [1.0, 2.0]])
     np.testing.assert_array_equal(gather(rows, np.array([1, ZEROS, 0], np.int32)), [[1, 2], [0, 0], [np.nan, np.inf]])
+
+
+def test_layers_alike_share_a_table_which_is_an_argument_of_the_program():
+    index = RNG.permutation(200).astype(np.int32)
+
+    def two_layers(rows):
+        return gather(tf.sin(gather(rows, index)), index.copy())
+
+    program = Program(two_layers, [tf.TensorSpec([200, 3])])
+    rows = RNG.normal(size=(200, 3)).astype(np.float32)
+    np.testing.assert_allclose(program(tf.constant(rows)), np.sin(rows[index])[index], rtol=1e-6)
+    (table,) = program.captures()
+    np.testing.assert_array_equal(table, index)
