@@ -48,7 +48,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     import numpy as np
     import tensorflow as tf
 
-    from cluster.compiling import compile_units, use_cache
+    from cluster.compiling import compile_units, set_up_xla
     from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
     from cyclegan.config import ModelConfig, TrainConfig
     from cyclegan.image_pool import pool_draws
@@ -57,7 +57,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     from cyclegan.step import alone, make_step
 
     set_threads(1)
-    use_cache(given.cache)
+    set_up_xla(given.cache)
     strategy = make_strategy(900.0, gpu=False)
     model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
     train = TrainConfig(batch=given.batch)

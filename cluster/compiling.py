@@ -11,12 +11,12 @@ from filelock import FileLock
 from cyclegan.programs import CompileReport, Program
 
 
-def use_cache(folder: Path) -> None:
-    """Let XLA keep compiled programs in `folder`, and have graphs as they are traced; must come before the first of them."""
-    folder.mkdir(parents=True, exist_ok=True)
+def set_up_xla(cache: Path) -> None:
+    """Let XLA keep compiled programs in `cache`, and have graphs as they are traced; must come before the first of them."""
+    cache.mkdir(parents=True, exist_ok=True)
     # XLA optimises for itself: what TensorFlow does before costs a second of every start.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={folder}".strip()
+    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={cache}".strip()
 
 
 def compile_units(units: Sequence[Program], cache: Path) -> list[CompileReport]:

@@ -46,7 +46,7 @@ def _lines(config: Config, dumps: Path) -> list[str]:
     share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        from cluster.compiling import compile_units, use_cache
+        from cluster.compiling import compile_units, set_up_xla
         from cluster.replicas import make_strategy, set_threads
         from cyclegan.compiled import describe, dump_options
         from cyclegan.passes import make_passes
@@ -54,7 +54,7 @@ def _lines(config: Config, dumps: Path) -> list[str]:
 
         set_threads(len(share.compute))
         cache = compile_cache(config)
-        use_cache(cache)
+        set_up_xla(cache)
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(dumps)}"
         # As the worker does, down to the order: the cache's keys count functions, and know devices by their names under a strategy.
         make_strategy(config.cluster.peer_timeout, gpu=False)

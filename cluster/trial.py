@@ -37,7 +37,7 @@ def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[fl
     import numpy as np
     import tensorflow as tf
 
-    from cluster.compiling import compile_units, use_cache
+    from cluster.compiling import compile_units, set_up_xla
     from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
     from cluster.train import compile_cache
     from cyclegan.image_pool import pool_draws
@@ -47,7 +47,7 @@ def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[fl
 
     set_threads(len(share.compute))
     cache = compile_cache(config)
-    use_cache(cache)
+    set_up_xla(cache)
     begin = time.perf_counter()
     # As a training's worker does, down to the order, so that the training finds the programs in the cache.
     strategy = make_strategy(PATIENCE, gpu=False)

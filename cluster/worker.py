@@ -15,7 +15,7 @@ from cluster.affinity import pin_service_threads, settle
 from cluster.board import Outcome, WorkerInfo
 from cluster.checkpointer import Checkpointer
 from cluster.colours import ColourWatch
-from cluster.compiling import compile_units, summarise, use_cache
+from cluster.compiling import compile_units, set_up_xla, summarise
 from cluster.data_wait import DataWait
 from cluster.job import Job, plan_of
 from cluster.logs import Logs
@@ -64,7 +64,7 @@ def _train(job: Job, pulse: Pulse) -> None:
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
     share = settle(context.get_local_rank(), context.get_local_world_size(), cpus)
     set_threads(len(share.compute))
-    use_cache(job.compile_cache)
+    set_up_xla(job.compile_cache)
 
     token, resumed = _agree(root, rank, job)
     manifest = Manifest.load(job.shards)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -26,9 +26,19 @@ class Input:
     """
 
     name: str
-    type: str
-    bytes: int
+    shape: tuple[int, ...]
+    dtype: tf.DType
     use: Use
+
+    @property
+    def type(self) -> str:
+        """Type and shape, as in float32[2, 3]."""
+        return f"{self.dtype.name}{list(self.shape)}"
+
+    @property
+    def bytes(self) -> int:
+        """Size of its values."""
+        return prod(self.shape) * int(self.dtype.size)
 
 
 @dataclass(frozen=True)
@@ -86,28 +96,27 @@ def _inputs(program: Program, variables: Mapping[str, tf.Variable], module: Any)
     parameters = list(module.host_program_shape.parameters)
     updated = {entry.parameter_number for entry in module.input_output_alias.entries}
     result, number = [], 0
-    for name, shape, dtype, use in _traced_inputs(program, variables):
-        passed = number < len(parameters) and list(parameters[number].dimensions) == shape
+    for traced in _traced_inputs(program, variables):
+        use = traced.use
+        passed = number < len(parameters) and tuple(parameters[number].dimensions) == traced.shape
         if not passed:
             use = "folded"
         elif use == "variable read" and number in updated:
             use = "variable updated in place"
-        result.append(Input(name, f"{dtype.name}{shape}", prod(shape) * dtype.size, use))
+        result.append(replace(traced, use=use))
         number += passed
     return tuple(result)
 
 
-def _traced_inputs(program: Program, variables: Mapping[str, tf.Variable]) -> list[tuple[str, list[int], tf.DType, Use]]:
-    """Name, shape, dtype and use, as far as tracing tells, of arguments, then captures."""
-    result: list[tuple[str, list[int], tf.DType, Use]] = [
-        (spec.name, spec.shape.as_list(), spec.dtype, "argument") for spec in program.signature
-    ]
+def _traced_inputs(program: Program, variables: Mapping[str, tf.Variable]) -> list[Input]:
+    """Arguments, then captures, with their use as far as tracing tells."""
+    result = [Input(spec.name, tuple(spec.shape), spec.dtype, "argument") for spec in program.signature]
     for captured in program.captures():
         if captured.dtype == tf.resource:
             name, variable = next((name, v) for name, v in variables.items() if v.handle is captured)
-            result.append((name, variable.shape.as_list(), variable.dtype, "variable read"))
+            result.append(Input(name, tuple(variable.shape), variable.dtype, "variable read"))
         else:
-            result.append(("table", captured.shape.as_list(), captured.dtype, "table"))
+            result.append(Input("table", tuple(captured.shape), captured.dtype, "table"))
     return result
 
 
