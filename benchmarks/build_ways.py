@@ -16,7 +16,7 @@ from PIL import Image
 
 from preprocess.build import build
 from preprocess.config import DataConfig
-from preprocess.ray_start import start_ray
+from ringcycle.ray_start import start_ray
 
 
 def ours(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], None]:

@@ -19,13 +19,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from cluster.checkpointer import Checkpointer
+from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.config import load_config
-from cluster.replicas import set_threads
-from cyclegan.image_pool import pool_draws
-from cyclegan.passes import make_passes
-from cyclegan.state import make_state
-from cyclegan.step import make_step
+from cluster.worker.strategy import set_threads
+from cyclegan.training.image_pool import pool_draws
+from cyclegan.training.passes import make_passes
+from cyclegan.training.state import make_state
+from cyclegan.training.step import make_step
 
 CONFIG = Path(__file__).parents[1] / "configs" / "faces.toml"
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-from preprocess.feed import Feed
-from preprocess.manifest import Manifest
-from preprocess.plan import Plan
-from preprocess.ray_start import start_ray
-from preprocess.reader import DOMAINS
-from preprocess.shards import ShardSet
+from preprocess.feed.feed import Feed
+from preprocess.feed.plan import Plan
+from preprocess.feed.reader import DOMAINS
+from preprocess.shards.manifest import Manifest
+from preprocess.shards.shard_set import ShardSet
+from ringcycle.ray_start import start_ray
 
 AHEAD = 16  # batches that tf.data prepares ahead; more changes nothing
 SHUFFLE = 64  # records in tf.data's shuffle buffer: it holds them all in memory

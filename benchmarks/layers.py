@@ -16,7 +16,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from cyclegan.convolution import conv2d, conv2d_transpose
+from cyclegan.ops.convolution import conv2d, conv2d_transpose
 
 FORMS = ("auto", "bfloat16", "plain")
 PICTURES, RUNS = 2, 7

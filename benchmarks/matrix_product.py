@@ -9,7 +9,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow as tf
 
 from benchmarks.operations import PRODUCT_SIDE
-from cluster.replicas import set_threads
+from cluster.worker.strategy import set_threads
 
 
 def main() -> None:

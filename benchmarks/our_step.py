@@ -10,14 +10,14 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from cluster.compiling import give_back_memory
-from cluster.replicas import set_threads
-from cyclegan import passes
+from cluster.worker.compile_cache import give_back_memory
+from cluster.worker.strategy import set_threads
 from cyclegan.config import ModelConfig, TrainConfig
-from cyclegan.image_pool import pool_draws
-from cyclegan.programs import Program
-from cyclegan.state import make_state
-from cyclegan.step import make_step
+from cyclegan.training import passes
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.image_pool import pool_draws
+from cyclegan.training.state import make_state
+from cyclegan.training.step import make_step
 
 
 def main() -> None:

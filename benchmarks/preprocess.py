@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.pictures import write_pictures
 from benchmarks.step import HERE, Contender
-from preprocess.manifest import Manifest
-from preprocess.reader import DOMAINS
-from preprocess.shards import ShardSet
+from preprocess.feed.reader import DOMAINS
+from preprocess.shards.manifest import Manifest
+from preprocess.shards.shard_set import ShardSet
 
 LOAD_SIZE, CROP = 286, 256
 SIZES = ((256, 256, 8000), (512, 384, 5000), (2048, 1536, 400))  # width and height of the source's pictures, and how many

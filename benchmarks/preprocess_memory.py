@@ -21,10 +21,10 @@ import ray
 from benchmarks.pictures import write_pictures
 from preprocess.build import build
 from preprocess.config import DataConfig
-from preprocess.feed import Feed
-from preprocess.manifest import Manifest
-from preprocess.plan import Plan
-from preprocess.ray_start import start_ray
+from preprocess.feed.feed import Feed
+from preprocess.feed.plan import Plan
+from preprocess.shards.manifest import Manifest
+from ringcycle.ray_start import start_ray
 
 MIB = 2**20
 

@@ -48,13 +48,13 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     import numpy as np
     import tensorflow as tf
 
-    from cluster.compiling import compile_units, set_up_xla
-    from cluster.replicas import EXCHANGES, make_strategy, runner, set_threads
+    from cluster.worker.compile_cache import compile_units, set_up_xla
+    from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
     from cyclegan.config import ModelConfig, TrainConfig
-    from cyclegan.image_pool import pool_draws
-    from cyclegan.passes import make_passes
-    from cyclegan.state import make_state
-    from cyclegan.step import alone, make_step
+    from cyclegan.training.image_pool import pool_draws
+    from cyclegan.training.passes import make_passes
+    from cyclegan.training.state import make_state
+    from cyclegan.training.step import alone, make_step
 
     set_threads(1)
     set_up_xla(given.cache)

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from preprocess.hashing import generator
 from preprocess.synthetic import write_dataset
+from ringcycle.hashing import generator
 
 Pictures = npt.NDArray[np.float32]
 

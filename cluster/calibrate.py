@@ -8,21 +8,21 @@ from pathlib import Path
 
 import psutil
 
-from cluster.bfloat16 import CPUINFO, emulated, has_bfloat16
-from cluster.cgroup import cpu_quota
+from cluster.calibration.search import FORMS, Candidate, Trial, best, search, worker_counts
+from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import Config, load_config
-from cluster.console import Screen, duration, fail
-from cluster.cpu_tree import read_cores
-from cluster.fitting import check_identity, fitted
-from cluster.search import FORMS, Candidate, Trial, best, search, worker_counts
-from cluster.topology import whole_share, workers_of_node
+from cluster.driver.console import Screen, duration, fail
+from cluster.driver.shard_compatibility import check_identity, fitted
+from cluster.hardware.cgroup import cpu_quota
+from cluster.hardware.cpu_features import CPUINFO, emulated, has_bfloat16
+from cluster.hardware.cpu_tree import read_cores
+from cluster.hardware.topology import whole_share, workers_of_node
 from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
-from cluster.trial_group import cpus_of, run_trial
-from cyclegan.schedule import make_schedule
+from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards
-from preprocess.errors import UserError
-from preprocess.manifest import Manifest
-from preprocess.sources import TRAIN, find_pictures, source_of
+from preprocess.shards.manifest import Manifest
+from preprocess.sources.layouts import TRAIN, find_pictures, source_of
+from ringcycle.errors import UserError
 
 ASSUMED_EPOCH = 1000  # pictures of an epoch in the prediction when no source is given
 GIB = 2**30

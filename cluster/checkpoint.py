@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from pyarrow import fs
 
+from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
-from cluster.console import fail
+from cluster.driver.console import fail
 from cluster.paths import checkpoints_of
-from cluster.retention import entries, kept
 from cyclegan.checkpoint_files import ASIDE, INDEX, Index, TornCheckpoint, checkpoints, read_index, step_of, verify
-from preprocess.errors import UserError
-from preprocess.place import Place, as_place, shown
-from preprocess.storage import Store, reading
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place, as_place, shown
+from ringcycle.storage.store import Store, reading
 
 BAD, MISTAKEN = 1, 2
 PUT_ASIDE = ("put aside",)

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from cyclegan.config import ModelConfig, TrainConfig
 from preprocess.config import DataConfig
-from preprocess.errors import UserError
-from preprocess.place import redacted
+from ringcycle.errors import UserError
+from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 MOST_WORKERS = 4096

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cluster import train
 from cluster.config import load_config
-from cluster.console import Screen, duration, fail
-from preprocess.errors import UserError
+from cluster.driver.console import Screen, duration, fail
+from ringcycle.errors import UserError
 
 CONFIG = "configs/demo.toml"
 INSTALL_SECONDS = Path("build/install-seconds")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster.config import Config
-from preprocess.manifest import Manifest
-from preprocess.place import Place
-from preprocess.plan import Plan
+from preprocess.feed.plan import Plan
+from preprocess.shards.manifest import Manifest
+from ringcycle.storage.location import Place
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from preprocess.place import Place, child, is_remote
+from ringcycle.storage.location import Place, child, is_remote
 
 CONFIG = "config.toml"
 """The resolved configuration."""

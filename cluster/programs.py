@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.affinity import settle
 from cluster.config import Config, load_config
-from cluster.console import Screen, fail
-from cluster.fitting import check_identity
-from cluster.numa_workers import workers_here
+from cluster.driver.console import Screen, fail
+from cluster.driver.shard_compatibility import check_identity
+from cluster.hardware.affinity import settle
+from cluster.hardware.default_workers import workers_here
 from cluster.train import MISTAKEN, compile_cache
-from preprocess.errors import UserError
-from preprocess.quiet import quiet_stderr
+from ringcycle.errors import UserError
+from ringcycle.stderr import quiet_stderr
 
 if TYPE_CHECKING:
-    from cyclegan.compiled import Compiled
-    from cyclegan.programs import CompileReport
+    from cyclegan.training.compiled_function import CompileReport
+    from cyclegan.training.hlo_report import Compiled
 
 MIB = 2**20
 KINDS = 8  # of operations that are named, the most frequent ones
@@ -46,11 +46,11 @@ def _lines(config: Config, dumps: Path) -> list[str]:
     share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        from cluster.compiling import compile_units, set_up_xla
-        from cluster.replicas import make_strategy, set_threads
-        from cyclegan.compiled import describe, dump_options
-        from cyclegan.passes import make_passes
-        from cyclegan.state import make_state
+        from cluster.worker.compile_cache import compile_units, set_up_xla
+        from cluster.worker.strategy import make_strategy, set_threads
+        from cyclegan.training.hlo_report import describe, dump_options
+        from cyclegan.training.passes import make_passes
+        from cyclegan.training.state import make_state
 
         set_threads(len(share.compute))
         cache = compile_cache(config)

@@ -9,27 +9,27 @@ from pathlib import Path
 
 import ray
 
-from cluster.bfloat16 import check_form
-from cluster.board import News
-from cluster.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_place
 from cluster.config import Config, load_config, one_line
-from cluster.console import Screen, duration, fail
-from cluster.driver import Interrupts, Preload
-from cluster.fitting import fitted
+from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_place
+from cluster.driver.console import Screen, duration, fail
+from cluster.driver.shard_compatibility import fitted
+from cluster.driver.signals import Interrupts, Preload
+from cluster.driver.supervise import Supervisor
+from cluster.hardware.cpu_features import check_form
+from cluster.hardware.default_workers import with_workers
 from cluster.job import Job, plan_of
-from cluster.numa_workers import with_workers
+from cluster.monitoring.status import News
 from cluster.paths import own_temporary
-from cluster.supervise import Supervisor
-from cyclegan.schedule import make_schedule
+from cyclegan.training.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
-from preprocess.errors import UserError
-from preprocess.manifest import Manifest
-from preprocess.place import Place, child
-from preprocess.ray_start import start_ray
-from preprocess.sources import absolute
-from preprocess.storage import Store
+from preprocess.shards.manifest import Manifest
+from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
+from ringcycle.errors import UserError
+from ringcycle.ray_start import start_ray
+from ringcycle.storage.location import Place, child
+from ringcycle.storage.store import Store
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
 FAILED, MISTAKEN, INTERRUPTED, STOPPED = 1, 2, 130, 75  # 75: EX_TEMPFAIL of sysexits.h, start again to go on

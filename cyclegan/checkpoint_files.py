@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from preprocess.files import sync_folder
-from preprocess.place import Place, child, is_remote, reason
-from preprocess.storage import Store, parent_and_name
+from ringcycle.storage.atomic import sync_folder
+from ringcycle.storage.location import Place, child, is_remote, reason
+from ringcycle.storage.store import Store, parent_and_name
 
 INDEX = "checkpoint.json"
 ASIDE = "checkpoint.aside.json"  # the index of one that the run did not go on from, though it is newer

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from cyclegan.picture_paths import find_pictures
-from cyclegan.picture_table import picture_table
-from cyclegan.progress import screen, track
-from cyclegan.trained import DIRECTIONS, Trained, read_trained
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained, read_trained
+from cyclegan.inference.paths import find_pictures
+from cyclegan.inference.progress import screen, track
+from cyclegan.inference.tables import picture_table
 from cyclegan.translate import MISTAKEN, load_translator
-from preprocess.decode import BrokenPicture, Picture, decode
-from preprocess.errors import UserError
-from preprocess.files import write_atomic
-from preprocess.place import Place, as_place
-from preprocess.raster import to_depth
+from preprocess.images.decode import BrokenPicture, Picture, decode
+from preprocess.images.decoded_image import to_depth
+from ringcycle.errors import UserError
+from ringcycle.storage.atomic import write_atomic
+from ringcycle.storage.location import Place, as_place
 
 EXAMPLES = 4  # pictures of each direction in the table
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cyclegan.picture_files import write_picture
-from cyclegan.picture_paths import plan_outputs
-from cyclegan.progress import screen, track
-from cyclegan.trained import DIRECTIONS, Trained, read_trained
-from preprocess.decode import BrokenPicture, Picture, decode
-from preprocess.errors import UserError
-from preprocess.files import write_atomic
-from preprocess.place import as_place
-from preprocess.quiet import quiet_stderr
+from cyclegan.inference.files import write_picture
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained, read_trained
+from cyclegan.inference.paths import plan_outputs
+from cyclegan.inference.progress import screen, track
+from preprocess.images.decode import BrokenPicture, Picture, decode
+from ringcycle.errors import UserError
+from ringcycle.stderr import quiet_stderr
+from ringcycle.storage.atomic import write_atomic
+from ringcycle.storage.location import as_place
 
 Translate = Callable[[Picture], Picture]
 """See `Translator`. Raises BrokenPicture if the picture does not fit in memory."""
@@ -63,7 +63,7 @@ def load_translator(trained: Trained, direction: str) -> Translate:
     """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
-        from cyclegan.translator import Translator
+        from cyclegan.inference.translator import Translator
 
         return Translator(trained, direction)
 

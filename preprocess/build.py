@@ -17,21 +17,21 @@ from pyarrow import fs
 from pydantic import ValidationError
 from rich.console import Console
 
-from preprocess.build_pool import Done, Pool, Task
-from preprocess.build_progress import BuildProgress, Progress, Tally
-from preprocess.build_result import check_rejected, check_seen, manifest_of, rejected_so_far
-from preprocess.build_units import plan_units
+from preprocess.building.duplicates import drop_duplicates
+from preprocess.building.pool import Done, Pool, Task
+from preprocess.building.progress import BuildProgress, Progress, Tally
+from preprocess.building.recipe import choose_recipe, settings_text
+from preprocess.building.result import check_rejected, check_seen, manifest_of, rejected_so_far
+from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
-from preprocess.duplicates import drop_duplicates
-from preprocess.errors import UserError
-from preprocess.files import sync_folder
-from preprocess.locks import alone
-from preprocess.manifest import NAME, Manifest
-from preprocess.place import Place, child, redacted
-from preprocess.ray_start import start_ray
-from preprocess.recipe import choose_recipe, settings_text
-from preprocess.sources import PATIENCE, TRAIN, Pictures, Source, absolute, find_pictures, fingerprint, opener, source_of
-from preprocess.storage import Store, writing
+from preprocess.shards.manifest import NAME, Manifest
+from preprocess.sources.layouts import PATIENCE, TRAIN, Pictures, Source, absolute, find_pictures, fingerprint, opener, source_of
+from ringcycle.errors import UserError
+from ringcycle.ray_start import start_ray
+from ringcycle.storage.atomic import sync_folder
+from ringcycle.storage.location import Place, child, redacted
+from ringcycle.storage.locks import alone
+from ringcycle.storage.store import Store, writing
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
 

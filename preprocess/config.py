@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-from preprocess.place import redacted
-from preprocess.raster import MOST_CHANNELS
-from preprocess.resize import Mode
+from preprocess.images.decoded_image import MOST_CHANNELS
+from preprocess.images.resize import Mode
+from ringcycle.storage.location import redacted
 
 
 class DataConfig(BaseModel):

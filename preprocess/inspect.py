@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from preprocess.contact_sheet import contact_sheet, evenly
-from preprocess.errors import UserError
-from preprocess.files import write_atomic
-from preprocess.manifest import Manifest, Split
-from preprocess.place import Place, is_remote, redacted
-from preprocess.shards import ShardSet
+from preprocess.images.contact_sheet import contact_sheet, evenly
+from preprocess.shards.manifest import Manifest, Split
+from preprocess.shards.shard_set import ShardSet
+from ringcycle.errors import UserError
+from ringcycle.storage.atomic import write_atomic
+from ringcycle.storage.location import Place, is_remote, redacted
 
 MISTAKEN = 2
 _MIB = 2**20

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from preprocess.errors import UserError
-from preprocess.scene import UNIT, Array, Scene, draw_scene
+from preprocess.synthetic_scene.scene import UNIT, Array, Scene, draw_scene
+from ringcycle.errors import UserError
 
 Picture = npt.NDArray[np.uint8]
 

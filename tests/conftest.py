@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from preprocess.ray_start import start_ray
+from ringcycle.ray_start import start_ray
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.process
 CODE = """
 import os, sys
 from pathlib import Path
-from cluster.affinity import bind, pin_service_threads
-from cluster.replicas import make_strategy, set_threads
-from cluster.topology import Share
+from cluster.hardware.affinity import bind, pin_service_threads
+from cluster.worker.strategy import make_strategy, set_threads
+from cluster.hardware.topology import Share
 import tensorflow as tf
 
 compute, service = map(int, sys.argv[1:])

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from cluster.calibrate import fragment, main, of_source, prediction, table
+from cluster.calibration.search import Candidate, Figures, Trial
+from cluster.calibration.trial_group import with_settings
 from cluster.config import Config, load_config
-from cluster.search import Candidate, Figures, Trial
-from cluster.trial_group import with_settings
 from tests.cluster.launch import options
 from tests.preprocess.small_shards import SIZES, make_shards
 from tests.ray_nodes import ROOT, clean_environment

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cluster.checkpoint import main
-from cluster.retention import set_aside
+from cluster.checkpointing.retention import set_aside
 from cyclegan.checkpoint_files import INDEX
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cluster.config import Config, as_toml, load_config, parser
-from preprocess.errors import UserError
+from ringcycle.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 

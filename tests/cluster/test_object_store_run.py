@@ -12,10 +12,10 @@ import pytest
 
 from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import checkpoints, step_of, verify
-from cyclegan.trained import read_trained
-from preprocess.place import Place, child
-from preprocess.storage import Store, parent_and_name
+from cyclegan.inference.generator_checkpoint import read_trained
 from preprocess.synthetic import write_dataset
+from ringcycle.storage.location import Place, child
+from ringcycle.storage.store import Store, parent_and_name
 from tests.cluster.jobs import job, submit
 from tests.cluster.launch import SMALL, WORKER, options
 from tests.preprocess.object_store import ObjectStore, object_store

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from cluster.replicas import EXCHANGES, make_strategy, mean_over_workers, runner, set_threads
+from cluster.worker.strategy import EXCHANGES, make_strategy, mean_over_workers, runner, set_threads
 from cyclegan.config import ModelConfig, TrainConfig
-from cyclegan.image_pool import pool_draws
-from cyclegan.passes import make_passes
-from cyclegan.state import make_state
-from cyclegan.step import make_step
+from cyclegan.training.image_pool import pool_draws
+from cyclegan.training.passes import make_passes
+from cyclegan.training.state import make_state
+from cyclegan.training.step import make_step
 from tests.cyclegan.snapshot import snapshot
 
 SIZE, GLOBAL_BATCH, STEPS = 24, 2, 3

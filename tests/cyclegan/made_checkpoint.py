@@ -9,8 +9,8 @@ import numpy as np
 
 from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
 from cyclegan.config import ModelConfig
-from cyclegan.generator import generator_shapes
-from cyclegan.layout import Layout
+from cyclegan.networks.flat_parameters import Layout
+from cyclegan.networks.generator import generator_shapes
 
 Fields = Mapping[str, Mapping[str, object]]
 MODEL = ModelConfig(filters=4, blocks=1, discriminator_filters=4)

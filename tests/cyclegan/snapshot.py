@@ -1,6 +1,6 @@
 """What a state holds, as arrays that later steps do not change."""
 
-from cyclegan.state import Arrays, TrainingState
+from cyclegan.training.state import Arrays, TrainingState
 
 
 def snapshot(state: TrainingState) -> Arrays:

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from cyclegan.evaluate import ground_truth_error, main
-from cyclegan.trained import DIRECTIONS, read_trained
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, read_trained
 from cyclegan.translate import load_translator
-from preprocess.decode import decode
-from preprocess.errors import UserError
+from preprocess.images.decode import decode
 from preprocess.synthetic import write_dataset
+from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import write_checkpoint
 
 

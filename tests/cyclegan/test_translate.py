@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.picture_paths import plan_outputs
+from cyclegan.inference.paths import plan_outputs
 from cyclegan.translate import main
-from preprocess.decode import BrokenPicture, decode
+from preprocess.images.decode import BrokenPicture, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +112,7 @@ def test_results_that_cannot_be_written_are_a_mistake(tmp_path: Path, capsys: py
 
 MISTAKES = """
 import sys
-from cyclegan.picture_paths import plan_outputs
+from cyclegan.inference.paths import plan_outputs
 from cyclegan.translate import main
 good, text, empty = ["--checkpoint", "run", "--direction", "AtoB"], "notes.txt", "empty"
 for arguments in (

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.checkpoint import main
-from cluster.resume import check_any_whole
+from cluster.checkpointing.resume import check_any_whole
 from cyclegan.checkpoint_files import read_index
-from cyclegan.trained import find_newest, read_trained
-from preprocess.errors import UserError
+from cyclegan.inference.generator_checkpoint import find_newest, read_trained
+from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import weights, write_checkpoint
 from tests.fuzz.damage import FUZZ, Damage, damages
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster.config import Config, as_toml, load_config
-from preprocess.errors import UserError
+from ringcycle.errors import UserError
 from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 
 FIELDS = [(section, name) for section, field in Config.model_fields.items() for name in field.annotation.model_fields]  # type: ignore[union-attr]

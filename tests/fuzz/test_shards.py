@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.errors import UserError
-from preprocess.manifest import NAME, Manifest
-from preprocess.reader import Reader
+from preprocess.feed.reader import Reader
+from preprocess.shards.manifest import NAME, Manifest
+from ringcycle.errors import UserError
 from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 from tests.preprocess.small_shards import PLAN, expected, make_shards
 

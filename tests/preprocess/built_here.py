@@ -3,14 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from preprocess.build_pool import Done
-from preprocess.build_result import check_rejected, manifest_of, rejected_so_far
-from preprocess.build_units import build_unit, plan_units
+from preprocess.building.duplicates import drop_duplicates
+from preprocess.building.pool import Done
+from preprocess.building.recipe import choose_recipe, settings_text
+from preprocess.building.result import check_rejected, manifest_of, rejected_so_far
+from preprocess.building.units import build_unit, plan_units
 from preprocess.config import DataConfig
-from preprocess.duplicates import drop_duplicates
-from preprocess.manifest import Manifest
-from preprocess.recipe import choose_recipe, settings_text
-from preprocess.sources import find_pictures, fingerprint, opener
+from preprocess.shards.manifest import Manifest
+from preprocess.sources.layouts import find_pictures, fingerprint, opener
 
 
 def build_here(source: Path, out: Path, config: DataConfig) -> Manifest:

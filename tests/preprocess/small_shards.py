@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.manifest import FORMAT, Manifest, Split
-from preprocess.plan import Plan, offset
-from preprocess.shards import write_shard
+from preprocess.feed.plan import Plan, offset
+from preprocess.shards.manifest import FORMAT, Manifest, Split
+from preprocess.shards.shard_set import write_shard
 
 Picture = npt.NDArray[Any]
 Dtype = Literal["uint8", "uint16"]

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from preprocess.config import DataConfig
-from preprocess.decode import EXTENSIONS
-from preprocess.errors import UserError
+from preprocess.images.decode import EXTENSIONS
 from preprocess.inspect import main
-from preprocess.manifest import Manifest
-from preprocess.shards import ShardSet
+from preprocess.shards.manifest import Manifest
+from preprocess.shards.shard_set import ShardSet
+from ringcycle.errors import UserError
 from tests.preprocess.built_here import build_here
 
 AWKWARD = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data")) / "awkward"

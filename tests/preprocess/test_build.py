@@ -19,11 +19,11 @@ from PIL import Image
 
 from preprocess.build import BuildProgress, build, check_source, ensure_shards
 from preprocess.config import DataConfig
-from preprocess.decode import decode
-from preprocess.errors import UserError
-from preprocess.manifest import NAME, Manifest
-from preprocess.resize import square
-from preprocess.shards import ShardSet
+from preprocess.images.decode import decode
+from preprocess.images.resize import square
+from preprocess.shards.manifest import NAME, Manifest
+from preprocess.shards.shard_set import ShardSet
+from ringcycle.errors import UserError
 
 SIZE = 32
 COUNTS = {"trainA": 11, "trainB": 7, "testA": 2}

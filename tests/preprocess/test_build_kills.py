@@ -15,7 +15,7 @@ from PIL import Image
 
 from preprocess.build import build
 from preprocess.config import DataConfig
-from preprocess.manifest import Manifest
+from preprocess.shards.manifest import Manifest
 
 SIZE, COUNT = 32, 40
 SETTINGS = {"load_size": SIZE, "crop_size": SIZE, "shard_mb": 2 * SIZE * SIZE * 3 / 2**20, "build_actors": 1, "max_rejected": 0.5}
@@ -25,7 +25,7 @@ WITHOUT_LOCKS = """
 import contextlib, json, pathlib, sys
 import preprocess.build
 from preprocess.config import DataConfig
-from preprocess.ray_start import start_ray
+from ringcycle.ray_start import start_ray
 
 preprocess.build.alone = lambda path: contextlib.nullcontext()
 assert start_ray()

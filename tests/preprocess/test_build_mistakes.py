@@ -7,7 +7,7 @@ import pytest
 
 from preprocess.build import build, check_source, ensure_shards, finished_shards, main
 from preprocess.config import DataConfig
-from preprocess.errors import UserError
+from ringcycle.errors import UserError
 from tests.preprocess.small_shards import make_shards
 
 

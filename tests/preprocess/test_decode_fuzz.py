@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from preprocess.decode import BrokenPicture, Form, decode, form_of
+from preprocess.images.decode import BrokenPicture, Form, decode, form_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*decompression bomb:RuntimeWarning")
 

@@ -11,8 +11,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from preprocess.errors import UserError
-from preprocess.feed import MIB, Feed
+from preprocess.feed.feed import MIB, Feed
+from ringcycle.errors import UserError
 from tests.preprocess.small_shards import PLAN, expected, make_shards
 
 pytestmark = pytest.mark.process

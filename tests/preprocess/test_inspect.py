@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from preprocess.contact_sheet import MOST, evenly
+from preprocess.images.contact_sheet import MOST, evenly
 from preprocess.inspect import main
 from tests.preprocess.small_shards import make_shards
 

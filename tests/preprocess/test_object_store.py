@@ -11,15 +11,15 @@ from PIL import Image
 
 from preprocess.build import build, ensure_shards
 from preprocess.config import DataConfig
-from preprocess.errors import UserError
-from preprocess.feed import Feed
-from preprocess.manifest import NAME, Manifest
-from preprocess.place import child
-from preprocess.plan import Plan
-from preprocess.reader import Reader
-from preprocess.shard_cache import CacheSettings
-from preprocess.sources import Source, source_of
-from preprocess.storage import Store, parent_and_name
+from preprocess.feed.feed import Feed
+from preprocess.feed.plan import Plan
+from preprocess.feed.reader import Reader
+from preprocess.shards.cache import CacheSettings
+from preprocess.shards.manifest import NAME, Manifest
+from preprocess.sources.layouts import Source, source_of
+from ringcycle.errors import UserError
+from ringcycle.storage.location import child
+from ringcycle.storage.store import Store, parent_and_name
 from tests.preprocess.object_store import ObjectStore, object_store
 
 pytestmark = pytest.mark.process

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from preprocess.build import check_source
 from preprocess.config import DataConfig
-from preprocess.errors import UserError
-from preprocess.place import child
-from preprocess.sources import Source, find_pictures, fingerprint, is_test, opener, source_of
-from preprocess.storage import parent_and_name
+from preprocess.sources.layouts import Source, find_pictures, fingerprint, is_test, opener, source_of
+from ringcycle.errors import UserError
+from ringcycle.storage.location import child
+from ringcycle.storage.store import parent_and_name
 from tests.preprocess.object_store import ObjectStore, object_store
 
 Write = Callable[[str, bytes], str]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocess.errors import UserError
-from preprocess.scene import Scene, draw_scene
 from preprocess.synthetic import main, moon, render_a, render_b, sun, write_dataset
+from preprocess.synthetic_scene.scene import Scene, draw_scene
+from ringcycle.errors import UserError
 
 SCENES = [draw_scene(0, index, 72) for index in range(24)]
 A = np.stack([render_a(scene) for scene in SCENES]).astype(float)

@@ -1,0 +1,198 @@
+"""Checkpoints of one rank: copied by the training thread, written by another one, published when all ranks' parts are there."""
+
+import contextlib
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+import numpy.typing as npt
+
+from cluster.checkpointing.retention import make_room, sweep
+from cluster.config import Config
+from cyclegan.checkpoint_files import Index, drop_leftovers, has_receipt, publish, step_folder, write_part, written_parts
+from cyclegan.training.state import Arrays, TrainingState
+from ringcycle.storage.location import Place, reason
+from ringcycle.storage.store import Store, parent_and_name
+
+PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between looks for the other ranks' parts: the first, and the longest
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
+WRITER_NICENESS = 19  # takes what the computing threads leave
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    arrays: Arrays
+    step: int
+    position: int
+    cycle_loss: float | None
+
+
+class _Superseded(Exception):
+    """A newer snapshot waits, and this one cannot be written now."""
+
+
+class Checkpointer:
+    """Saves the state of one rank; rank 0 also publishes, and deletes what need not stay.
+
+    Storage that fails is said in one line and tried again with growing pauses, while the training goes on; a full disk costs
+    an old checkpoint. One snapshot is written at a time; a second one may wait, and the newest takes its place.
+
+    token: names this start of the group, so that parts of different starts never mix. say: takes lines for the user.
+    patience: seconds after which a save is said to be late. before_publishing: what must be on the storage first; may raise OSError.
+    """
+
+    def __init__(
+        self,
+        root: Place,
+        config: Config,
+        fingerprint: str,
+        rank: int,
+        workers: int,
+        token: str,
+        say: Callable[[str], object],
+        patience: float,
+        before_publishing: Callable[[], object] | None = None,
+    ) -> None:
+        self._root, self._config, self._fingerprint = root, config, fingerprint
+        self._rank, self._workers, self._token, self._say, self._patience = rank, workers, token, say, patience
+        self._before_publishing = before_publishing
+        self._changed = threading.Condition()
+        self._writing: _Snapshot | None = None
+        self._waiting: _Snapshot | None = None
+        self._spare: list[Arrays] = []
+        self._deadline = float("inf")
+        self._fault = ""
+        self._error: BaseException | None = None
+        # A daemon: storage that hangs for ever must not keep the process.
+        threading.Thread(target=self._run, name="checkpoint", daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a save is under way; on rank 0 that is until all ranks' parts are published."""
+        with self._changed:
+            return self._writing is not None or self._waiting is not None
+
+    def save(self, state: TrainingState, rows: npt.NDArray[np.int64], step: int, position: int, cycle_loss: float | None) -> None:
+        """Copy the state now and write it in the background; a snapshot that still waits, or fails, gives way to this one."""
+        with self._changed:
+            arrays = self._waiting.arrays if self._waiting else self._spare.pop() if self._spare else {}
+            self._waiting = None
+            for name, value in {**state.views(shared=self._rank == 0), "pool.rows": rows}.items():
+                # Into memory of the save before: fresh pages cost ten times the copy.
+                np.copyto(arrays.setdefault(name, np.empty_like(value)), value)
+            self._waiting = _Snapshot(arrays, step, position, cycle_loss)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what the writer died of, and say once if a save is late. Cheap: for every step."""
+        with self._changed:
+            if self._error:
+                raise self._error
+            late = self._writing if time.monotonic() > self._deadline else None
+            if late:
+                self._deadline = float("inf")
+        if late and self._rank == 0:
+            self._say(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training goes on meanwhile")
+
+    def close(self, seconds: float) -> str:
+        """Wait until all is on disk and, for rank 0, published. Returns what is wrong after `seconds`, or empty.
+
+        Raises what the writer died of.
+        """
+        with self._changed:
+            done = self._changed.wait_for(lambda: self._error or not (self._writing or self._waiting), seconds)
+            if self._error:
+                raise self._error
+            return "" if done else self._fault or "it takes too long"
+
+    def _run(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WRITER_NICENESS)  # on Linux of this thread alone
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting)
+                    self._writing, self._waiting = self._waiting, None
+                    self._deadline, self._fault = time.monotonic() + self._patience, ""
+                assert self._writing
+                self._keep_trying(self._writing)
+                with self._changed:
+                    self._spare.append(self._writing.arrays)
+                    self._writing = None
+                    self._changed.notify_all()
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _keep_trying(self, snapshot: _Snapshot) -> None:
+        folder = step_folder(self._root, snapshot.step)
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._write(folder, snapshot)
+                if self._fault:
+                    self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} could write it after all")
+                return
+            except _Superseded:
+                with contextlib.suppress(OSError):
+                    drop_leftovers(folder)
+                return
+            except OSError as error:
+                if self._waiting:
+                    return  # rank 0 may have given this one up, and deleted its folder
+                if error.errno in FULL and (gone := self._make_room()):
+                    old = parent_and_name(gone)[1]
+                    self._say(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+                    continue
+                if not self._fault:
+                    fact = f"{reason(error)}: {error.filename or Store(self._root).label()}"
+                    self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
+                    self._say(f"{self._fault}; training goes on, it is tried again")
+            with self._changed:
+                if self._changed.wait_for(lambda: self._waiting, pause):
+                    return  # a newer one is there
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _make_room(self) -> Place | None:
+        try:
+            return make_room(self._root)
+        except OSError:
+            return None
+
+    def _write(self, folder: Place, snapshot: _Snapshot) -> None:
+        if not has_receipt(folder, self._rank, self._token):
+            write_part(folder, self._rank, self._token, snapshot.arrays)
+        if self._rank == 0:
+            self._publish(folder, snapshot)
+
+    def _publish(self, folder: Place, snapshot: _Snapshot) -> None:
+        pause, longest = PARTS_POLL_SECONDS
+        while (parts := written_parts(folder, self._workers, self._token)) is None:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._waiting, pause):
+                    raise _Superseded
+            pause = min(2 * pause, longest)
+        index = Index(
+            step=snapshot.step,
+            position=snapshot.position,
+            workers=self._workers,
+            fingerprint=self._fingerprint,
+            written=datetime.now(UTC),
+            cycle_loss=snapshot.cycle_loss,
+            versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},
+            config=self._config.model_dump(),
+            parts=parts,
+        )
+        if self._before_publishing:
+            self._before_publishing()
+        publish(folder, index)
+        with contextlib.suppress(OSError):  # what is left over now is swept after the next one
+            sweep(self._root, snapshot.step, self._config.run)

@@ -1,0 +1,87 @@
+"""Which checkpoint a run goes on from, and whether a configuration may go on from it."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cluster.config import Config
+from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
+from preprocess.sources.layouts import source_of
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place
+from ringcycle.storage.store import Store
+
+# The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
+FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
+FIXED_DATA = {"data.crop_size", "data.flip"}
+
+
+def remove_partial(root: Place) -> None:
+    """Delete what interrupted saves left."""
+    for folder in step_folders(root):
+        drop_leftovers(folder)
+
+
+def check_any_whole(root: Place, newest: Place | None, run: str) -> None:
+    """Raise UserError if there are checkpoints but none is whole: to begin anew over them is for the user to decide."""
+    found = checkpoints(root)
+    if newest is None and found:
+        try:
+            verify(found[-1])
+        except TornCheckpoint as torn:
+            raise UserError(
+                f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {Store(root).label()} to begin anew, "
+                "or give another run.name"
+            ) from torn
+
+
+def check_resumable(index: Index, folder: Place, config: Config, fingerprint: str) -> None:
+    """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
+    old, new = _flat(index.config), _flat(config.model_dump())
+    fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
+    for field in fixed:
+        if old.get(field) != new[field]:
+            raise UserError(
+                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({Store(folder).label()}): "
+                "keep it, or give another run.name"
+            )
+    old_batch = index.position // index.step
+    if old_batch != config.global_batch:
+        raise UserError(
+            f"train.batch × cluster.workers = {config.global_batch}, but run {config.run.name} has a global batch of {old_batch}: "
+            "choose workers and batch to keep it, or give another run.name"
+        )
+    if fingerprint != index.fingerprint:
+        raise UserError(
+            f"data.source = {source_of(config.data)} has fingerprint {fingerprint}, "
+            f"but run {config.run.name} was trained on {index.fingerprint}: "
+            "give the same pictures and data.load_size, or another run.name"
+        )
+
+
+def load_state(folder: Place, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
+    """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch."""
+    index = read_index(folder)
+    shared = read_arrays(folder, index.parts[0])
+    owners: dict[int, tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]] = {}
+    for part in index.parts:
+        held = read_arrays(folder, part, ("pool.rows",))["pool.rows"]
+        if np.intersect1d(held, rows).size:
+            pools = read_arrays(folder, part, ("pool.pictures", "pool.filled"))
+            owners |= {int(row): (pools["pool.pictures"][:, i], pools["pool.filled"][:, i]) for i, row in enumerate(held)}
+    pictures, filled = zip(*(owners[int(row)] for row in rows), strict=True)
+    return index, {**shared, "pool.pictures": np.stack(pictures, 1), "pool.filled": np.stack(filled, 1)}
+
+
+def newest_checkpoint(root: Place) -> str:
+    """The newest checkpoint as it is named to the user, or empty; also if an object store does not answer."""
+    with contextlib.suppress(OSError):
+        found = checkpoints(root)
+        return Store(found[-1]).label() if found else ""
+    return ""
+
+
+def _flat(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {f"{section}.{name}": value for section, fields in tree.items() for name, value in fields.items()}

@@ -1,0 +1,104 @@
+"""Which checkpoints stay: the newest, one of every so many steps, and the best; and what goes first when the disk is full."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cluster.config import RunConfig
+from cyclegan.checkpoint_files import ASIDE, INDEX, TornCheckpoint, checkpoints, delete, drop_leftovers, read_index, step_folders, step_of
+from cyclegan.inference.generator_checkpoint import find_newest
+from ringcycle.storage.location import Place
+from ringcycle.storage.store import Store
+
+SMOOTHING = 0.001
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What retention knows of a checkpoint. cycle_loss: as in its index."""
+
+    step: int
+    cycle_loss: float | None
+
+
+def smoothed(before: float | None, loss: float, step: int) -> float:
+    """The running mean of the cycle loss after `step`: of all steps at first, then of about the last 1 / SMOOTHING of them.
+
+    It needs no state but itself, so a resumed run goes on with the value of its checkpoint.
+    """
+    return loss if before is None else before + max(SMOOTHING, 1 / step) * (loss - before)
+
+
+def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]:
+    """Steps of the checkpoints that stay, with the reasons: newest, every, best.
+
+    Of each span of `run.keep_every` steps the first checkpoint stays, except of the span that step 0 begins. The best has the lowest
+    smoothed cycle loss: a measure that exists without pairs, though not the quality of the pictures.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.step)
+    reasons: dict[int, list[str]] = {entry.step: ["newest"] for entry in ordered[-run.keep :]}
+    if run.keep_every:
+        spans = {entry.step // run.keep_every: entry.step for entry in reversed(ordered)}
+        for step in (step for span, step in spans.items() if span):
+            reasons.setdefault(step, []).append("every")
+    measured = [(entry.cycle_loss, -entry.step) for entry in ordered if entry.cycle_loss is not None]
+    if run.keep_best and measured:
+        reasons.setdefault(-min(measured)[1], []).append("best")
+    return {step: tuple(why) for step, why in sorted(reasons.items())}
+
+
+def entries(folders: Sequence[Place]) -> dict[Place, Entry]:
+    """Entries of the folders whose index can be read; the others are nothing to count on, nor to delete unasked."""
+    found = {}
+    for folder in folders:
+        try:
+            index = read_index(folder)
+        except TornCheckpoint:
+            continue
+        found[folder] = Entry(index.step, index.cycle_loss)
+    return found
+
+
+def sweep(root: Place, step: int, run: RunConfig) -> None:
+    """Delete what need not stay of all up to `step`, the one just published, and what older saves left.
+
+    Newer ones come from a training that went another way; they count for nothing until theirs are written.
+    """
+    passed = {folder: names for folder, names in step_folders(root).items() if (step_of(folder) or 0) <= step}
+    known = entries([folder for folder, names in passed.items() if INDEX in names])
+    stay = kept(known.values(), run)
+    for folder, names in passed.items():
+        if folder in known and known[folder].step not in stay:
+            delete(folder)
+            continue
+        if ASIDE in names:
+            Store(folder).delete(ASIDE)
+        drop_leftovers(folder)
+
+
+def make_room(root: Place) -> Place | None:
+    """Delete what can best be missed and return its folder: one put aside, else the oldest, at last the best.
+
+    Never the newest whole checkpoint. None if nothing else is there.
+    """
+    for aside in checkpoints(root, ASIDE):
+        Store(aside).delete(ASIDE)
+        drop_leftovers(aside)
+        return aside
+    newest = find_newest(root, lambda _: None)
+    known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if folder != newest}
+    if newest is None or not known:
+        return None
+    best = min(known, key=lambda folder: (known[folder].cycle_loss is None, known[folder].cycle_loss or 0.0))
+    victim = next((folder for folder in known if folder != best), best)
+    delete(victim)
+    return victim
+
+
+def set_aside(root: Place, newest: Place | None) -> None:
+    """Take checkpoints newer than the one to go on from out of the way: torn, or of a training that went wrong.
+
+    They keep their folders, under an index of another name. `sweep` deletes them when the run has passed them.
+    """
+    for folder in checkpoints(root):
+        if newest is None or (step_of(folder) or 0) > (step_of(newest) or 0):
+            Store(folder).rename(INDEX, ASIDE)

@@ -1,0 +1,154 @@
+"""What a user can get wrong, found before any worker starts."""
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import ray
+
+from cluster.checkpointing.resume import check_any_whole, check_resumable
+from cluster.config import Config, as_toml
+from cluster.hardware.ask_nodes import ask_nodes
+from cluster.hardware.capacity import cpus_for_each, room, usable_nodes
+from cluster.paths import CONFIG, checkpoints_of
+from cyclegan.checkpoint_files import read_index
+from cyclegan.inference.generator_checkpoint import find_newest
+from preprocess.shards.manifest import NAME as MANIFEST
+from preprocess.shards.manifest import Manifest
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place, is_remote, reason
+from ringcycle.storage.store import Store, reading, writing
+
+POLL_SECONDS = 0.5
+
+
+def storage_place(config: Config, environment: Mapping[str, str], working_directory: Path) -> Place:
+    """run.storage as an absolute path, or the object store that it is.
+
+    Raises UserError if it cannot be written to, is a file, or lies below the working directory of a submitted job.
+    """
+    given = config.run.storage
+    if is_remote(given):
+        return _object_store(given)
+    path = Store(given).local if "://" in given else None
+    storage = (working_directory / (path or Path(given).expanduser())).resolve()
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment and storage.is_relative_to(working_directory.resolve()):
+        raise UserError(
+            f"run.storage = {config.run.storage} lies in the job's working directory, an unpacked copy that vanishes with the job: "
+            "give an absolute path that all nodes see"
+        )
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"run.storage = {config.run.storage}: cannot make this folder ({error.strerror}): give one that you may write to"
+        ) from error
+    if not os.access(storage, os.W_OK):
+        raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or mend its permissions")
+    return storage
+
+
+def _object_store(place: str) -> Place:
+    store, marker = Store(place), _marker()
+    try:
+        store.write(marker, b"")
+        store.delete(marker)
+    except OSError as error:
+        raise UserError(f"run.storage = {store.label()} cannot be written ({reason(error)}): mend that, or give another place") from error
+    return place
+
+
+def _marker() -> str:
+    return f".seen-{uuid.uuid4().hex[:8]}"
+
+
+def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
+    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes for the most workers.
+
+    Raises UserError if the workers do not fit.
+    """
+    deadline = time.monotonic() + (config.cluster.start_timeout if joined else 0)
+    wanted = config.cluster.cpus_per_worker
+    while True:
+        late = time.monotonic() > deadline
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        for workers in config.valid_workers if late else [config.cluster.most]:
+            each = cpus_for_each(nodes, workers, gpu)
+            if each >= max(wanted, 1):
+                return wanted or each
+        if late:
+            kind = f"{wanted or 1} CPU{'s' if wanted > 1 else ''}{' and a GPU' if gpu else ''} each"
+            cpus, gpus = ([int(node.get(name, 0)) for node in nodes] for name in ("CPU", "GPU"))
+            where = f"the cluster has {len(nodes)} node(s) with {cpus} CPUs" if joined else f"this machine has {sum(cpus)} CPUs"
+            fact = f"{where} and {gpus if joined else sum(gpus)} GPUs" if gpu else where
+            fitting = room(nodes, max(wanted, 1), gpu)
+            fewer = "set cluster.device = cpu" if gpu else "lower cluster.cpus_per_worker"
+            cure = f"use {fitting} or fewer" if fitting else fewer
+            raise UserError(f"cluster.workers = {config.cluster.workers} with {kind}, but {fact}: {cure}, or add nodes")
+        time.sleep(POLL_SECONDS)
+
+
+def gpu_wanted(config: Config) -> bool:
+    """Whether workers compute on GPUs. auto: if Ray has one for each of them."""
+    if config.cluster.device == "auto":
+        return bool(ray.cluster_resources().get("GPU", 0) >= config.cluster.least)
+    return config.cluster.device == "gpu"
+
+
+def check_nodes(storage: Place, shards: Place) -> None:
+    """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
+    store, marker = Store(storage), _marker()
+    with writing(storage, marker):
+        store.write(marker, b"")
+    try:
+        for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker, shards):
+            if field:
+                raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
+    finally:
+        with contextlib.suppress(OSError):
+            store.delete(marker)
+
+
+def check_run(config: Config, run: Place, manifest: Manifest) -> tuple[int, str]:
+    """Check that the run, with a configuration that fits its shards, can be started or resumed.
+
+    Returns the step at which it goes on and its checkpoint as it is named to the user, empty for a new run.
+    """
+    root = checkpoints_of(run)
+    with reading(root, "run.storage"):
+        newest = find_newest(root, lambda _: None)
+        if newest is None:
+            check_any_whole(root, newest, config.run.name)
+            return 0, ""
+        index = read_index(newest)
+    check_resumable(index, newest, config, manifest.fingerprint)
+    return index.step, Store(newest).label()
+
+
+def make_run(config: Config, run: Place) -> None:
+    """Make the folders of a run and write its configuration there. Raises UserError if its place cannot be written to."""
+    try:
+        if isinstance(folder := checkpoints_of(run), Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        Store(run).write(CONFIG, as_toml(config).encode())
+    except OSError as error:
+        raise UserError(
+            f"run.name = {config.run.name}: cannot write {error.filename or Store(run).label()} ({reason(error)}): "
+            "give another name, or mend its permissions"
+        ) from error
+
+
+@ray.remote(num_cpus=0)
+def _sees(storage: Place, marker: str, shards: Place) -> tuple[str, str]:
+    """Field and value of what this node does not see, empty if it sees all."""
+    for field, place, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
+        try:
+            seen = Store(place).size(name) is not None
+        except OSError:
+            seen = False
+        if not seen:
+            return field, Store(place).label()
+    return "", ""

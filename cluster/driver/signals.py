@@ -1,0 +1,50 @@
+"""What the driver's main thread owns: the signals, and imports that take long."""
+
+import signal
+import threading
+
+from ringcycle.stderr import quiet_stderr
+
+
+class Interrupts:
+    """Counts SIGINT and SIGTERM while it is entered."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> "Interrupts":
+        """Take over both signals. Within a submitted job SIGINT may come blocked: unblock it."""
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_: object) -> None:
+        self.count += 1
+
+
+class Preload:
+    """Imports TensorFlow and the trainer in the background, some seconds, while Ray starts.
+
+    Silently, as TensorFlow's C++ prints: until `wait` returns, nothing that this process writes to standard error appears.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.Thread(target=self._import, name="preload", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until it is done, if it began."""
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @staticmethod
+    def _import() -> None:
+        with quiet_stderr():
+            import cluster.driver.training_group  # noqa: F401

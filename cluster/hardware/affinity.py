@@ -1,0 +1,67 @@
+"""Binding this process: its threads to cores, its memory to a NUMA node."""
+
+import ctypes
+import os
+import platform
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cluster.hardware.cgroup import cpu_quota
+from cluster.hardware.cpu_tree import read_cores
+from cluster.hardware.topology import Share, share_of_worker
+
+TASKS = Path("/proc/self/task")
+SET_MEMPOLICY = {"x86_64": 238, "aarch64": 237}  # numbers of the system call
+MPOL_PREFERRED = 1
+NETWORK = ("grpc", "event_engine", "lifeguard")  # beginnings of the names of gRPC's threads
+
+
+def settle(index: int, workers: int, cpus: int) -> Share:
+    """Bind this process to its share of the node, as worker `index` of `workers` with `cpus` of Ray's; returns the share.
+
+    Must come before TensorFlow's first operation: its pools take over affinity and memory policy of the thread that makes them.
+    """
+    share = share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
+    bind(share)
+    prefer_memory(share.numa)
+    return share
+
+
+def bind(share: Share) -> None:
+    """Bind this thread, and so all that it starts later, to the CPUs that compute, and all that run already, as Ray's, to the others."""
+    _pin(lambda _: True, share.service)
+    os.sched_setaffinity(threading.get_native_id(), share.compute)
+
+
+def pin_service_threads(cpus: Iterable[int]) -> None:
+    """Move gRPC's threads, and so all that they start later, to `cpus`; call it when all of them have run.
+
+    Known by their names. TensorFlow's own pollers of the network have none, as its intra-op threads, and so stay where it computes.
+    """
+    _pin(lambda task: (task / "comm").read_text().startswith(NETWORK), cpus)
+
+
+def prefer_memory(numa: Sequence[int]) -> bool:
+    """Take memory from the NUMA node of the computing cores while it has some, whatever policy the parent had (`numactl --interleave`).
+
+    For this thread and those that it starts later. Nothing is done for several nodes: each thread then takes memory where it runs, Linux's
+    default. Returns whether the policy was set: a container may forbid it, which leaves that default as well.
+    """
+    call = SET_MEMPOLICY.get(platform.machine())
+    if len(numa) != 1 or call is None:
+        return False
+    bits = ctypes.sizeof(ctypes.c_ulong) * 8
+    mask = (ctypes.c_ulong * (numa[0] // bits + 1))()
+    mask[numa[0] // bits] = 1 << numa[0] % bits
+    # One more bit than the mask has: the kernel reads one less than it is told.
+    return bool(ctypes.CDLL(None).syscall(call, MPOL_PREFERRED, mask, ctypes.c_ulong(len(mask) * bits + 1)) == 0)
+
+
+def _pin(chosen: Callable[[Path], bool], cpus: Iterable[int]) -> None:
+    for task in list(TASKS.iterdir()):
+        try:
+            if chosen(task):
+                os.sched_setaffinity(int(task.name), cpus)
+        except (ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+            continue

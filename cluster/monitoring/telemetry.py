@@ -1,0 +1,82 @@
+"""Metrics as JSON lines and TensorBoard event files, and grids of sample pictures."""
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from cluster.monitoring.event_file import EventFile
+from cyclegan.training.pixels import to_pixels
+from preprocess.images.decoded_image import to_shown
+
+
+class MetricsLog:
+    """Appends one object a line to metrics.jsonl and the same scalars to event files.
+
+    Lines after `step`, left by a run that did more than it saved, are cut off first.
+    """
+
+    def __init__(self, file: Path, events: Path, step: int) -> None:
+        _cut_after(file, step)
+        self._file = open(file, "a", buffering=1)  # noqa: SIM115  (closed in `close`)
+        self._events = EventFile(events, step)
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Write values of one step. Raises OSError, as `picture` does, if the storage takes not all of it."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._events.add(step, [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+
+    def picture(self, step: int, tag: str, picture: Image.Image) -> None:
+        """Add a picture to the event files."""
+        png = io.BytesIO()
+        picture.save(png, "PNG")
+        image = Summary.Image(height=picture.height, width=picture.width, colorspace=3, encoded_image_string=png.getvalue())
+        self._events.add(step, [Summary.Value(tag=tag, image=image)])
+
+    def close(self) -> None:
+        """Close; what a failing storage did not take is lost."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._events.close()
+
+
+def grid(
+    real: npt.NDArray[Any], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating], channels: tuple[int, int] = (3, 3)
+) -> Image.Image:
+    """Real, fake and cycled pictures side by side, one row for each direction and picture.
+
+    real `[2, B, H, W, C]` uint8 or uint16 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
+    channels: those that pictures of A, of B have out of C.
+    """
+    columns = ((real, channels), (to_pixels(fake), channels[::-1]), (to_pixels(cycled[::-1]), channels))
+    rows = [
+        np.concatenate([to_shown(column[direction, picture, ..., : has[direction]]) for column, has in columns], 1)
+        for direction in range(2)
+        for picture in range(real.shape[1])
+    ]
+    return Image.fromarray(np.concatenate(rows, 0))
+
+
+def _cut_after(file: Path, step: int) -> None:
+    if not file.is_file():
+        return
+    lines = file.read_text().splitlines()
+    kept = [line for line in lines if _step_of(line) <= step]
+    if len(kept) < len(lines):
+        beside = file.with_suffix(".partial")
+        beside.write_text("".join(line + "\n" for line in kept))
+        os.replace(beside, file)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # torn by a kill in mid-write
+        return float("inf")

@@ -1,0 +1,87 @@
+"""The generators of a training, found in its run folder or in one of its checkpoints. Needs no TensorFlow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pyarrow import fs
+from pydantic import ValidationError
+
+from cyclegan.checkpoint_files import INDEX, TornCheckpoint, checkpoints, read_arrays, read_index, verify
+from cyclegan.config import ModelConfig
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place, child, shown
+from ringcycle.storage.store import Store, reading
+
+DIRECTIONS = ("AtoB", "BtoA")
+"""What the generators do, in the order of the direction axis: G_AB, G_BA."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Both generators as they were at `step`, by the checkpoint `folder`. weights: the flat vector of `Layout(generator_shapes(model))`."""
+
+    folder: str
+    step: int
+    model: ModelConfig
+    weights: npt.NDArray[np.floating[Any]]
+
+
+def read_trained(place: Place, say: Callable[[str], object]) -> Trained:
+    """Read the generators of a checkpoint, or of the newest whole checkpoint of a run; each torn one on the way is said.
+
+    The networks' sizes come from the checkpoint's own config. Raises UserError if `place` is neither, or holds nothing whole.
+    """
+    with reading(place, "--checkpoint"):
+        return _read(find_checkpoint(place, say))
+
+
+def _read(folder: Place) -> Trained:
+    label = shown(folder)
+    try:
+        index = read_index(folder)
+        model = ModelConfig.model_validate(index.config["model"])
+        weights = read_arrays(folder, index.parts[0], ("generators.weights",))["generators.weights"]
+    except (KeyError, TornCheckpoint, ValidationError) as error:
+        fact = str(error).splitlines()[0]
+        raise UserError(
+            f"--checkpoint = {label} holds no generators that this version knows ({fact}): use the version that wrote it"
+        ) from error
+    return Trained(label, index.step, model, weights)
+
+
+def find_checkpoint(place: Place, say: Callable[[str], object]) -> Place:
+    """The checkpoint that `place` is, or the newest whole one of the run that it is. Raises UserError as `read_trained`."""
+    store, label = Store(place), shown(place)
+    kind = store.kind()
+    if kind != fs.FileType.Directory:
+        fact = "is a file" if kind == fs.FileType.File else "does not exist"
+        raise UserError(f"--checkpoint = {label} {fact}: give the folder of a run, or of one of its checkpoints")
+    if store.size(INDEX) is not None:
+        try:
+            verify(place)
+        except TornCheckpoint as torn:
+            raise UserError(f"--checkpoint = {label} is torn ({torn}): give another one, or the run's folder") from torn
+        return place
+    root = child(place, "checkpoints")
+    if Store(root).kind() != fs.FileType.Directory:
+        raise UserError(f"--checkpoint = {label} has neither {INDEX} nor a folder checkpoints: give the folder of a run or of a checkpoint")
+    newest = find_newest(root, say)
+    if newest is None:
+        fact = "none of its checkpoints is whole" if checkpoints(root) else "it has no checkpoint yet"
+        raise UserError(f"--checkpoint = {label}: {fact}: train until the run writes one")
+    return newest
+
+
+def find_newest(root: Place, say: Callable[[str], object]) -> Place | None:
+    """The newest checkpoint below `root` whose parts match their checksums; each torn one on the way is said, never used."""
+    for folder in reversed(checkpoints(root)):
+        try:
+            verify(folder)
+        except TornCheckpoint as torn:
+            say(f"checkpoint passed over: {torn}")
+            continue
+        return folder
+    return None

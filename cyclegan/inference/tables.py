@@ -1,0 +1,40 @@
+"""Pictures side by side under titles, as one picture to look at."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from preprocess.images.decoded_image import Picture, to_shown
+
+CELL = 144  # pixels a side
+GAP, TITLE, BETWEEN = 6, 24, 30
+INK, PAPER = "black", "white"
+
+
+Block = tuple[Sequence[str], Sequence[Sequence[Picture]]]
+"""Titles of columns, then rows with one picture [H, W, C] for each column."""
+
+
+def picture_table(blocks: Sequence[Block]) -> Image.Image:
+    """Lay out blocks from left to right. A picture is scaled to fit its cell."""
+    step = CELL + GAP
+    rows = max(len(block) for _, block in blocks)
+    width = GAP + sum(len(titles) * step for titles, _ in blocks) + BETWEEN * (len(blocks) - 1)
+    table = Image.new("RGB", (width, TITLE + rows * step), PAPER)
+    draw = ImageDraw.Draw(table)
+    left = GAP
+    for titles, block in blocks:
+        for column, title in enumerate(titles):
+            x = left + column * step
+            draw.text((x + CELL / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
+            for row, pictures in enumerate(block):
+                cell = _fit(Image.fromarray(to_shown(pictures[column])))
+                table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + row * step + (CELL - cell.height) // 2))
+        left += len(titles) * step + BETWEEN
+    return table
+
+
+def _fit(picture: Image.Image) -> Image.Image:
+    scale = CELL / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)

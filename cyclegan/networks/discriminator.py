@@ -1,0 +1,50 @@
+"""The 70x70 PatchGAN discriminator (arXiv 1703.10593, section 7.2), both directions at once.
+
+Ck is a 4x4 convolution with k filters, instance norm and leaky ReLU of slope 0.2; the first has no norm. Strides and the
+padding by one zero are those of the paper's reference code: 2, 2, 2, 1 and 1.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig
+from cyclegan.networks.normalization import instance_norm
+from cyclegan.ops.convolution import conv2d
+
+LEAK = 0.2
+
+
+def discriminator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each parameter, in the order of the layers; kernels [2, k, k, C, K], biases [2, K].
+
+    Only the first and the last layer have a bias: in front of a norm it would have no effect.
+    """
+    n = config.discriminator_filters
+    return {
+        f"C{n}/kernel": (2, 4, 4, config.channels, n),
+        f"C{n}/bias": (2, n),
+        f"C{2 * n}/kernel": (2, 4, 4, n, 2 * n),
+        f"C{4 * n}/kernel": (2, 4, 4, 2 * n, 4 * n),
+        f"C{8 * n}/kernel": (2, 4, 4, 4 * n, 8 * n),
+        "C1/kernel": (2, 4, 4, 8 * n, 1),
+        "C1/bias": (2, 1),
+    }
+
+
+def discriminate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+    """Judge pictures [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
+
+    parameters: named as in `discriminator_shapes`, in the dtype of the pictures. H and W are at least 24.
+    """
+    n = config.discriminator_filters
+
+    def layer(x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
+        return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, form=config.form)
+
+    x = layer(pictures, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
+    x = tf.maximum(x, LEAK * x)
+    x = instance_norm(layer(x, f"C{2 * n}", 2), LEAK)
+    x = instance_norm(layer(x, f"C{4 * n}", 2), LEAK)
+    x = instance_norm(layer(x, f"C{8 * n}", 1), LEAK)
+    return layer(x, "C1", 1) + parameters["C1/bias"][:, None, None, None]

@@ -1,0 +1,62 @@
+"""One flat vector for all parameters of a pair of networks: names, shapes and offsets.
+
+With one vector an exchange is one buffer, Adam one fused kernel, a checksum one line, a checkpoint one array.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import prod
+
+import numpy as np
+import tensorflow as tf
+
+from ringcycle.hashing import generator
+
+INITIAL_DEVIATION = 0.02  # paper, section 7.2: Gaussian N(0, 0.02)
+
+
+class Layout:
+    """Maps parameter names to slices of a flat vector, in the order of `shapes`.
+
+    shapes: name -> `[2, …]`, the direction first. dtype: of the vector, float32 in training, float64 in tests.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: tf.DType = tf.float32) -> None:
+        self.shapes = dict(shapes)
+        self.dtype = dtype
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Elements of each parameter, in order."""
+        return [prod(shape) for shape in self.shapes.values()]
+
+    @cached_property
+    def size(self) -> int:
+        """Elements of the flat vector."""
+        return sum(self.sizes)
+
+    def split(self, flat: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Parameters by name out of the flat vector `[size]` (one tf.split: slices would cost ten times more backwards)."""
+        parts = tf.split(flat, self.sizes)
+        return {name: tf.reshape(part, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def join(self, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The flat vector `[size]` of parameters (or their gradients) by name."""
+        return tf.concat([tf.reshape(parts[name], [-1]) for name in self.shapes], 0)
+
+    def initial(self, seed: int) -> np.ndarray:
+        """Initial values `[size]`: kernels N(0, 0.02), biases 0. A value depends on (seed, parameter name) only."""
+        return np.concatenate([_initial(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(
+            self.dtype.as_numpy_dtype
+        )
+
+    def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters by name as views into the NumPy vector `[size]`."""
+        parts = np.split(flat, np.cumsum(self.sizes)[:-1])
+        return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+
+def _initial(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    if name.endswith("bias"):
+        return np.zeros(shape)
+    return generator(seed, f"initial {name}").normal(0.0, INITIAL_DEVIATION, shape)

@@ -1,0 +1,79 @@
+"""The ResNet generator (arXiv 1703.10593, section 7.2), both directions at once.
+
+Layer codes are the paper's: c7s1-k is a 7x7 convolution of stride 1 with k filters, dk a 3x3 of stride 2, Rk a residual block
+of two 3x3, uk a transposed 3x3 of stride 2; each is followed by instance norm and ReLU, but the last.
+"""
+
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig
+from cyclegan.networks.normalization import instance_norm
+from cyclegan.ops.convolution import conv2d, conv2d_transpose
+from cyclegan.ops.remat import recomputed
+
+RELU = 0.0
+Part = Callable[..., tf.Tensor]
+
+
+def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each parameter, in the order of the layers; kernels [2, k, k, C, K], biases [2, K].
+
+    Only the last layer has a bias: in front of a norm it would have no effect.
+    """
+    n, pictures = config.filters, config.channels
+    shapes: dict[str, tuple[int, ...]] = {
+        f"c7s1-{n}/kernel": (2, 7, 7, pictures, n),
+        f"d{2 * n}/kernel": (2, 3, 3, n, 2 * n),
+        f"d{4 * n}/kernel": (2, 3, 3, 2 * n, 4 * n),
+    }
+    for i in range(config.blocks):
+        shapes |= {f"R{4 * n}.{i}/kernel{j}": (2, 3, 3, 4 * n, 4 * n) for j in (1, 2)}
+    return shapes | {
+        f"u{2 * n}/kernel": (2, 3, 3, 4 * n, 2 * n),
+        f"u{n}/kernel": (2, 3, 3, 2 * n, n),
+        f"{_last(config)}/kernel": (2, 7, 7, n, pictures),
+        f"{_last(config)}/bias": (2, pictures),
+    }
+
+
+def generate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+    """Translate pictures [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
+
+    parameters: named as in `generator_shapes`, in the dtype of the pictures. H and W are multiples of 4, at least 8.
+    """
+    n, form = config.filters, config.form
+    part = recomputed if config.remat else _as_it_is
+
+    def kernels(*names: str) -> list[tf.Tensor]:
+        return [parameters[f"{name}/kernel"] for name in names]
+
+    def encode(x: tf.Tensor, first: tf.Tensor, *down: tf.Tensor) -> tf.Tensor:
+        x = instance_norm(conv2d(x, first, pad=3, mode="reflect", form=form), RELU)
+        for kernel in down:
+            x = instance_norm(conv2d(x, kernel, stride=2, pad=1, form=form), RELU)
+        return x
+
+    def residual(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        y = instance_norm(conv2d(x, first, pad=1, mode="reflect", form=form), RELU)
+        return x + instance_norm(conv2d(y, second, pad=1, mode="reflect", form=form), None)
+
+    def decode(x: tf.Tensor, up2: tf.Tensor, up1: tf.Tensor, last: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        for kernel in (up2, up1):
+            x = instance_norm(conv2d_transpose(x, kernel, form=form), RELU)
+        return tf.tanh(conv2d(x, last, pad=3, mode="reflect", form=form) + bias[:, None, None, None])
+
+    x = part(encode)(pictures, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
+    for i in range(config.blocks):
+        x = part(residual)(x, *(parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2)))
+    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(config)), parameters[f"{_last(config)}/bias"])
+
+
+def _as_it_is(function: Part) -> Part:
+    return function
+
+
+def _last(config: ModelConfig) -> str:
+    """Name the last layer apart from the first when pictures have as many channels as the first layer has filters."""
+    return f"c7s1-{config.channels}" + (".last" if config.channels == config.filters else "")

@@ -1,0 +1,132 @@
+"""The four compiled units of a step (paper, section 3; the twin of DESIGN): two passes and two updates.
+
+A pass gives one flat vector: the gradient, then a tail of means that ride along in the exchange: losses and flags.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.networks.discriminator import discriminate
+from cyclegan.networks.generator import generate
+from cyclegan.training.adam import adam
+from cyclegan.training.channels import real_channels
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.image_pool import trade
+from cyclegan.training.losses import absolute, least_squares
+from cyclegan.training.pixels import to_signed
+from cyclegan.training.state import TrainingState
+
+FLAGS = ("save", "stop")
+GENERATOR_TAIL = ("G_AB", "G_BA", "cycle_B", "cycle_A", "identity_A", "identity_B", *FLAGS)
+DISCRIMINATOR_TAIL = ("D_B", "D_A")
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The compiled units, in the order of a step.
+
+    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), on one of `train.accumulate` parts of the batch;
+    discriminator_pass(real, fake, draws) → vector `[D + 2]`;
+    update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
+    real: `[2, B, H, W, C]` uint8 or uint16 (`model.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
+    (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
+    """
+
+    generator_pass: Program
+    discriminator_pass: Program
+    update_generators: Program
+    update_discriminators: Program
+
+    def all(self) -> tuple[Program, Program, Program, Program]:
+        """Every unit, in order."""
+        return self.generator_pass, self.discriminator_pass, self.update_generators, self.update_discriminators
+
+
+def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) -> Passes:
+    """Units over the variables of `state`; nothing is compiled yet.
+
+    Domains of unequal channels: pictures are padded to the larger number after scaling, so that surplus channels are 0 in what
+    comes in and in what generators make.
+    """
+    assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss between unequal channels"
+    dtype = state.generator_layout.dtype
+    real_A_B = real_channels(model, dtype)
+    real_B_A = None if real_A_B is None else _swap(real_A_B)
+    pictures = state.pool.pictures.shape
+    shape = [2, pictures[1], *pictures[3:]]
+    part = train.batch // train.accumulate
+    real = tf.TensorSpec(shape, tf.uint8 if model.bits == 8 else tf.uint16, "real")
+    real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
+    rate = tf.TensorSpec([], tf.float32, "rate")
+
+    def signed_of(real: tf.Tensor) -> tf.Tensor:
+        return _only(real_A_B, to_signed(real, dtype))
+
+    def translate(parameters: dict[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
+        """Pictures (A, B) to (B, A)."""
+        return _only(real_B_A, generate(parameters, pictures, model))
+
+    def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        signed = signed_of(real)
+        d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
+        parameters = state.generator_layout.split(state.generators.weights.read_value())
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            fake, same = fake_and_same(parameters, signed)
+            cycled = translate(parameters, _swap(fake))
+            adversarial = least_squares(discriminate(d_parameters, fake, model), 1.0)
+            cycle = train.lambda_cycle * absolute(cycled, _swap(signed), real_B_A)
+            identity = (
+                train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed))
+                if train.lambda_identity
+                else tf.zeros_like(cycle)
+            )
+            loss = tf.reduce_sum(adversarial + cycle + identity)
+        gradient = state.generator_layout.join(tape.gradient(loss, parameters))
+        return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled
+
+    def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if not train.lambda_identity:
+            return translate(parameters, signed), signed
+        both = translate(parameters, tf.concat([signed, _swap(signed)], 1))
+        return both[:, :part], both[:, part:]
+
+    def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        judged = _swap(signed_of(real))  # D[i] judges what G[i] makes: (D_B, D_A)
+        shown = trade(state.pool, fake, draws) if train.pool_size else fake
+        parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            logits = discriminate(parameters, tf.concat([judged, shown], 1), model)
+            # Halved, so that D learns slowly relative to G (paper, section 7.1).
+            losses = 0.5 * (least_squares(logits[:, : train.batch], 1.0) + least_squares(logits[:, train.batch :], 0.0))
+            loss = tf.reduce_sum(losses)
+        return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
+
+    def update_generators(vector: tf.Tensor, rate: tf.Tensor) -> None:
+        adam(state.generators, vector, rate, train.beta1, train.beta2)
+
+    def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
+        adam(state.discriminators, vector, rate, train.beta1, train.beta2)
+
+    g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
+    d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")
+    return Passes(
+        generator_pass=Program(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
+        discriminator_pass=Program(
+            discriminator_pass,
+            [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], 2], tf.int32, "draws")],
+        ),
+        update_generators=Program(update_generators, [g_vector, rate]),
+        update_discriminators=Program(update_discriminators, [d_vector, rate]),
+    )
+
+
+def _only(channels: tf.Tensor | None, pictures: tf.Tensor) -> tf.Tensor:
+    return pictures if channels is None else pictures * channels
+
+
+def _swap(twin: tf.Tensor) -> tf.Tensor:
+    return tf.reverse(twin, [0])

@@ -1,0 +1,70 @@
+"""One update of all four networks: the order of the units, with the exchange of gradients beside the computing."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes
+
+Exchange = Callable[[tf.Tensor, int], tf.Tensor]
+Result = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+Replica = Callable[..., Result]
+MEANS = (*GENERATOR_TAIL, *DISCRIMINATOR_TAIL)
+LOSSES = tuple(name for name in MEANS if name not in FLAGS)
+
+
+def alone(vector: tf.Tensor, exact: int) -> tf.Tensor:
+    """The exchange of a single worker: the mean of one, `exact` in any case."""
+    return vector
+
+
+def directly(replica: Replica, arguments: tuple[tf.Tensor, ...]) -> Result:
+    """Run the replica's function without a strategy around it."""
+    return replica(*arguments)
+
+
+def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly) -> Program:
+    """The step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
+    and this worker's pictures as from the generator pass.
+
+    exchange: vector of this worker, and how many elements at its end must stay exact (losses, flags) → mean over workers. It gets the
+    generators' vector while the discriminator pass, which needs only the old weights and the fakes, computes: this is the reference
+    algorithm, overlapped. run: calls the replica's function, as `strategy.run` does.
+    """
+    part_size = passes.generator_pass.signature[0].shape[1]
+
+    def in_parts(real: tf.Tensor, flags: tf.Tensor) -> Result:
+        """The generator pass on a batch: the mean over its parts, each of which waits for the one before, to have its memory.
+
+        Exact, as losses are means over pictures. Discriminators take the batch whole: they need a fraction of a generator's memory.
+        """
+        first, *others = tf.split(real, real.shape[1] // part_size, axis=1)
+        total, fake, cycled = passes.generator_pass(first, flags)
+        if not others:
+            return total, fake, cycled
+        fakes, cycles = [fake], [cycled]
+        for part in others:
+            with tf.control_dependencies([total]):
+                vector, fake, cycled = passes.generator_pass(part, flags)
+            total += vector
+            fakes.append(fake)
+            cycles.append(cycled)
+        return total / (1 + len(others)), tf.concat(fakes, 1), tf.concat(cycles, 1)
+
+    def replica(real: tf.Tensor, draws: tf.Tensor, flags: tf.Tensor, rate: tf.Tensor) -> Result:
+        g_vector, fake, cycled = in_parts(real, flags)
+        g_mean = exchange(g_vector, len(GENERATOR_TAIL))
+        d_mean = exchange(passes.discriminator_pass(real, fake, draws), len(DISCRIMINATOR_TAIL))
+        passes.update_generators(g_mean, rate)
+        passes.update_discriminators(d_mean, rate)
+        means = tf.concat([g_mean[-len(GENERATOR_TAIL) :], d_mean[-len(DISCRIMINATOR_TAIL) :]], 0)
+        return means, fake, cycled
+
+    def step(*arguments: tf.Tensor) -> Result:
+        return run(replica, arguments)
+
+    flags = passes.generator_pass.signature[1]
+    real, _, draws = passes.discriminator_pass.signature
+    rate = passes.update_generators.signature[1]
+    return Program(step, [real, draws, flags, rate], jit_compile=False)

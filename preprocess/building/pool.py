@@ -1,0 +1,166 @@
+"""Ray actors that build units, spread over all nodes; actors may die and CPUs may be taken."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from preprocess.building.recipe import Recipe
+from preprocess.building.units import Built, Unit, build_unit
+from preprocess.shards.image_buffer import Memory
+from preprocess.sources.layouts import Source, opener
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place
+
+ATTEMPTS = 3
+START_SECONDS = 60.0
+RELEASE_SECONDS = 5.0
+
+
+class Task(NamedTuple):
+    """What all units of a build share."""
+
+    source: Source
+    out: Place
+    recipe: Recipe
+    threads: int
+
+
+class Done(NamedTuple):
+    """A unit's result: where it was built, and whether it was work (False: an earlier build had finished it)."""
+
+    unit: Unit
+    built: Built
+    fresh: bool
+    node: str
+    shared_cpus: bool
+
+
+class Builder:
+    """Builds units with its own threads; the node's id is what the driver learns first, as a sign of life."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._pool = ThreadPoolExecutor(task.threads) if task.threads > 1 else None
+        self._memory = Memory()
+
+    def node(self) -> str:
+        """Id of the node on which this actor runs."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def build(self, unit: Unit) -> tuple[Built, bool]:
+        """See `build_unit`."""
+        return build_unit(unit, opener(self._task.source), self._task.out, self._task.recipe, self._pool, self._memory)
+
+
+class Pool:
+    """At most `size` living actors and the units in their hands. An actor that dies is replaced, its unit goes to the next.
+
+    size 0: one for every `task.threads` CPUs of the cluster. If all CPUs are reserved by others, one actor a node shares them:
+    a build inside a full cluster is slow, but never waits for ever.
+    """
+
+    def __init__(self, task: Task, units: list[Unit], size: int) -> None:
+        cpus = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        if 0 < max(cpus) < task.threads:
+            raise UserError(f"data.threads = {task.threads}, but the largest node has {max(cpus)} CPUs: use {max(cpus)} or fewer")
+        self._task = task
+        self._waiting = deque(units)
+        self._size = min(len(units), size or max(1, sum(count // task.threads for count in cpus)))
+        self._nodes = len(cpus)
+        self._calls: dict[Any, tuple[Any, Unit | None]] = {}
+        self._where: dict[Any, str] = {}
+        self._idle: list[Any] = []
+        self._deaths: Counter[str] = Counter()
+        self._shared = not _free(task.threads)
+
+    def run(self) -> Generator[Done, None, None]:
+        """Yield each unit's result as it comes. Raises UserError from a unit, or if its actors die again and again."""
+        try:
+            self._hire(min(self._size, self._nodes) if self._shared else self._size)
+            while self._waiting or any(unit for _, unit in self._calls.values()):
+                ready, _ = ray.wait(list(self._calls), timeout=None if self._where else START_SECONDS)
+                if not ready:
+                    self._share()
+                    continue
+                actor, unit = self._calls.pop(ready[0])
+                result = self._result(ready[0], actor, unit)
+                if result is not None and unit is not None:
+                    yield Done(unit, *result, self._where[actor], self._shared)
+        finally:
+            self._dismiss()
+
+    def _result(self, call: Any, actor: Any, unit: Unit | None) -> tuple[Built, bool] | None:
+        """A call's result, None for a sign of life; the actor gets its next unit, a dead one is replaced."""
+        try:
+            result = ray.get(call)
+        except RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, UserError) else error) from None
+        except RayActorError as error:
+            self._bury(actor, unit, error)
+            return None
+        if unit is None:
+            self._where[actor] = result
+        if self._waiting:
+            following = self._waiting.popleft()
+            self._calls[actor.build.remote(following)] = (actor, following)
+        else:
+            self._idle.append(actor)
+        return result if unit is not None else None
+
+    def _bury(self, actor: Any, unit: Unit | None, error: RayActorError) -> None:
+        """Count a death. A unit that kills every actor, or actors that never come to life, end the build; else all goes on."""
+        self._where.pop(actor, None)
+        name = unit.shard if unit else "start"
+        self._deaths[name] += 1
+        if self._deaths[name] >= (ATTEMPTS if unit else ATTEMPTS + self._size):
+            fact = str(error).splitlines()[0]
+            first = f"{unit.files[0].name} to {unit.files[-1].name}" if unit else "the start"
+            raise UserError(
+                f"build actors died {self._deaths[name]} times at {first} ({fact}): "
+                "look at the memory of the nodes, and use fewer data.threads or smaller data.shard_mb"
+            ) from error
+        if unit:
+            self._waiting.appendleft(unit)
+        # A new actor may find no CPU while idle ones hold them all. They may be as dead as this one, so they are asked first.
+        if self._idle:
+            self._ask(self._idle.pop())
+        else:
+            self._hire(1)
+
+    def _hire(self, count: int) -> None:
+        cpus = 0 if self._shared else self._task.threads
+        kind = ray.remote(Builder).options(num_cpus=cpus, scheduling_strategy="SPREAD", max_restarts=0)
+        for _ in range(count):
+            self._ask(kind.remote(self._task))
+
+    def _ask(self, actor: Any) -> None:
+        """Ask for a sign of life; who gives it gets a unit."""
+        self._calls[actor.node.remote()] = (actor, None)
+
+    def _share(self) -> None:
+        """Nobody came to life: give up the claim to whole CPUs."""
+        self._dismiss()
+        self._shared = True
+        self._hire(min(self._size, self._nodes))
+
+    def _dismiss(self) -> None:
+        for actor in {actor for actor, _ in self._calls.values()} | set(self._where):
+            ray.kill(actor)
+        self._calls.clear()
+        self._where.clear()
+        self._idle.clear()
+
+
+def _free(cpus: int) -> bool:
+    """Whether the cluster has free CPUs; those of actors that have just ended count with a delay."""
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while ray.available_resources().get("CPU", 0) < cpus:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.1)
+    return True

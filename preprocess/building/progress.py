@@ -1,0 +1,60 @@
+"""How far a build is: running totals, so that a build of many shards costs no more to watch for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from preprocess.building.pool import Done
+from preprocess.building.units import Unit
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """Where a build stands. done and total count pictures; `new` of those done were decoded by this build, in `seconds`."""
+
+    done: int
+    total: int
+    new: int
+    rejected: int
+    seconds: float
+
+    def describe(self) -> str:
+        """Pictures, rejected ones, pictures/s and time left, in one line."""
+        speed = self.new / self.seconds if self.seconds else 0.0
+        left = f"{(self.total - self.done) / speed:.0f} s left" if speed else "starting"
+        return f"preprocessing {self.done:,}/{self.total:,} pictures, {self.rejected:,} rejected, {speed:.0f} pictures/s, {left}"
+
+
+Progress = Callable[[BuildProgress], None]
+
+
+class Tally:
+    """Counts what becomes of the units of a build."""
+
+    def __init__(self, units: list[Unit]) -> None:
+        self._total = sum(len(unit.files) for unit in units)
+        self._done = self.new = self.rejected = 0
+        self._nodes: set[str] = set()
+        self._shared_cpus = False
+
+    def add(self, result: Done) -> None:
+        """Count a finished unit."""
+        pictures = len(result.unit.files)
+        self._done += pictures
+        self.new += pictures if result.fresh else 0
+        self.rejected += len(result.built.rejected)
+        self._nodes.add(result.node)
+        self._shared_cpus |= result.shared_cpus
+
+    def progress(self, seconds: float) -> BuildProgress:
+        """Where the build stands after `seconds`."""
+        return BuildProgress(self._done, self._total, self.new, self.rejected, seconds)
+
+    def log(self, seconds: float) -> dict[str, object]:
+        """How the build went, for the file beside the manifest."""
+        return {
+            "seconds": round(seconds, 3),
+            "pictures": self.new,
+            "pictures_per_second": round(self.new / seconds, 1),
+            "nodes": sorted(self._nodes),
+            "shared_cpus": self._shared_cpus,
+        }

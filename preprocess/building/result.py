@@ -1,0 +1,92 @@
+"""What came of a build: a manifest, or the reason why there is none."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from preprocess.building.pool import Done
+from preprocess.building.recipe import Recipe
+from preprocess.building.units import Unit
+from preprocess.shards.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
+from preprocess.sources.layouts import TRAIN, Pictures
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place
+from ringcycle.storage.store import Store
+
+_SHOWN = 3  # rejected pictures named in an error
+
+
+def manifest_of(
+    source: str, name: str, pictures: Pictures, recipe: Recipe, units: list[Unit], done: Mapping[str, Done], duplicates: list[Duplicate]
+) -> Manifest:
+    """The manifest of finished units (by shard name), in the order of the source whatever order they came in.
+
+    name: the fingerprint; duplicates: as found, those to drop no longer in the units' shards.
+
+    Raises UserError if a train domain has no picture left.
+    """
+    rejected = rejected_so_far(units, done)
+    splits = {split: _split(split, units, done) for split in pictures}
+    for split in TRAIN:
+        if not splits[split].count:
+            names = {file.name for file in pictures[split]}
+            broken = _some([one for one in rejected if one.path in names])
+            raise UserError(f'data.source = "{source}": all pictures of {split} are broken ({broken}): put whole pictures there')
+    return Manifest(
+        format=FORMAT,
+        fingerprint=name,
+        source=source,
+        preprocess=recipe.preprocess,
+        load_size=recipe.load_size,
+        crop_size=recipe.crop_size,
+        dtype="uint8" if recipe.bits == 8 else "uint16",
+        channels=recipe.channels,
+        splits={name: split for name, split in splits.items() if split.count},
+        rejected=rejected,
+        duplicates=duplicates,
+        near_constant=[name for unit in units for name in done[unit.shard].built.near_constant],
+    )
+
+
+def rejected_so_far(units: list[Unit], done: Mapping[str, Done]) -> list[Rejected]:
+    """Rejected files of the units that are done, in the order of the source."""
+    return [one for unit in units if unit.shard in done for one in done[unit.shard].built.rejected]
+
+
+def check_rejected(rejected: list[Rejected], pictures: Pictures, limit: float) -> None:
+    """Raises UserError if more than the share `limit` of the pictures is broken, as soon as that is certain."""
+    total = sum(len(files) for files in pictures.values())
+    if len(rejected) > limit * total:
+        raise UserError(
+            f"data.max_rejected = {limit:g}, but {len(rejected)} or more of {total} pictures are broken ({_some(rejected)}): "
+            "mend or remove them, or raise data.max_rejected"
+        )
+
+
+def check_seen(manifest: Manifest, out: Place, done: Mapping[str, Done]) -> None:
+    """Raises UserError if shards that other nodes wrote are not here too."""
+    seen = set(Store(out).names())
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            if shard.name not in seen:
+                fact = f"node {done[shard.name].node} wrote {shard.name} there, but it is not seen here"
+                raise UserError(f"{Store(out).label()} is not shared: {fact}: name a folder on storage that all nodes mount")
+    manifest.verify(out, checksums=False)
+
+
+def _split(split: str, units: list[Unit], done: Mapping[str, Done]) -> Split:
+    whole = [built for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
+    shards = [built.shard for built in whole if built.shard]
+    return Split(
+        count=sum(shard.count for shard in shards),
+        shards=shards,
+        smallest=_each(min, [built.smallest for built in whole]),
+        largest=_each(max, [built.largest for built in whole]),
+    )
+
+
+def _each(end: Callable[[Iterable[int]], int], sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    return (end(size[0] for size in sizes), end(size[1] for size in sizes)) if sizes else (0, 0)
+
+
+def _some(rejected: list[Rejected]) -> str:
+    named = ", ".join(f"{one.path}: {one.reason}" for one in rejected[:_SHOWN])
+    return named + (f" and {len(rejected) - _SHOWN} more" if len(rejected) > _SHOWN else "")

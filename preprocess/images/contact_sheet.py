@@ -1,0 +1,44 @@
+"""Contact sheets: pictures of a split side by side under their names, to be looked at."""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from PIL import Image, ImageDraw, ImageFont
+
+from preprocess.images.decoded_image import Picture, to_shown
+
+CELL, GAP, CAPTION = 128, 8, 14  # pixels
+COLUMNS = 8
+MOST = 80  # pictures of one sheet
+INK, PAPER = "black", "white"
+_LETTERS = 21  # of a caption that fits under a cell
+
+
+def contact_sheet(pictures: Sequence[tuple[str, Picture]]) -> Image.Image:
+    """Pictures [H, W, C] with their names, row by row, each scaled to fit its cell; of bands the first three are red, green, blue."""
+    columns = min(COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * (CELL + CAPTION + GAP)), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
+    for i, (name, pixels) in enumerate(pictures):
+        left, top = GAP + i % columns * (CELL + GAP), GAP + i // columns * (CELL + CAPTION + GAP)
+        cell = _fit(Image.fromarray(to_shown(pixels)))
+        sheet.paste(cell, (left + (CELL - cell.width) // 2, top + (CELL - cell.height) // 2))
+        draw.text((left + CELL / 2, top + CELL + CAPTION / 2), _caption(name), INK, font, anchor="mm")
+    return sheet
+
+
+def evenly(count: int, most: int = MOST) -> list[int]:
+    """At most `most` of `count` indices, spread evenly."""
+    return list(range(count)) if count <= most else [i * count // most for i in range(most)]
+
+
+def _fit(picture: Image.Image) -> Image.Image:
+    scale = CELL / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)
+
+
+def _caption(name: str) -> str:
+    last = PurePosixPath(name).name
+    return last if len(last) <= _LETTERS else f"…{last[-_LETTERS + 1 :]}"

@@ -1,0 +1,155 @@
+"""The manifest: what a folder of shards holds, and the proof that it is whole."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from preprocess.images.resize import Mode
+from ringcycle.errors import UserError
+from ringcycle.storage.location import Place, reason
+from ringcycle.storage.store import Store
+
+FORMAT = 2
+NAME = "manifest.json"
+
+
+class ShardFile(BaseModel):
+    """One Arrow file of pictures: name inside the folder, pictures, bytes on disk, checksum of these bytes, and of its head alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    count: int
+    bytes: int
+    sha256: str
+    head_crc32: int
+
+
+class Split(BaseModel):
+    """The shards of trainA, trainB, testA or testB, in order; `count` pictures in all, between two sizes (height, width) inclusive."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int
+    shards: list[ShardFile]
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+
+
+class Rejected(BaseModel):
+    """A file that is no picture: path inside the source, and why in a short phrase."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    reason: str
+
+
+class Duplicate(BaseModel):
+    """A file with the same bytes as an earlier one, `of`. dropped: it is not in the shards, since its own train domain has the other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    of: str
+    dropped: bool
+
+
+class Manifest(BaseModel):
+    """All that a reader of shards must know; written last, so its presence says that the shards are complete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    fingerprint: str
+    source: str
+    preprocess: Mode
+    load_size: int
+    crop_size: int | None
+    """None where it has no part in what is stored."""
+    dtype: Literal["uint8", "uint16"]
+    channels: tuple[int, int]
+    """Of domain A, of domain B."""
+    splits: dict[str, Split]
+    rejected: list[Rejected]
+    duplicates: list[Duplicate]
+    near_constant: list[str]
+    """Pictures that are nearly of one colour: kept, but worth a look."""
+
+    @classmethod
+    def load(cls, folder: Place) -> "Manifest":
+        """Read a folder's manifest. Raises UserError if it is missing, torn, of another version or not a manifest."""
+        store = Store(folder)
+        path, folder = store.label(NAME), store.label()
+        try:
+            text = store.read(NAME)
+        except OSError as error:
+            cure = "name a folder that preprocess.build has finished, or delete this one and build it again"
+            raise UserError(f"{path} cannot be read ({reason(error)}): {cure}") from error
+        try:
+            content = json.loads(text)
+            version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
+            if version != FORMAT:
+                raise UserError(f"{path}: format = {version}, but this version reads format {FORMAT}: delete {folder} and build it again")
+            seal = content.pop("sha256", None) if isinstance(content, dict) else None
+            manifest = cls.model_validate(content)
+            if seal != _seal(content):
+                raise ValueError("its checksum differs from the one written")
+            return manifest
+        except ValueError as error:
+            raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
+
+    def describe(self) -> str:
+        """What a stored picture is, in one line."""
+        size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
+        return f"pictures {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
+
+    def save(self, folder: Place) -> None:
+        """Write the manifest into its folder in one step."""
+        content = self.model_dump(mode="json")
+        text = json.dumps(content | {"sha256": _seal(content)}, indent=1).encode() + b"\n"
+        Store(folder).write(NAME, text)
+
+    def verify(self, folder: Place, *, checksums: bool = True) -> None:
+        """Check that every shard is there with its size and, unless told otherwise, its checksum; this reads all bytes.
+
+        Raises UserError with the name of the first bad shard.
+        """
+        store = Store(folder)
+        try:
+            sizes = {info.base_name: info.size for info in store.entries()}
+        except OSError as error:
+            raise UserError(f"{store.label()} cannot be listed ({reason(error)}): mend that, or name another folder") from error
+        for split in self.splits.values():
+            for shard in split.shards:
+                fault = _fault(store, shard, sizes.get(shard.name), checksums)
+                if fault:
+                    raise UserError(f"{store.label(shard.name)} {fault}: delete {store.label()} and build it again")
+
+
+def _seal(content: dict[str, Any]) -> str:
+    """Checksum of the content, whatever the spelling of the JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _fact(error: ValueError) -> str:
+    """The first fault that pydantic or the JSON parser found, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join([".".join(map(str, first["loc"])) or "manifest", first["msg"]])
+
+
+def _fault(store: Store, shard: ShardFile, size: int | None, checksums: bool) -> str:
+    if size is None:
+        return "cannot be read (No such file or directory)"
+    if size != shard.bytes:
+        return f"has {size} bytes, but the manifest says {shard.bytes}"
+    try:
+        if checksums and store.sha256(shard.name) != shard.sha256:
+            return "is damaged (its checksum differs from the manifest's)"
+    except OSError as error:
+        return f"cannot be read ({reason(error)})"
+    return ""

@@ -1,0 +1,280 @@
+"""Checkpoints on storage that fails for real: full, read-only, forbidden, moved away; and ranks that are late."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cluster.checkpointing import checkpointer
+from cluster.checkpointing.checkpointer import Checkpointer
+from cluster.config import Config, load_config
+from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.training.state import TrainingState, make_state
+from ringcycle.storage import store as stores
+from ringcycle.storage.location import Place
+from ringcycle.storage.store import Store
+from tests.preprocess.object_store import ObjectStore, object_store
+from tests.small_file_system import small_disk, small_file_system
+
+SECONDS = 20.0
+ROWS = np.arange(1)
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def state() -> TrainingState:
+    return make_state(ModelConfig(filters=4, blocks=1, discriminator_filters=8), TrainConfig(pool_size=2), (32, 32))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpointer, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(checkpointer, "LONGEST_PAUSE", 0.1)
+
+
+@pytest.fixture
+def size(state: TrainingState) -> int:
+    """Bytes of a checkpoint, about."""
+    return sum(array.nbytes for array in state.views(shared=True).values()) + 20_000
+
+
+class Run:
+    """A run's checkpoints, saved by one rank or more in this process, and the lines said."""
+
+    def __init__(self, root: Place, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
+        self.root, self.said = root, list[str]()
+        config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
+        self.ranks = [Checkpointer(root, config, "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
+
+    def save(self, state: TrainingState, step: int) -> None:
+        for rank in self.ranks:
+            rank.save(state, ROWS, step, step, 1 / step)
+
+    def close(self, seconds: float = SECONDS) -> list[str]:
+        return [rank.close(seconds) for rank in self.ranks]
+
+    def steps(self) -> list[int | None]:
+        """Steps of the whole checkpoints."""
+        return [step_of(folder) for folder in checkpoints(self.root) if verify(folder)]
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not what():
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.01)
+
+    def wait_for_line(self, text: str) -> None:
+        self.wait_for(lambda: any(text in line for line in self.said))
+
+
+@pytest.fixture
+def storage(tmp_path: Path, size: int) -> Iterator[Path]:
+    """A file system of its own, which holds three checkpoints and a bit."""
+    with small_file_system(tmp_path / "storage", int(3.5 * size)) as folder:
+        yield folder
+
+
+def test_the_copy_is_of_the_moment_of_saving(state: TrainingState, tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    state.generators.weights.assign(np.full(state.generators.weights.shape, 1.0))
+    run.save(state, 1)
+    state.generators.weights.assign(np.full(state.generators.weights.shape, 2.0))
+    assert run.close() == [""]
+    (folder,) = checkpoints(tmp_path)
+    assert (read_arrays(folder, verify(folder).parts[0])["generators.weights"] == 1).all()
+    assert not run.ranks[0].busy
+
+
+def test_a_checkpoint_appears_when_all_ranks_have_written(state: TrainingState, tmp_path: Path) -> None:
+    run = Run(tmp_path, ranks=2, patience=0.1)
+    run.ranks[0].save(state, ROWS, 1, 1, None)
+    time.sleep(0.2)
+    run.ranks[0].check()
+    assert run.said == ["checkpoint of step 1 is not complete after 0 s; training goes on meanwhile"]
+    run.ranks[0].check()
+    assert len(run.said) == 1, "said once"
+    assert run.ranks[0].busy and run.steps() == []
+    run.ranks[1].save(state, ROWS, 1, 1, None)
+    assert run.close() == ["", ""]
+    assert run.steps() == [1]
+
+
+def test_a_save_that_waits_for_a_rank_gives_way_to_the_next(state: TrainingState, tmp_path: Path) -> None:
+    run = Run(tmp_path, ranks=2)
+    run.ranks[0].save(state, ROWS, 1, 1, None)
+    run.wait_for(lambda: list(tmp_path.glob("step-00000001/part-00000-t.json")))
+    run.save(state, 2)
+    assert run.close() == ["", ""]
+    assert run.steps() == [2]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000002"]
+
+
+def test_a_full_disk_costs_old_checkpoints(state: TrainingState, storage: Path) -> None:
+    run = Run(storage, "--run.keep", "9")
+    for step in range(1, 7):
+        run.save(state, step)
+        assert run.close() == [""]
+        assert run.steps()[-1] == step
+    assert run.said[0] == "the storage is full: step-00000001 was deleted to make room for the checkpoint of step 4"
+    assert len(run.said) == 3
+    assert run.steps() == [4, 5, 6]
+
+
+def test_a_disk_filled_by_others_costs_a_warning_but_not_the_last_checkpoint(state: TrainingState, storage: Path, size: int) -> None:
+    run = Run(storage)
+    run.save(state, 1)
+    assert run.close() == [""]
+    (storage / "other").write_bytes(bytes(int(2.4 * size)))
+    run.save(state, 2)
+    run.wait_for_line("worker 0 cannot write the checkpoint of step 2 (No space left on device")
+    run.ranks[0].check()
+    assert run.close(0.2) == [run.said[0].partition(";")[0]]
+    assert len(run.said) == 1
+    assert run.steps() == [1], "the newest whole one stays, whatever happens"
+    (storage / "other").unlink()
+    assert run.close() == [""]
+    assert run.steps() == [1, 2]
+    assert run.said[1:] == ["checkpoint of step 2: worker 0 could write it after all"]
+
+
+def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingState, storage: Path) -> None:
+    run = Run(storage)
+    run.save(state, 1)
+    assert run.close() == [""]
+    subprocess.run(["mount", "-o", "remount,ro", storage], check=True)
+    run.save(state, 2)
+    run.wait_for_line("cannot write the checkpoint of step 2 (Read-only file system")
+    run.save(state, 3)
+    run.wait_for_line("cannot write the checkpoint of step 3")
+    time.sleep(0.3)
+    assert len(run.said) == 2
+    assert run.steps() == [1]
+    subprocess.run(["mount", "-o", "remount,rw", storage], check=True)
+    assert run.close() == [""]
+    assert run.steps() == [1, 3]
+
+
+def test_storage_that_hangs_does_not_stop_the_training(state: TrainingState, tmp_path: Path, size: int) -> None:
+    with small_disk(tmp_path / "disk", 10 * size + 5_000_000) as storage:
+        run = Run(storage, patience=0.3)
+        run.save(state, 1)
+        assert run.close() == [""]
+        subprocess.run(["fsfreeze", "--freeze", storage], check=True)
+        try:
+            begin = time.monotonic()
+            run.save(state, 2)
+            assert time.monotonic() - begin < 0.3
+            time.sleep(0.4)
+            run.ranks[0].check()
+            assert run.said == ["checkpoint of step 2 is not complete after 0 s; training goes on meanwhile"]
+            assert run.close(0.1) == ["it takes too long"]
+            assert run.ranks[0].busy
+        finally:
+            subprocess.run(["fsfreeze", "--unfreeze", storage], check=True)
+        assert run.close() == [""]
+        assert run.steps() == [1, 2]
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """As another user, if this one is root, whom permissions do not bind."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_folder_without_permission_is_said_and_tried_again(state: TrainingState, tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save(state, 1)  # imports all that it needs, while this process may read it
+    assert run.close() == [""]
+    with tempfile.TemporaryDirectory() as folder:  # not below pytest's, which no other user may enter
+        os.chmod(folder, 0o555)
+        with without_rights():
+            run = Run(Path(folder))
+            run.save(state, 1)
+            run.wait_for_line("Permission denied")
+        os.chmod(folder, 0o777)
+        assert run.close() == [""]
+        assert run.steps() == [1]
+
+
+def test_a_folder_moved_away_is_not_made_anew(state: TrainingState, tmp_path: Path) -> None:
+    root, away = tmp_path / "checkpoints", tmp_path / "away"
+    root.mkdir()
+    run = Run(root, ranks=2)
+    run.save(state, 1)
+    assert run.close() == ["", ""]
+    root.rename(away)
+    run.save(state, 2)
+    run.wait_for(lambda: len(run.said) == 2)
+    assert all("No such file or directory" in line for line in run.said)
+    assert not root.exists()
+    away.rename(root)
+    assert run.close() == ["", ""]
+    assert run.steps() == [1, 2]
+
+
+def test_what_is_no_failure_of_the_storage_is_raised(state: TrainingState, tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.ranks[0].save(state, np.array([object()]), 1, 1, None)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        run.close()
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        run.ranks[0].check()
+    assert run.said == [] and run.steps() == []
+
+
+@pytest.fixture
+def server() -> Iterator[ObjectStore]:
+    with object_store() as running:
+        yield running
+
+
+def test_a_bucket_that_fails_every_fifth_request_keeps_checkpoints_as_a_disk_does(state: TrainingState, server: ObjectStore) -> None:
+    root = server.uri("run/checkpoints")
+    run = Run(root, "--run.keep", "2", ranks=2)
+    server.flaky.fails = lambda number: number % 5 == 0
+    state.generators.weights.assign(np.full(state.generators.weights.shape, 3.0))
+    for step in range(1, 5):
+        run.save(state, step)
+        assert run.close() == ["", ""]
+    assert run.said == [] and server.flaky.failed > 5
+    assert run.steps() == [3, 4]
+    newest = checkpoints(root)[-1]
+    assert sorted(Store(newest).names()) == ["checkpoint.json", "part-00000-t.npz", "part-00001-t.npz"]
+    assert (read_arrays(newest, verify(newest).parts[0])["generators.weights"] == 3).all()
+
+
+def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "persistently", lambda act, *_: act())
+    run = Run(server.uri("run/checkpoints"))
+    server.flaky.fails = lambda number: True
+    run.save(state, 1)
+    run.wait_for_line("worker 0 cannot write the checkpoint of step 1 (")
+    assert "s3://***@bucket/run/checkpoints" in run.said[0]
+    server.flaky.fails = lambda number: False
+    assert run.close() == [""]
+    assert run.said[1:] == ["checkpoint of step 1: worker 0 could write it after all"]
+    assert run.steps() == [1]
+
+
+def test_metrics_are_in_the_bucket_before_the_checkpoint_is(state: TrainingState, server: ObjectStore) -> None:
+    root = server.uri("run/checkpoints")
+    there: list[int] = []
+    keeper = Checkpointer(root, load_config([], {}), "f", 0, 1, "t", pytest.fail, SECONDS, lambda: there.append(len(checkpoints(root))))
+    for step in (1, 2):
+        keeper.save(state, ROWS, step, step, None)
+        assert keeper.close(SECONDS) == ""
+    assert there == [0, 1]

@@ -1,0 +1,106 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cluster.checkpointing.resume import check_resumable, load_state, newest_checkpoint, remove_partial
+from cluster.config import Config, load_config
+from cyclegan.checkpoint_files import INDEX, Index, publish, write_part, written_parts
+from cyclegan.inference.generator_checkpoint import find_newest
+from ringcycle.errors import UserError
+
+
+def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
+    return Index(
+        step=step,
+        position=step * workers * config.train.batch,
+        workers=workers,
+        fingerprint="f",
+        written=datetime.now(UTC),
+        cycle_loss=None,
+        versions={},
+        config=config.model_dump(),
+        parts=parts,
+    )
+
+
+def save(root: Path, step: int, workers: int = 2) -> Path:
+    """A checkpoint of 4 rows in all, whose pool values are their row's number."""
+    folder = root / f"step-{step:08d}"
+    for rank in range(workers):
+        rows = np.arange(4)[rank::workers]
+        pools = {
+            "pool.rows": rows,
+            "pool.pictures": np.broadcast_to(rows[None, :, None, None, None, None], (2, len(rows), 3, 2, 2, 1)).astype(np.float32),
+            "pool.filled": np.broadcast_to(rows[None, :, None] % 2 == 0, (2, len(rows), 3)),
+        }
+        write_part(folder, rank, "x", {**pools, **({"generators.weights": np.full(5, step)} if rank == 0 else {})})
+    parts = written_parts(folder, workers, "x")
+    assert parts is not None
+    publish(folder, index(step, workers, Config(), parts))
+    return folder
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_pools_are_dealt_by_row_to_any_number_of_workers(workers: int, tmp_path: Path) -> None:
+    folder = save(tmp_path, 7)
+    for rank in range(workers):
+        rows = np.arange(4)[rank::workers]
+        found, arrays = load_state(folder, rows)
+        assert found.step == 7
+        assert (arrays["generators.weights"] == 7).all()
+        assert arrays["pool.pictures"].shape == (2, len(rows), 3, 2, 2, 1)
+        assert (arrays["pool.pictures"][0, :, 0, 0, 0, 0] == rows).all()
+        assert (arrays["pool.filled"][1, :, 0] == (rows % 2 == 0)).all()
+
+
+def test_torn_checkpoints_are_said_and_the_one_before_is_used(tmp_path: Path) -> None:
+    good, torn = save(tmp_path, 10), save(tmp_path, 20)
+    data = bytearray((torn / "part-00001-x.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (torn / "part-00001-x.npz").write_bytes(data)
+    said: list[str] = []
+    assert find_newest(tmp_path, said.append) == good
+    assert len(said) == 1
+    assert "part-00001-x.npz: its checksum differs" in said[0]
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    assert find_newest(tmp_path / "nowhere", pytest.fail) is None
+    assert newest_checkpoint(tmp_path) == ""
+
+
+def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
+    good = save(tmp_path, 10)
+    write_part(tmp_path / "step-00000020", 0, "y", {"a": np.zeros(1)})
+    write_part(good, 0, "y", {"a": np.zeros(1)})
+    assert find_newest(tmp_path, pytest.fail) == good
+    remove_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == [good]
+    assert sorted(file.name for file in good.iterdir()) == [INDEX, "part-00000-x.npz", "part-00001-x.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fingerprint", "error"),
+    [
+        (["--model.filters", "32"], "f", "model.filters = 32, but run default was trained with 64"),
+        (["--train.seed", "1"], "f", "train.seed = 1, but run default was trained with 0"),
+        (["--data.crop_size", "128"], "f", "data.crop_size = 128, but run default was trained with 256"),
+        (["--cluster.workers", "4"], "f", "train.batch × cluster.workers = 4, but run default has a global batch of 2"),
+        ([], "g", "has fingerprint g, but run default was trained on f"),
+        (["--train.batch", "2"], "f", ""),
+        (["--train.steps", "9", "--train.learning_rate", "1e-4", "--run.keep", "7"], "f", ""),
+    ],
+)
+def test_what_may_change_on_resume(arguments: list[str], fingerprint: str, error: str) -> None:
+    old = load_config(["--cluster.workers", "2"], {})
+    workers = [] if "--cluster.workers" in arguments else ["--cluster.workers", "1" if "--train.batch" in arguments else "2"]
+    new = load_config([*workers, *arguments], {})
+    if not error:
+        check_resumable(index(1, 2, old, []), Path("c"), new, fingerprint)
+        return
+    with pytest.raises(UserError) as caught:
+        check_resumable(index(1, 2, old, []), Path("c"), new, fingerprint)
+    assert error in str(caught.value)

@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.hardware.affinity import bind, pin_service_threads
+from cluster.hardware.topology import Share
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def two_cpus() -> Iterator[tuple[int, int]]:
+    """Two CPUs of this process, whose threads may run anywhere again afterwards."""
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        pytest.skip("one CPU holds no two kinds of threads apart")
+    compute, service, *_ = sorted(before)
+    yield compute, service
+    bind(Share(tuple(before), tuple(before), (0,)))
+
+
+class Waiting(threading.Thread):
+    """Has a name that Linux shows, waits, then notes where it may run."""
+
+    def __init__(self, name: str, done: threading.Event) -> None:
+        super().__init__(name=name)
+        self.named, self.done = threading.Event(), done
+        self.start()
+        self.named.wait()
+
+    def run(self) -> None:
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(self.name)
+        self.named.set()
+        self.done.wait()
+        self.affinity = os.sched_getaffinity(0)
+
+
+def test_threads_that_run_already_serve_and_later_ones_compute(two_cpus: tuple[int, int]) -> None:
+    compute, service = two_cpus
+    done = threading.Event()
+    old = Waiting("ray", done)
+    bind(Share((compute,), (service,), (0,)))
+    threads = [old, *(Waiting(name, done) for name in ("tf_Compute", "unnamed", "event_engine", "grpcpp_sync_ser"))]
+    own = os.sched_getaffinity(0)
+    pin_service_threads([service])
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert own == os.sched_getaffinity(0) == {compute}
+    assert {thread.name: thread.affinity for thread in threads} == {
+        "ray": {service},
+        "tf_Compute": {compute},
+        "unnamed": {compute},
+        "event_engine": {service},
+        "grpcpp_sync_ser": {service},
+    }
+
+
+def test_a_process_settles_on_its_share_before_it_starts_threads() -> None:
+    code = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+from cluster.hardware.affinity import settle
+share = settle(index=0, workers=1, cpus=1)
+with ThreadPoolExecutor(1) as pool:
+    print(len(share.compute), pool.submit(os.sched_getaffinity, 0).result() == set(share.compute))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "1 True\n"
+
+
+def test_memory_comes_from_the_preferred_node() -> None:
+    """In a process of its own: a policy set here would stay."""
+    code = "from cluster.affinity import prefer_memory; print(prefer_memory([0])); print(open('/proc/self/numa_maps').read())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done, *policies = result.stdout.split("\n")
+    if done != "True":
+        pytest.skip("this machine has no NUMA policies, or forbids them")
+    assert any("prefer:0" in line for line in policies), result.stdout
+
+
+def test_several_nodes_keep_linuxs_default() -> None:
+    code = "from cluster.affinity import prefer_memory; print(prefer_memory([0, 1]))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "False\n"

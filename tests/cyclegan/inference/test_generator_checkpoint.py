@@ -1,0 +1,77 @@
+"""Generators are found in a run or a checkpoint, whole ones only, by what they say themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cyclegan.checkpoint_files import TornCheckpoint, read_arrays, verify
+from cyclegan.config import ModelConfig
+from cyclegan.inference.generator_checkpoint import read_trained
+from ringcycle.errors import UserError
+from tests.cyclegan.made_checkpoint import MODEL, damage, weights, write_checkpoint
+
+
+def test_run_gives_its_newest_checkpoint(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, 9)
+    newest = write_checkpoint(tmp_path, 10)
+    trained = read_trained(tmp_path, pytest.fail)
+    assert (trained.folder, trained.step, trained.model) == (str(newest), 10, MODEL)
+    np.testing.assert_array_equal(trained.weights, weights(10))
+
+
+def test_checkpoint_gives_itself(tmp_path: Path) -> None:
+    first = write_checkpoint(tmp_path, 9)
+    write_checkpoint(tmp_path, 10)
+    assert read_trained(first, pytest.fail).step == 9
+
+
+def test_sizes_of_the_networks_come_from_the_checkpoint(tmp_path: Path) -> None:
+    model = ModelConfig(filters=5, blocks=2)
+    write_checkpoint(tmp_path, model=model, flat=np.zeros(3, np.float32))
+    assert read_trained(tmp_path, pytest.fail).model == model
+
+
+def test_torn_checkpoint_of_a_run_is_said_and_passed_over(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, 9)
+    damage(write_checkpoint(tmp_path, 10))
+    said: list[str] = []
+    assert read_trained(tmp_path, said.append).step == 9
+    assert len(said) == 1
+    assert "step-00000010/part-00000-x.npz: its checksum differs" in said[0]
+
+
+def refused(place: Path) -> str:
+    with pytest.raises(UserError) as error:
+        read_trained(place, lambda _: None)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_no_trained_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    assert "does not exist: give the folder of a run" in refused(tmp_path / "nowhere")
+    assert "is a file" in refused(tmp_path / "notes.txt")
+    assert "neither checkpoint.json nor a folder checkpoints" in refused(tmp_path)
+    (tmp_path / "checkpoints" / "step-00000010").mkdir(parents=True)
+    assert "no checkpoint yet" in refused(tmp_path)
+
+
+def test_torn_checkpoint_is_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    damage(folder)
+    assert "is torn" in refused(folder)
+    assert "none of its checkpoints is whole" in refused(tmp_path)
+    (folder / "checkpoint.json").write_bytes(b"\xff")
+    assert "is torn" in refused(folder)
+
+
+def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, fields={"model": {"norm": "batch"}})
+    assert "no generators that this version knows (" in refused(folder)
+
+
+def test_part_without_generators_is_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    with pytest.raises(TornCheckpoint, match=r"part-00001-x\.npz: .generators.weights is not a file"):
+        read_arrays(folder, verify(folder).parts[1], ("generators.weights",))

@@ -1,0 +1,25 @@
+"""Progress is a line now and then where no bar can be drawn."""
+
+import io
+from itertools import count
+
+from rich.console import Console
+
+from cyclegan.inference.progress import track
+
+
+def test_lines_come_at_intervals_where_there_is_no_terminal() -> None:
+    console = Console(file=io.StringIO())
+    seconds = count(step=6)  # the clock is read once an item, and once more for a line
+    assert list(track("abcdef", "translating", console, lambda: float(next(seconds)))) == list("abcdef")
+    assert console.file.getvalue().splitlines() == [f"translating: {done} of 6" for done in (1, 3, 5)]  # type: ignore[attr-defined]
+
+
+def test_terminal_shows_a_bar_and_lines_above_it() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, highlight=False, width=80, _environ={})
+    for item in track([1, 2], "translating", console):
+        console.print(f"line {item}")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "line 1" in shown
+    assert "translating" in shown
+    assert "2/2" in shown

@@ -1,0 +1,105 @@
+"""A translator is one direction of `generate`, for pictures of any size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained
+from cyclegan.inference.translator import Translator
+from cyclegan.networks.flat_parameters import Layout
+from cyclegan.networks.generator import generate, generator_shapes
+from cyclegan.training.pixels import to_pixels, to_signed
+from preprocess.images.decode import BrokenPicture, UInt8
+from ringcycle.errors import UserError
+from tests.cyclegan.made_checkpoint import MODEL, weights
+
+TRAINED = Trained(Path("step-00000010"), 10, MODEL, weights())
+
+
+def picture(height: int, width: int) -> UInt8:
+    return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def twin(pixels: UInt8, form: str) -> UInt8:
+    """Both translations [2, H, W, 3] by the twin network that training uses."""
+    model = MODEL.model_copy(update={"form": form})
+    parameters = Layout(generator_shapes(model)).split(tf.constant(TRAINED.weights))
+    signed = to_signed(tf.constant(np.stack([pixels, pixels])[:, None]))
+    return to_pixels(generate(parameters, signed, model).numpy()[:, 0])
+
+
+@pytest.mark.parametrize("form", ["plain", "auto"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_it_is_one_direction_of_the_twin(direction: str, form: str) -> None:
+    pixels = picture(32, 40)
+    got = Translator(TRAINED, direction)(pixels)
+    both = twin(pixels, form).astype(int)
+    i = DIRECTIONS.index(direction)
+    # Another order of the same float32 sums, or Winograd's: where a value lies at half a level, rounding may go either way.
+    assert np.abs(got - both[i]).max() <= 1
+    assert np.abs(got - both[1 - i]).mean() > 10
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 5), (6, 6), (7, 8), (37, 53), (4, 400), (400, 3), (64, 64)])
+def test_output_has_the_size_of_the_input(size: tuple[int, int]) -> None:
+    pixels = picture(*size)
+    translated = Translator(TRAINED, "AtoB")(pixels)
+    assert translated.shape == pixels.shape
+    assert translated.dtype == np.uint8
+
+
+def test_a_picture_is_continued_by_reflection() -> None:
+    pixels = picture(30, 41)
+    padded = np.concatenate([pixels, pixels[-2:-4:-1]], 0)
+    padded = np.concatenate([padded, padded[:, -2:-5:-1]], 1)
+    assert padded.shape == (32, 44, 3)
+    translate = Translator(TRAINED, "BtoA")
+    np.testing.assert_array_equal(translate(pixels), translate(padded)[:30, :41])
+
+
+def test_more_than_the_memory_is_refused_before_it_is_asked_for() -> None:
+    model = ModelConfig(filters=512, blocks=1)
+    flat = np.zeros(Layout(generator_shapes(model)).size, np.float16)  # never computed with
+    pixels = np.broadcast_to(np.zeros(3, np.uint8), (30000, 30000, 3))  # 15 TB with 512 filters; itself 3 bytes
+    with pytest.raises(BrokenPicture, match=r"30000x30000 pixels need about \d+\.\d GiB of memory"):
+        Translator(Trained(Path("x"), 1, model, flat), "AtoB")(pixels)
+
+
+def test_weights_of_other_networks_are_refused() -> None:
+    with pytest.raises(UserError, match="holds 17,333 generator weights, but this version's networks of its sizes have 17,334"):
+        Translator(Trained(Path("x"), 1, MODEL, weights()[1:]), "AtoB")
+
+
+def of_channels(a: int, b: int, bits: int = 8) -> Trained:
+    model = MODEL.model_copy(update={"channels_a": a, "channels_b": b, "bits": bits})
+    flat = np.random.default_rng(0).normal(0, 0.2, Layout(generator_shapes(model)).size).astype(np.float32)
+    return Trained(Path("step-00000010"), 10, model, flat)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1, 3), (3, 1), (5, 3), (2, 2)])
+def test_channels_are_those_of_the_other_domain(a: int, b: int) -> None:
+    trained = of_channels(a, b)
+    for direction, (taken, made) in (("AtoB", (a, b)), ("BtoA", (b, a))):
+        pixels = np.random.default_rng(1).integers(0, 256, (32, 36, taken), np.uint8)
+        got = Translator(trained, direction)(pixels)
+        assert got.shape == (32, 36, made) and got.dtype == np.uint8
+        signed = np.zeros((2, 1, 32, 36, max(a, b)), np.float32)  # what the training makes of it: surplus channels are 0
+        i = DIRECTIONS.index(direction)
+        signed[i, 0, ..., :taken] = to_signed(tf.constant(pixels))
+        model = trained.model.model_copy(update={"form": "plain"})
+        parameters = Layout(generator_shapes(model)).split(tf.constant(trained.weights))
+        whole = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
+        assert np.abs(got - to_pixels(whole[..., :made]).astype(int)).max() <= 1
+
+
+def test_16_bits_come_out_if_they_go_in_or_were_trained_on() -> None:
+    pixels = picture(16, 20)
+    deep = pixels.astype(np.uint16) * 257
+    eight = Translator(TRAINED, "AtoB")
+    got = eight(deep)
+    assert eight(pixels).dtype == np.uint8 and got.dtype == np.uint16
+    assert np.abs(got / 257 - eight(pixels)).max() <= 0.51
+    assert Translator(of_channels(3, 3, bits=16), "BtoA")(pixels).dtype == np.uint16

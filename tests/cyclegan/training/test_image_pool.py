@@ -1,0 +1,120 @@
+"""The image pool against Python lists, what it refuses, and its draws."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.image_pool import NO_SLOT, Pool, make_pool, pool_draws, trade
+from tests.cyclegan.reference import ListPool
+
+PICTURE = (2, 3, 1)
+
+
+def fakes(step: int, batch: int) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(step).uniform(-1, 1, (2, batch, *PICTURE)).astype(np.float32)
+
+
+def compiled_trade(pool: Pool, batch: int) -> Program:
+    def run(fakes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        return trade(pool, fakes, draws)
+
+    return Program(run, [tf.TensorSpec([2, batch, *PICTURE]), tf.TensorSpec([2, batch, 2], tf.int32)])
+
+
+def test_pool_does_what_lists_do_while_filling_trading_and_passing() -> None:
+    batch, size, steps = 3, 4, 30
+    pool = make_pool(batch, size, PICTURE, tf.float32)
+    run = compiled_trade(pool, batch)
+    lists = [[ListPool(size) for _ in range(batch)] for _ in range(2)]
+    taken = 0
+    for step in range(steps):
+        new = fakes(step, batch)
+        draws = pool_draws(7, step * batch, np.arange(batch), batch, size)
+        shown = run(tf.constant(new), tf.constant(draws)).numpy()
+        for direction, row in np.ndindex(2, batch):
+            slot, take = draws[direction, row]
+            np.testing.assert_array_equal(shown[direction, row], lists[direction][row].query(new[direction, row], slot, take))
+            taken += take
+    assert 0 < taken < 2 * batch * (steps - size), "both trading and passing must have happened"
+    np.testing.assert_array_equal(pool.pictures, [[p.pictures for p in rows] for rows in lists])
+    assert pool.filled.numpy().all()
+
+
+def test_non_finite_pictures_are_shown_but_never_kept() -> None:
+    pool = make_pool(1, 2, PICTURE, tf.float32)
+    good, bad = fakes(0, 1), fakes(1, 1)
+    bad[1, 0, 0, 0, 0] = np.nan
+
+    fill_first, fill_second = (tf.constant([[[slot, 0]], [[slot, 0]]]) for slot in (0, 1))
+    trade(pool, tf.constant(bad), fill_first)
+    np.testing.assert_array_equal(pool.filled, [[[True, False]], [[False, False]]])
+    np.testing.assert_array_equal(pool.pictures[1], 0)
+    # An empty slot has nothing to show: the new picture is shown, and kept there.
+    take_first = tf.constant([[[0, 1]], [[0, 1]]])
+    shown = trade(pool, tf.constant(good), take_first)
+    np.testing.assert_array_equal(shown, np.stack([bad[0], good[1]]))
+    np.testing.assert_array_equal(pool.pictures[:, :, 0], good)
+    # A full slot gives what it has and stays as it is.
+    bad[:] = np.inf
+    np.testing.assert_array_equal(trade(pool, tf.constant(bad), take_first), good)
+    np.testing.assert_array_equal(pool.pictures[:, :, 0], good)
+    trade(pool, tf.constant(bad), fill_second)
+    np.testing.assert_array_equal(pool.filled, [[[True, False]], [[True, False]]])
+
+
+def test_passing_leaves_the_pool_alone() -> None:
+    pool = make_pool(1, 2, PICTURE, tf.float32)
+    trade(pool, tf.constant(fakes(0, 1)), tf.constant([[[0, 0]], [[0, 0]]]))
+    before = pool.pictures.numpy()
+    new = fakes(1, 1)
+    np.testing.assert_array_equal(trade(pool, tf.constant(new), tf.constant([[[NO_SLOT, 0]], [[NO_SLOT, 0]]])), new)
+    np.testing.assert_array_equal(pool.pictures, before)
+    np.testing.assert_array_equal(pool.filled, [[[True, False]], [[True, False]]])
+
+
+def test_draws_fill_slot_by_slot_at_first() -> None:
+    for step in range(5):
+        draws = pool_draws(0, step * 4, np.arange(4), 4, 5)
+        assert draws.dtype == np.int32
+        np.testing.assert_array_equal(draws, np.broadcast_to([step, 0], (2, 4, 2)))
+
+
+@pytest.mark.parametrize("position", [0, 8 * 49, 8 * 50, 8 * 1234])
+@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+def test_draws_of_a_row_do_not_depend_on_the_number_of_workers(position: int, workers: int) -> None:
+    rows = np.arange(8)
+    everyone = pool_draws(3, position, rows, 8, 50)
+    for rank in range(workers):
+        np.testing.assert_array_equal(pool_draws(3, position, rows[rank::workers], 8, 50), everyone[:, rank::workers])
+
+
+def test_half_of_the_draws_trade_and_slots_are_uniform() -> None:
+    size, rows = 50, np.arange(1000)
+    draws = np.concatenate([pool_draws(1, step * len(rows), rows, len(rows), size) for step in range(size, size + 20)], axis=1)
+    slot, take = draws[..., 0], draws[..., 1]
+    np.testing.assert_array_equal(take == 0, slot == NO_SLOT)
+    for direction in range(2):
+        # Five standard deviations of a fair coin, and of chi-squared with 49 degrees of freedom.
+        assert abs(take[direction].mean() - 0.5) < 5 * 0.5 / np.sqrt(take.shape[1])
+        slots = slot[direction][take[direction] == 1]
+        counts = np.bincount(slots, minlength=size)
+        assert len(counts) == size
+        expected = len(slots) / size
+        assert abs(((counts - expected) ** 2 / expected).sum() - 49) < 5 * np.sqrt(2 * 49)
+
+
+def test_draws_differ_between_seeds_steps_rows_and_directions() -> None:
+    rows = np.arange(64)
+    first = pool_draws(0, 64 * 60, rows, 64, 50)
+    assert not np.array_equal(first[0], first[1])
+    assert len(np.unique(first[0], axis=0)) > 1
+    for other in (pool_draws(1, 64 * 60, rows, 64, 50), pool_draws(0, 64 * 61, rows, 64, 50)):
+        assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(first, pool_draws(0, 64 * 60, rows, 64, 50))
+
+
+def test_without_a_pool_there_is_nothing_to_draw() -> None:
+    np.testing.assert_array_equal(pool_draws(0, 123, np.arange(3), 3, 0), np.zeros((2, 3, 2)))
+    assert make_pool(3, 0, PICTURE, tf.float32).pictures.shape == [2, 3, 0, *PICTURE]

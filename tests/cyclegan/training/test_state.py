@@ -1,0 +1,90 @@
+"""What a state gives away and takes over: snapshots stay as they are, initial values are fresh."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.training.adam import adam
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.state import Arrays, TrainingState, make_state
+from tests.cyclegan.snapshot import snapshot
+
+
+def make() -> TrainingState:
+    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
+    return make_state(model, TrainConfig(batch=2, pool_size=3), (24, 28))
+
+
+def random_arrays(state: TrainingState, seed: int) -> Arrays:
+    random = np.random.default_rng(seed)
+    return {name: np.array(100 * random.random(value.shape), value.dtype) for name, value in snapshot(state).items()}
+
+
+def test_names_and_shapes() -> None:
+    state = make()
+    g, d = state.generator_layout.size, state.discriminator_layout.size
+    assert {name: value.shape for name, value in snapshot(state).items()} == {
+        "generators.weights": (g,),
+        "generators.first": (g,),
+        "generators.second": (g,),
+        "generators.updates": (),
+        "discriminators.weights": (d,),
+        "discriminators.first": (d,),
+        "discriminators.second": (d,),
+        "discriminators.updates": (),
+        "pool.pictures": (2, 2, 3, 24, 28, 3),
+        "pool.filled": (2, 2, 3),
+    }
+
+
+def test_all_arrays_come_back() -> None:
+    state = make()
+    given = random_arrays(state, 0)
+    state.assign(given)
+    for name, value in snapshot(state).items():
+        np.testing.assert_array_equal(value, given[name], err_msg=name)
+
+
+def test_initial_values_leave_nothing_of_before() -> None:
+    state, fresh = make(), make()
+    state.assign(random_arrays(state, 0))
+    for each in (state, fresh):
+        each.assign_initial(7)
+    for name, value in snapshot(state).items():
+        np.testing.assert_array_equal(value, snapshot(fresh)[name], err_msg=name)
+        assert value.any() == name.endswith("weights"), name
+
+
+def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None:
+    """XLA updates variables in place, while a checkpoint is still being written from a snapshot."""
+    state = make()
+    given = random_arrays(state, 1)
+    kept = {name: value.copy() for name, value in given.items()}
+    state.assign(given)
+    saved = snapshot(state)
+
+    def update(gradient: tf.Tensor, rate: tf.Tensor) -> None:
+        adam(state.generators, gradient, rate, 0.5, 0.999)
+
+    program = Program(update, [tf.TensorSpec([state.generator_layout.size]), tf.TensorSpec([])])
+    for _ in range(3):
+        program(tf.ones([state.generator_layout.size]), tf.constant(0.1))
+    assert not np.array_equal(state.generators.weights, kept["generators.weights"])
+    for name, value in kept.items():
+        np.testing.assert_array_equal(saved[name], value, err_msg=name)
+        np.testing.assert_array_equal(given[name], value, err_msg=name)
+    after = snapshot(state)
+    for value in given.values():
+        value[...] = 0
+    for name, value in snapshot(state).items():
+        np.testing.assert_array_equal(value, after[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["generators.weights", "discriminators.second", "pool.pictures"])
+def test_another_shape_is_refused(name: str) -> None:
+    state = make()
+    given = random_arrays(state, 0)
+    given[name] = given[name][..., :-1]
+    with pytest.raises(ValueError, match="shape"):
+        state.assign(given)

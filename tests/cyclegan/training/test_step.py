@@ -1,0 +1,290 @@
+"""Whole updates of all four networks: against a plain reference, between batches and workers, and from run to run.
+
+One set of units is compiled, as that costs more than all that is checked with it (20 s of one core for these tiny networks);
+other shapes, options and precisions run the same functions uncompiled.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.networks.flat_parameters import Layout
+from cyclegan.training.compiled_function import Program
+from cyclegan.training.image_pool import NO_SLOT, pool_draws
+from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes, make_passes
+from cyclegan.training.state import Arrays, TrainingState, make_state
+from cyclegan.training.step import LOSSES, MEANS, make_step
+from tests.cyclegan.reference import CycleGAN, ListPool, Network
+from tests.cyclegan.snapshot import snapshot
+from tests.cyclegan.uncompiled import uncompiled
+
+SEED, RATE, SIDE = 3, 2e-4, 32
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A state with its units and step."""
+
+    train: TrainConfig
+    state: TrainingState
+    passes: Passes
+    step: Program
+
+    def run(self, pictures: Array, draws: Array, flags: tuple[float, float] = (0, 0)) -> list[Array]:
+        """One step on `pictures`, a pair of [B, H, W, C]: means, fake and cycled."""
+        dtype = self.state.generator_layout.dtype
+        return [t.numpy() for t in self.step(tf.constant(pictures), tf.constant(draws), tf.constant(flags, dtype), tf.constant(RATE))]
+
+    def draws(self, step: int) -> Array:
+        batch = self.train.batch
+        return pool_draws(SEED, step * batch, np.arange(batch), batch, self.train.pool_size)
+
+    def arrays(self) -> Arrays:
+        return snapshot(self.state)
+
+
+def make(dtype: tf.DType, form: str = "auto", **train: float) -> Training:
+    model = ModelConfig(filters=8, blocks=2, discriminator_filters=8, form=form)
+    config = TrainConfig(**({"pool_size": 2} | train))
+    state = make_state(model, config, (SIDE, SIDE), dtype)
+    state.assign_initial(SEED)
+    passes = make_passes(state, model, config)
+    return Training(config, state, passes, make_step(passes))
+
+
+@pytest.fixture(scope="module")
+def double() -> Training:
+    """Compiled units in the fast form, float64, batch 1."""
+    training = make(tf.float64)
+    for unit in (*training.passes.all(), training.step):
+        unit.compile(None)
+    return training
+
+
+def pictures(step: int, batch: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(step).integers(0, 256, (2, batch, SIDE, SIDE, 3), np.uint8)
+
+
+def network(layout: Layout, flat: Array, direction: int) -> Network:
+    return Network([value[direction].astype(np.float64) for value in layout.views(flat).values()])
+
+
+def reference(training: Training) -> CycleGAN:
+    """The plain implementation, from the weights that `training` has now. D = (D_B, D_A): D[i] judges what G[i] makes."""
+    state, train = training.state, training.train
+    G_AB, G_BA = (network(state.generator_layout, state.generators.weights.numpy(), i) for i in range(2))
+    D_B, D_A = (network(state.discriminator_layout, state.discriminators.weights.numpy(), i) for i in range(2))
+    pool_A, pool_B = ([ListPool(train.pool_size) for _ in range(train.batch)] for _ in range(2))
+    return CycleGAN(G_AB, G_BA, D_A, D_B, pool_A, pool_B, train.lambda_cycle, train.lambda_identity)
+
+
+def assert_same(ours: Array, theirs: Array, tolerance: float, what: str) -> None:
+    """Equal to `tolerance` of the largest element."""
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max(), err_msg=what)
+
+
+def check_against_reference(training: Training, steps: int) -> None:
+    """Run both side by side and compare losses, weights, moments and pools: float64, other operations, so 1e-6 is far above rounding."""
+    training.state.assign_initial(SEED)
+    plain, batch, traded = reference(training), training.train.batch, []
+    for step in range(steps):
+        real, draws = pictures(step, batch), training.draws(step)
+        means, _, _ = training.run(real, draws)
+        real_A, real_B = real / 127.5 - 1
+        # Direction 0 makes fakes of B, direction 1 of A.
+        losses = plain.step(real_A, real_B, draws_A=draws[1], draws_B=draws[0], rate=float(np.float32(RATE)))
+        ours = dict(zip(MEANS, means, strict=True))
+        assert {name: ours[name] for name in LOSSES} == pytest.approx(losses, rel=1e-6)
+        traded += [draws[..., 1].ravel()]
+    if training.train.pool_size:
+        assert np.concatenate(traded).any(), "the pools must have traded"
+        for direction, pools in enumerate((plain.pool_B, plain.pool_A)):
+            assert_same(training.state.pool.pictures[direction].numpy(), np.array([p.pictures for p in pools]), 1e-6, "pool")
+    state = training.state
+    for layout, learner, twin in (
+        (state.generator_layout, state.generators, (plain.G_AB, plain.G_BA)),
+        (state.discriminator_layout, state.discriminators, (plain.D_B, plain.D_A)),
+    ):
+        assert learner.updates.numpy() == steps
+        for kind in ("weights", "first", "second"):
+            values = layout.views(learner.variables()[kind].numpy())
+            for i, (name, value) in enumerate(values.items()):
+                for direction in range(2):
+                    assert_same(value[direction], getattr(twin[direction], kind)[i], 1e-6, f"{kind} of {name}, direction {direction}")
+
+
+def test_compiled_steps_equal_the_plain_reference(double: Training) -> None:
+    check_against_reference(double, steps=5)
+
+
+def test_steps_of_two_pictures_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, batch=2), steps=3)
+
+
+def test_steps_in_accumulated_parts_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, batch=4, accumulate=2), steps=3)
+
+
+def test_parts_average_to_the_batch_and_carry_the_flags() -> None:
+    whole, apart = make(tf.float64, batch=3), make(tf.float64, batch=3, accumulate=3)
+    with uncompiled():
+        results = [training.run(pictures(0, 3), training.draws(0), flags=(1, 0)) for training in (whole, apart)]
+    for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
+        assert_same(theirs, ours, 1e-12, name)
+    means = dict(zip(MEANS, results[1][0], strict=True))
+    assert (means["save"], means["stop"]) == (1, 0)
+    # Only the order of sums differs; the first moment is half of the gradient.
+    for pair in ("generators", "discriminators"):
+        ours, theirs = (t.arrays()[f"{pair}.first"] for t in (whole, apart))
+        assert_same(theirs, ours, 1e-11, pair)
+
+
+def test_steps_without_identity_loss_and_pool_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, lambda_identity=0, lambda_cycle=7, pool_size=0), steps=3)
+
+
+def test_steps_in_plain_form_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, form="plain"), steps=5)
+
+
+def vectors(training: Training) -> Program:
+    """Both passes without pool: real → the vectors to exchange. A plain function around them, as the step is, or XLA compiles anew."""
+    passes, dtype = training.passes, training.state.generator_layout.dtype
+    draws = tf.constant([NO_SLOT, 0]) * tf.ones([2, training.train.batch, 1], tf.int32)
+
+    def both(real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        g_vector, fake, _ = passes.generator_pass(real, tf.zeros([len(FLAGS)], dtype))
+        return g_vector, passes.discriminator_pass(real, fake, draws)
+
+    return Program(both, passes.generator_pass.signature[:1], jit_compile=False)
+
+
+def means_of_two(one_row: Program, real: Array) -> tuple[tf.Tensor, tf.Tensor]:
+    """What two workers with a row of `real` each exchange to: their weights are equal, so one state stands for both."""
+    first, second = (one_row(tf.constant(real[:, row : row + 1])) for row in range(2))
+    return (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
+
+
+def test_two_workers_have_the_gradient_of_one_with_both_pictures() -> None:
+    real = pictures(0, 2)
+    with uncompiled():
+        apart = [v.numpy() for v in means_of_two(vectors(make(tf.float32)), real)]
+        together = [v.numpy() for v in vectors(make(tf.float32, batch=2, pool_size=0))(tf.constant(real))]
+    for one, other, tail in zip(apart, together, (GENERATOR_TAIL, DISCRIMINATOR_TAIL), strict=True):
+        # float32 through some twenty layers with Winograd forms, each of which rounds to about 3e-6 of its deviation.
+        gradient, expected = one[: -len(tail)], other[: -len(tail)]
+        assert np.linalg.norm(gradient - expected) < 3e-5 * np.linalg.norm(expected)
+        np.testing.assert_allclose(one[-len(tail) :], other[-len(tail) :], rtol=1e-5)
+
+
+def test_two_workers_have_the_weights_of_one_with_both_pictures(double: Training) -> None:
+    double.state.assign_initial(SEED)
+    one_row, rate = vectors(double), tf.constant(RATE)
+    together = make(tf.float64, batch=2, pool_size=0)
+    for step in range(3):
+        real = pictures(step, 2)
+        g_mean, d_mean = means_of_two(one_row, real)
+        double.passes.update_generators(g_mean, rate)
+        double.passes.update_discriminators(d_mean, rate)
+        with uncompiled():
+            together.run(real, together.draws(step))
+    for name, value in together.arrays().items():
+        if not name.startswith("pool"):
+            np.testing.assert_allclose(double.arrays()[name], value, rtol=0, atol=1e-9, err_msg=name)
+
+
+def test_steps_repeat_bit_for_bit(double: Training) -> None:
+    outcomes = []
+    for _ in range(2):
+        double.state.assign_initial(SEED)
+        results = [double.run(pictures(step, 1), double.draws(step)) for step in range(3)]
+        outcomes.append([*(array for result in results for array in result), *double.arrays().values()])
+    for one, other in zip(*outcomes, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_restored_state_goes_on_bit_for_bit(double: Training) -> None:
+    double.state.assign_initial(SEED)
+    for step in range(3):
+        double.run(pictures(step, 1), double.draws(step))
+    saved = double.arrays()
+    double.run(pictures(3, 1), double.draws(3))
+    after = double.arrays()
+    double.state.assign_initial(SEED + 1)
+    double.state.assign(saved)
+    double.run(pictures(3, 1), double.draws(3))
+    for name, value in double.arrays().items():
+        np.testing.assert_array_equal(value, after[name], err_msg=name)
+
+
+def test_fast_form_equals_plain_form_in_float32() -> None:
+    fast, plain = make(tf.float32), make(tf.float32, form="plain")
+    with uncompiled():
+        results = [training.run(pictures(0, 1), training.draws(0)) for training in (fast, plain)]
+    for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
+        assert_same(ours, theirs, 1e-4, name)
+    # The first moment after one step is half of the gradient; Adam makes signs of what is near zero, so weights are no measure.
+    for pair in ("generators", "discriminators"):
+        ours, theirs = (t.arrays()[f"{pair}.first"] for t in (fast, plain))
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
+def test_flags_and_losses_ride_through_the_exchange() -> None:
+    with uncompiled():
+        training = make(tf.float64, pool_size=0)
+        lengths = []
+
+        def halve(vector: tf.Tensor, exact: int) -> tf.Tensor:
+            lengths.append((vector.shape[0], exact))
+            return vector / 2
+
+        own = training.run(pictures(0, 1), training.draws(0), flags=(1, 0))[0]
+        training.state.assign_initial(SEED)
+        step = make_step(training.passes, exchange=halve)
+        arguments = (tf.constant(pictures(0, 1)), tf.constant(training.draws(0)), tf.constant([1, 0], tf.float64), tf.constant(RATE))
+        exchanged = step(*arguments)[0].numpy()
+    np.testing.assert_array_equal(exchanged, own / 2)
+    assert dict(zip(MEANS, own, strict=True))["save"] == 1
+    assert dict(zip(MEANS, own, strict=True))["stop"] == 0
+    assert lengths == [
+        (training.state.generator_layout.size + len(GENERATOR_TAIL), len(GENERATOR_TAIL)),
+        (training.state.discriminator_layout.size + len(DISCRIMINATOR_TAIL), len(DISCRIMINATOR_TAIL)),
+    ]
+
+
+def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> None:
+    double.state.assign_initial(SEED)
+    weights = double.state.generators.weights.numpy()
+    weights[0] = np.nan
+    double.state.generators.weights.assign(weights)
+    before = double.arrays()
+    double.run(pictures(0, 1), double.draws(0))
+    for name, value in double.arrays().items():
+        # Direction 0 alone is broken by its weight, but its fakes reach the other through the cycle.
+        if name.startswith("pool"):
+            assert not value[0].any()
+        else:
+            np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert double.state.pool.filled.numpy().tolist() == [[[False, False]], [[True, False]]]
+
+
+def test_units_are_traced_once_in_their_life(double: Training) -> None:
+    for step in range(3):
+        double.run(pictures(step, 1), double.draws(step))
+    assert {unit.name: unit.traces() for unit in (*double.passes.all(), double.step)} == {
+        "generator_pass": 1,
+        "discriminator_pass": 1,
+        "update_generators": 1,
+        "update_discriminators": 1,
+        "step": 1,
+    }

@@ -1,0 +1,104 @@
+"""What is "auto" follows the files, the same at each look; what stays as the user said stays."""
+
+import io
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from preprocess.building.recipe import Recipe, choose_recipe, most_channels, mostly_deep, settings_text
+from preprocess.config import DataConfig
+from preprocess.images.decode import Form
+from preprocess.sources.layouts import PictureFile
+from ringcycle.errors import UserError
+
+GRAY, COLOUR, BANDS = Form(1, 8), Form(3, 8), Form(5, 16)
+
+
+@pytest.mark.parametrize(
+    ("forms", "channels"),
+    [([], 3), ([GRAY], 1), ([COLOUR], 3), ([GRAY] * 9 + [COLOUR], 3), ([BANDS] * 3 + [COLOUR], 5), ([BANDS] + [GRAY] * 3, 1)],
+)
+def test_channels_of_a_domain(forms: list[Form], channels: int) -> None:
+    assert most_channels(forms) == channels
+
+
+@pytest.mark.parametrize(("deep", "plain", "expected"), [(0, 0, False), (1, 0, True), (1, 1, True), (1, 2, False), (0, 3, False)])
+def test_depth_of_a_domain(deep: int, plain: int, expected: bool) -> None:
+    assert mostly_deep([BANDS] * deep + [GRAY] * plain) == expected
+
+
+def tiff_bands() -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((9, 9, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    return file.getvalue()
+
+
+def png(mode: str) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (9, 9)).save(file, "PNG")
+    return file.getvalue()
+
+
+FILES = {
+    "gray16": imagecodecs.png_encode(np.zeros((9, 9), np.uint16)),
+    "gray": png("L"),
+    "colour": png("RGB"),
+    "bands": tiff_bands(),
+    "broken": b"text",
+}
+
+
+def recipe_of(a: list[str], b: list[str], **fields: object) -> Recipe:
+    pictures = {
+        split: [PictureFile(f"{split}/{i}-{kind}", 1, 0) for i, kind in enumerate(kinds)] for split, kinds in (("trainA", a), ("trainB", b))
+    }
+    config = DataConfig.model_validate({"load_size": 40, "crop_size": 24, **fields})
+    return choose_recipe(config, pictures, lambda name: FILES[name.rpartition("-")[2]])
+
+
+def test_auto_follows_the_files() -> None:
+    assert recipe_of(["gray16"] * 3, ["colour"] * 50) == Recipe("resize_and_crop", 40, None, (1, 3), 16)
+    assert recipe_of(["broken", "gray"], ["bands"])[3:] == ((1, 5), 8)
+    assert recipe_of(["broken"], ["broken"])[3:] == ((3, 3), 8)
+
+
+def test_what_is_said_counts() -> None:
+    assert recipe_of(["gray16"], ["colour"], channels_a=3, bits=8)[3:] == ((3, 3), 8)
+    assert recipe_of(["gray"], ["gray"], channels_b="4", bits="16")[3:] == ((1, 4), 16)
+    assert recipe_of(["gray"], ["gray"], preprocess="crop").crop_size == 24
+    assert recipe_of(["gray"], ["gray"]).of_split("testB") == 1
+
+
+def test_a_file_that_is_gone() -> None:
+    def read(name: str) -> bytes:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    pictures = {split: [PictureFile(f"{split}/x.png", 1, 0)] for split in ("trainA", "trainB")}
+    with pytest.raises(UserError, match=r"^data.source: trainA/x.png was listed but cannot be read \(.*No such file"):
+        choose_recipe(DataConfig(), pictures, read)
+
+
+def test_settings_that_decide_pixels_have_texts_of_their_own(tmp_path: Path) -> None:
+    given = [{}, {"load_size": 300}, {"preprocess": "crop"}, {"preprocess": "crop", "crop_size": 128}, {"channels_a": 1}, {"bits": 16}]
+    assert len({settings_text(DataConfig.model_validate(fields)) for fields in given}) == len(given)
+    same = [{}, {"crop_size": 128}, {"flip": False}, {"threads": 3}, {"shard_mb": 1}]
+    assert len({settings_text(DataConfig.model_validate(fields)) for fields in same}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"channels_a": 0}, "data.channels_a = 0 is no number from 1 to 64: give one, or auto"),
+        ({"channels_b": "many"}, "data.channels_b = many is no number from 1 to 64: give one, or auto"),
+        ({"preprocess": "scale_width"}, "data.load_size = 286 and does not crop them to data.crop_size = 256: make both equal"),
+        ({"bits": 12}, "Input should be 'auto', '8' or '16'"),
+        ({"preprocess": "scale_width_and_crop", "load_size": 100}, "data.crop_size = 256 is larger than data.load_size = 100"),
+    ],
+)
+def test_mistakes(fields: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        DataConfig.model_validate(fields)

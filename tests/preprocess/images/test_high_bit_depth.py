@@ -1,0 +1,146 @@
+"""Files of 16 bits and of many channels keep every sample; those that Pillow reads whole are left to it."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from preprocess.images.decode import BrokenPicture, Form, decode, form_of
+
+RANDOM = np.random.default_rng(2)
+
+
+def noise(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
+    return RANDOM.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def tiff(pixels: np.ndarray, **options: Any) -> bytes:
+    """A file of one page, pixels [H, W] or [H, W, C]; with C = 1 tifffile would write H pages."""
+    buffer = io.BytesIO()
+    layout = {"planarconfig": "contig"} if pixels.shape[2:] not in ((), (1,)) else {}
+    tifffile.imwrite(buffer, pixels[..., 0] if pixels.shape[2:] == (1,) else pixels, **layout | options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_of_16_bits(channels: int) -> None:
+    pixels = noise(8, 9, channels)
+    data = imagecodecs.png_encode(pixels)
+    assert form_of(data) == Form(channels, 16)
+    for bits in (16, None):
+        got = decode(data, channels=channels, bits=bits)
+        assert got.dtype == np.uint16
+        np.testing.assert_array_equal(got, pixels)
+    np.testing.assert_array_equal(decode(data, channels=channels), np.rint(pixels / 257))
+
+
+def test_png_of_16_bits_with_alpha() -> None:
+    pixels = noise(8, 9, 4)
+    pixels[..., 3] = 65535
+    np.testing.assert_array_equal(decode(imagecodecs.png_encode(pixels), bits=16), pixels[..., :3])
+    pixels[..., 3] = 0
+    assert (decode(imagecodecs.png_encode(pixels), bits=16) == 65535).all()
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate", "zstd"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    ("channels", "photometric"), [(1, "minisblack"), (3, "rgb"), (2, "minisblack"), (5, "minisblack"), (12, "minisblack")]
+)
+def test_tiff(channels: int, photometric: str, dtype: Any, compression: str | None, byteorder: Any) -> None:
+    pixels = noise(20, 30, channels, dtype=dtype)
+    data = tiff(pixels, photometric=photometric, compression=compression, byteorder=byteorder)
+    assert form_of(data) == Form(channels, pixels.itemsize * 8)
+    got = decode(data, channels=channels, bits=None)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, pixels)
+
+
+def test_tiff_in_planes_and_tiles() -> None:
+    pixels = noise(40, 50, 6)
+    for options in ({"planarconfig": "separate"}, {"planarconfig": "contig", "tile": (16, 16)}):
+        stored = pixels.transpose(2, 0, 1) if options["planarconfig"] == "separate" else pixels
+        np.testing.assert_array_equal(decode(tiff(stored, photometric="minisblack", **options), channels=6, bits=16), pixels)
+
+
+def test_white_that_is_zero() -> None:
+    levels = noise(5, 6)
+    np.testing.assert_array_equal(decode(tiff(levels, photometric="miniswhite"), channels=1, bits=16)[..., 0], 65535 - levels)
+
+
+def test_fourth_sample_beside_colour() -> None:
+    pixels = noise(5, 6, 4, dtype=np.uint8)
+    unnamed = tiff(pixels, photometric="rgb", extrasamples=["unspecified"])
+    assert form_of(unnamed) == Form(3, 8)
+    np.testing.assert_array_equal(decode(unnamed), pixels[..., :3])
+    np.testing.assert_array_equal(decode(unnamed, channels=4), pixels)
+
+
+def test_twelve_bits_reach_white() -> None:
+    page = bytearray(tiff(np.frombuffer(bytes([0, 0xF, 0xFF, 0x80, 0, 0]), np.uint8)[None], photometric="minisblack"))
+    with tifffile.TiffFile(io.BytesIO(bytes(page))) as file:
+        tags: Any = file.pages[0].tags
+        for name, value in (("ImageWidth", 4), ("BitsPerSample", 12)):
+            page[tags[name].valueoffset] = value
+    np.testing.assert_array_equal(decode(bytes(page), channels=1, bits=16)[0, :, 0], [0, 65535, 32776, 0])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "32-bit pixels, whose black and white are unknown"),
+        (np.zeros((4, 4), np.int16), "16-bit numbers, whose black and white are unknown"),
+        (np.zeros((4, 4, 65), np.uint8), "65 channels, more than 64"),
+    ],
+)
+def test_kinds_without_a_picture(pixels: np.ndarray, reason: str) -> None:
+    photometric = "rgb" if pixels.shape[2:] == (3,) else "minisblack"
+    with pytest.raises(BrokenPicture, match=reason):
+        decode(tiff(pixels, photometric=photometric), channels=pixels.size // 16)
+
+
+def test_a_huge_tiff_costs_no_memory() -> None:
+    data = bytearray(tiff(np.zeros((4, 4, 5), np.uint8), photometric="minisblack"))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        tags: Any = file.pages[0].tags
+        for tag in ("ImageWidth", "ImageLength"):
+            at = tags[tag].valueoffset
+            data[at : at + 2] = b"\xff\xff"
+    with pytest.raises(BrokenPicture, match="pixels, more than"):
+        decode(bytes(data), channels=5)
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_all_eight_orientations_agree_with_pillow(n: int, kind: str) -> None:
+    pixels = noise(4, 6)
+    exif = Image.Exif()
+    exif[0x0112] = n
+    buffer = io.BytesIO()
+    if kind == "png":
+        Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
+    else:
+        tifffile.imwrite(buffer, pixels, photometric="minisblack", extratags=[(274, 3, 1, n, True)])
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(buffer)))
+    np.testing.assert_array_equal(decode(buffer.getvalue(), channels=1, bits=16)[..., 0], expected)
+
+
+def test_headers_of_ordinary_files(tmp_path: Path) -> None:
+    for mode, form in (
+        ("L", Form(1, 8)),
+        ("RGB", Form(3, 8)),
+        ("P", Form(3, 8)),
+        ("LA", Form(1, 8)),
+        ("RGBA", Form(3, 8)),
+        ("1", Form(1, 8)),
+    ):
+        Image.new(mode, (3, 4)).save(tmp_path / "a.png")
+        assert form_of(tmp_path / "a.png") == form, mode
+    with pytest.raises(BrokenPicture, match="no picture"):
+        form_of(b"text")

@@ -1,0 +1,152 @@
+"""Files by name in a local folder, in an S3 and in a Google bucket; keys are never shown."""
+
+import contextlib
+import io
+import pickle
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from ringcycle.errors import UserError
+from ringcycle.storage import store as storage
+from ringcycle.storage.location import child, is_remote, redacted
+from ringcycle.storage.store import Store
+from tests.preprocess.object_store import ObjectStore, object_store
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ObjectStore]:
+    with object_store() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """Address of an emulated Google Cloud Storage, as a query. It is a process of its own: Arrow's client holds the interpreter's lock."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).parent / "gcp-storage-emulator", "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
+    with subprocess.Popen([*command, "--default-bucket=bucket"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert server.poll() is None and time.monotonic() < deadline, "the emulator does not start"
+            time.sleep(0.05)
+        yield f"endpoint_override=127.0.0.1:{port}&scheme=http&retry_limit_seconds=10"
+        server.kill()
+
+
+@pytest.fixture(params=["path", "text", "file", "s3", "gs"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore, google: str) -> Store:
+    server.flaky.fails = lambda number: False
+    places = {
+        "path": tmp_path,
+        "text": str(tmp_path),
+        "file": f"file://{tmp_path}",
+        "s3": server.uri(f"of/{tmp_path.name}"),
+        "gs": f"gs://anonymous@bucket/of/{tmp_path.name}?{google}",
+    }
+    return Store(places[request.param])
+
+
+def test_files_by_name(store: Store) -> None:
+    assert store.entries() == [] and store.names() == [] and store.size("a b.bin") is None
+    store.write("a b.bin", b"0123456789")
+    store.write("a b.bin", b"abcdefghij")
+    assert store.names() == ["a b.bin"] and store.size("a b.bin") == 10 and store.kind() == fs.FileType.Directory
+    assert store.read("a b.bin") == b"abcdefghij"
+    assert store.read_range("a b.bin", 3, 4) == b"defg" and store.read_range("a b.bin", 8, 100) == b"ij"
+    assert store.sha256("a b.bin") == "72399361da6a7754fec986dca5b7cbaf1c810a28ded4abaf56b2106d06cb78b0"
+    assert pickle.loads(pickle.dumps(store)).read("a b.bin") == b"abcdefghij"
+    store.delete("a b.bin")
+    store.delete("a b.bin")
+    assert store.size("a b.bin") is None
+    for read in (store.read, lambda name: store.read_range(name, 0, 1)):
+        with pytest.raises(FileNotFoundError):
+            read("a b.bin")
+
+
+def test_folders_of_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "READ_AHEAD", 1000)
+    assert store.folders() == {} and store.kind() in (fs.FileType.NotFound, fs.FileType.Directory)
+    one = Store(child(store.place, "one"))
+    if one.local:
+        one.local.mkdir(parents=True)
+    large = bytes(range(256)) * 40
+    one.write_by("large", lambda file: [file.write(large[:1000]), file.write(large[1000:])])
+    one.write("small", b"s", sync=False)
+    one.sync(["small"])
+    assert store.folders() == {"one": {"large", "small"}}
+    with one.open("large") as file:
+        assert file.seek(-5, io.SEEK_END) == len(large) - 5
+        assert file.read() == large[-5:]
+        file.seek(3)
+        assert file.read(4) == large[3:7]
+        file.seek(0)
+        assert file.read() == large
+    with pytest.raises(FileNotFoundError):
+        one.open("absent")
+    one.rename("small", "large")
+    assert one.names() == ["large"] and one.read("large") == b"s"
+    one.delete_all()
+    one.delete_all()
+    assert store.folders() == {}
+
+
+def test_a_server_that_fails_every_fifth_request_is_survived(server: ObjectStore) -> None:
+    server.flaky.fails = lambda number: number % 5 == 0
+    failed = server.flaky.failed
+    store = Store(server.uri("flaky"))
+    contents = {f"{n}": bytes([n]) * 100 for n in range(8)} | {"large": bytes(range(256)) * 2**16}
+    for name, content in contents.items():
+        store.write(name, content)
+    assert {name: store.read(name) for name in store.names()} == contents
+    assert server.flaky.failed > failed + 3
+
+
+def test_a_longer_outage_is_survived(server: ObjectStore) -> None:
+    """Longer than the S3 client itself tries, which gives up after three attempts."""
+    server.flaky.fails = lambda number: False
+    store = Store(server.uri("outage"))
+    store.write("x", b"here")
+    first = len(server.flaky.requests)
+    server.flaky.fails = lambda number: number <= first + 5
+    assert store.read("x") == b"here"
+    assert len(server.flaky.requests) > first + 5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://KEY:SECRET@bucket/x?region=r", "s3://***@bucket/x?region=r"),
+        ("s3://KEY:SEC/RET+=@bucket/x", "s3://***@bucket/x"),
+        ("s3://KEY@bucket/x", "s3://***@bucket/x"),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("'s3://K:S@b/x' and 's3://K:S@c/y'", "'s3://***@b/x' and 's3://***@c/y'"),
+        ("/data/a@b:c", "/data/a@b:c"),
+    ],
+)
+def test_redacted(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+
+
+def test_child_and_label() -> None:
+    assert child(Path("/a"), "b") == Path("/a/b") and child("/a", "b/c") == Path("/a/b/c")
+    assert child("s3://K:S@bucket/x/?region=r", "y.json") == "s3://K:S@bucket/x/y.json?region=r"
+    assert Store("s3://K:S@bucket/x?region=r").label("y") == "s3://***@bucket/x/y"
+    assert Store("/a/b").label("c") == "/a/b/c" and Store("file:///a").label() == "/a"
+    assert is_remote("s3://b/x") and not is_remote("/a") and not is_remote("file:///a") and not is_remote(Path("a"))
+
+
+@pytest.mark.parametrize("place", ["ftp://K:S3CRET@host/x", "s3://K:S3CRET@bucket/x?colour=red", "s3://K:S3CRET@@:/"])
+def test_wrong_addresses_cost_one_line_without_keys(place: str) -> None:
+    with pytest.raises(UserError) as error:
+        Store(place).entries()
+    assert "\n" not in str(error.value) and "S3CRET" not in str(error.value)

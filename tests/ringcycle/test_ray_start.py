@@ -1,0 +1,97 @@
+"""Ray is joined or started as the environment says, and a wrong address costs seconds and one line."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ringcycle import ray_start
+from ringcycle.errors import UserError
+from ringcycle.ray_start import start_ray
+
+REPORT = """
+import ray, signal
+from ringcycle.ray_start import start_ray
+signal.signal(signal.SIGTERM, handler := lambda *_: None)
+print(start_ray(num_cpus=3), int(ray.cluster_resources()["CPU"]), signal.getsignal(signal.SIGTERM) is handler)
+"""
+
+
+@pytest.fixture
+def closed_port() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_wrong_address(closed_port: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(ray_start, "_PATIENCE", 1.0)
+    monkeypatch.setenv("RAY_ADDRESS", closed_port)
+    began = time.monotonic()
+    with pytest.raises(UserError) as error:
+        start_ray()
+    assert str(error.value) == f"RAY_ADDRESS = {closed_port}: nobody listens there: start a Ray cluster, or set RAY_ADDRESS=local"
+    assert time.monotonic() - began < 10
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("deep" * 20)
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    with pytest.raises(UserError, match=r"^Ray does not start here \(.*AF_UNIX.*\): .* with a path of under 40 characters$"):
+        start_ray(num_cpus=1)
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Home and Ray's folder of our own, so that neither sees a cluster of others. Short: paths of sockets have 107 letters at most."""
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
+        (Path(folder) / "home").mkdir()
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        yield {**clean, "HOME": f"{folder}/home", "RAY_TMPDIR": folder, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def report(environment: dict[str, str]) -> str:
+    run = subprocess.run([sys.executable, "-c", REPORT], env=environment, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
+
+
+@pytest.mark.process
+def test_starts_alone_quietly_with_its_own_token(environment: dict[str, str]) -> None:
+    (Path(environment["RAY_TMPDIR"]) / "ray").mkdir()
+    # What a cluster that is gone leaves behind.
+    (Path(environment["RAY_TMPDIR"]) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    assert report(environment) == "False 3 True\n"
+    assert not list(Path(environment["HOME"]).iterdir())
+
+
+@pytest.mark.process
+def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
+    environment["RAY_AUTH_MODE"] = "disabled"
+    ray = str(Path(sys.executable).with_name("ray"))
+    head = subprocess.Popen(
+        [ray, "start", "--head", "--block", "--num-cpus=1", "--port=0", "--include-dashboard=false", "--object-store-memory=80000000"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        note = Path(environment["RAY_TMPDIR"]) / "ray" / "ray_current_cluster"
+        deadline = time.monotonic() + 120
+        while not note.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert report(environment) == "True 1 True\n"
+    finally:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait(60)
