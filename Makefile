@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)
 .PHONY: help install demo test check losses chaos soak lock clean
 
 help:
-	@echo "make demo    train on the embedded pictures and show what was learnt (under 10 minutes on 2 cores)"
+	@echo "make demo    train on the embedded images and show what was learnt (under 10 minutes on 2 cores)"
 	@echo "make test    all tests but the long ones (about 15 minutes on 2 cores)"
 	@echo "make check   style, types, import directions and the fast tests"
 	@echo "make losses  one run through a killed worker, killed feeds and a killed job, equal in the end (5 minutes)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Worker:
     """Measured on one pinned core.
 
-    compute: core-seconds of a step for one picture of each domain. beside: those of the discriminator pass, beside which generators are
+    compute: core-seconds of a step for one image of each domain. beside: those of the discriminator pass, beside which generators are
     exchanged. latency: seconds of one message between neighbours. copying: core-seconds to send and receive one byte around a ring of two.
     """
 

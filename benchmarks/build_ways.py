@@ -1,4 +1,4 @@
-"""Ways to turn a source into stored pictures of one size, one process each.
+"""Ways to turn a source into stored images of one size, one process each.
 
 Prints `ready`, then, for each line it reads, the seconds of a pass, which begins with JPEG files and ends with all pixels on the disk.
 """
@@ -54,14 +54,14 @@ def tf_data(source: Path, out: Path, load_size: int, cores: int) -> Callable[[],
     tf.config.threading.set_intra_op_parallelism_threads(cores)
     tf.config.threading.set_inter_op_parallelism_threads(cores)
 
-    def picture(path: tf.Tensor) -> tf.Tensor:
+    def image(path: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
         return tf.io.serialize_tensor(tf.cast(tf.image.resize(pixels, (load_size, load_size)), tf.uint8))
 
     def run() -> None:
         paths = tf.data.Dataset.from_tensor_slices([str(path) for path in _paths(source)])
         with tf.io.TFRecordWriter(str(out)) as file:
-            for record in paths.map(picture, num_parallel_calls=cores).prefetch(16):
+            for record in paths.map(image, num_parallel_calls=cores).prefetch(16):
                 file.write(record.numpy())
 
     return run

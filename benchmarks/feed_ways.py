@@ -1,6 +1,6 @@
-"""Ways to feed one trainer, one process each: prints `ready`, then the seconds of a pass of `--pictures` crops for each line it reads.
+"""Ways to feed one trainer, one process each: prints `ready`, then the seconds of a pass of `--images` crops for each line it reads.
 
-All read the same stored pictures of both domains in random order, crop and mirror them at random, and end with a batch in the
+All read the same stored images of both domains in random order, crop and mirror them at random, and end with a batch in the
 memory of the trainer, ours with the copy that TensorFlow makes of it. "ours 20/s" takes 20 crops a second, and answers with
 processor seconds a second: the trainer's and the actors', beyond what the same processes use while nothing is read.
 """
@@ -48,17 +48,17 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
 
     def domain(name: str) -> Any:
         path = shards.parent / f"{name}-{'jpeg' if jpeg else 'raw'}.tfrecord"
-        pictures = ShardSet(shards, Manifest.load(shards).splits[name])
+        images = ShardSet(shards, Manifest.load(shards).splits[name])
         with tf.io.TFRecordWriter(str(path)) as file:
-            for i in range(len(pictures)):
-                pixels = pictures.picture(i)
+            for i in range(len(images)):
+                pixels = images.image(i)
                 file.write(tf.io.encode_jpeg(pixels, quality=95).numpy() if jpeg else pixels.tobytes())
 
-        def picture(record: Any) -> Any:
+        def image(record: Any) -> Any:
             pixels = tf.io.decode_jpeg(record, channels=3) if jpeg else tf.reshape(tf.io.decode_raw(record, tf.uint8), (size, size, 3))
             return tf.image.random_flip_left_right(tf.image.random_crop(pixels, (crop, crop, 3)))
 
-        return tf.data.TFRecordDataset(str(path)).repeat().shuffle(SHUFFLE).map(picture, num_parallel_calls=cores, deterministic=False)
+        return tf.data.TFRecordDataset(str(path)).repeat().shuffle(SHUFFLE).map(image, num_parallel_calls=cores, deterministic=False)
 
     both = tf.data.Dataset.zip(tuple(domain(name) for name in DOMAINS)).batch(batch, drop_remainder=True)
     options = tf.data.Options()
@@ -66,7 +66,7 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
     return iter(both.prefetch(AHEAD).with_options(options))
 
 
-def paced(feed: Feed, per_second: float, batch: int, pictures: int, clock: Callable[[], float] = time.perf_counter) -> float:
+def paced(feed: Feed, per_second: float, batch: int, images: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Processor seconds, a second, that the trainer's process and the actors use for `per_second` crops, beyond those when idle."""
     processes = [psutil.Process(), *(psutil.Process(pid) for pid in feed.pids())]
 
@@ -79,9 +79,9 @@ def paced(feed: Feed, per_second: float, batch: int, pictures: int, clock: Calla
         time.sleep(max(0.0, begin + seconds - clock()))
         return (sum(sum(process.cpu_times()[:2]) for process in processes) - before) / (clock() - begin)
 
-    seconds = pictures / per_second
+    seconds = images / per_second
     idle = used(seconds, 0)
-    return used(seconds, pictures // (2 * batch)) - idle
+    return used(seconds, images // (2 * batch)) - idle
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("way", choices=("ours", "ours 20/s", "tf.data raw", "tf.data jpeg"))
     parser.add_argument("shards", type=Path)
     parser.add_argument("--actors", type=int, default=1)
-    for name in ("batch", "crop", "pictures", "cores"):
+    for name in ("batch", "crop", "images", "cores"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
     if given.way.startswith("ours"):
@@ -103,10 +103,10 @@ def main() -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         if given.way == "ours 20/s":
-            print(paced(feed, 20, given.batch, given.pictures), flush=True)
+            print(paced(feed, 20, given.batch, given.images), flush=True)
             continue
         begin = time.perf_counter()
-        for _ in range(given.pictures // (2 * given.batch)):
+        for _ in range(given.images // (2 * given.batch)):
             take()
         print(time.perf_counter() - begin, flush=True)
 

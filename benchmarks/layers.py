@@ -2,7 +2,7 @@
 
     python -m benchmarks.layers [--size 128] [--json layers.json]
 
-Both directions, 2 pictures, compiled by XLA; least processor time of some runs over the number of cores, in milliseconds.
+Both directions, 2 images, compiled by XLA; least processor time of some runs over the number of cores, in milliseconds.
 """
 
 import argparse
@@ -19,11 +19,11 @@ import tensorflow as tf
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
 
 FORMS = ("auto", "bfloat16", "plain")
-PICTURES, RUNS = 2, 7
+IMAGES, RUNS = 2, 7
 
 
 class Layer(NamedTuple):
-    """A convolution: `scale` pixels of the picture are one of its input. stride 0: transposed, of stride 2."""
+    """A convolution: `scale` pixels of the image are one of its input. stride 0: transposed, of stride 2."""
 
     name: str
     scale: int
@@ -54,7 +54,7 @@ def milliseconds(layer: Layer, size: int, form: str) -> float:
     """Least processor time of value and both gradients, over the cores."""
     random = np.random.default_rng(0)
     side = size // layer.scale
-    x = tf.Variable(random.normal(size=(2, PICTURES, side, side, layer.channels)), dtype=tf.float32)
+    x = tf.Variable(random.normal(size=(2, IMAGES, side, side, layer.channels)), dtype=tf.float32)
     w = tf.Variable(random.normal(size=(2, layer.kernel, layer.kernel, layer.channels, layer.results)), dtype=tf.float32)
 
     def convolve(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
@@ -86,7 +86,7 @@ def milliseconds(layer: Layer, size: int, form: str) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=128, help="of the pictures")
+    parser.add_argument("--size", type=int, default=128, help="of the images")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     print(f"{'':10}" + "".join(f"{form:>10}" for form in FORMS))

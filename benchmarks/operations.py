@@ -7,15 +7,15 @@ PRODUCT = 2.0 * PRODUCT_SIDE**3
 def step_operations(size: int, filters: int, blocks: int, batch: int) -> float:
     """Multiplications and additions of all convolutions of one step with identity loss, RGB, as the reference orders it.
 
-    Generators: three evaluations each, with both gradients. Discriminators: in the generators' pass one picture with the input's gradient,
-    in their own pass two pictures with both.
+    Generators: three evaluations each, with both gradients. Discriminators: in the generators' pass one image with the input's gradient,
+    in their own pass two images with both.
     """
     g, d = _generator(size, filters, blocks), _discriminator(size, filters)
     return 2.0 * batch * (3 * 3 * g + 2 * d + 2 * 3 * d)
 
 
 def _generator(size: int, n: int, blocks: int) -> float:
-    """Of one picture, forward: c7s1-n, d2n, d4n, R4n × blocks, u2n, un, c7s1-3."""
+    """Of one image, forward: c7s1-n, d2n, d4n, R4n × blocks, u2n, un, c7s1-3."""
     half, quarter = size // 2, size // 4
     ends = 2 * _layer(size, 7, 3, n)
     middle = 2 * (_layer(half, 3, n, 2 * n) + _layer(quarter, 3, 2 * n, 4 * n))  # a transposed layer is the way back
@@ -23,7 +23,7 @@ def _generator(size: int, n: int, blocks: int) -> float:
 
 
 def _discriminator(size: int, n: int) -> float:
-    """Of one picture, forward: C64-C128-C256-C512 and a logit a patch, for n = 64."""
+    """Of one image, forward: C64-C128-C256-C512 and a logit a patch, for n = 64."""
     halves = _layer(size // 2, 4, 3, n) + _layer(size // 4, 4, n, 2 * n) + _layer(size // 8, 4, 2 * n, 4 * n)
     return halves + _layer(size // 8 - 1, 4, 4 * n, 8 * n) + _layer(size // 8 - 2, 4, 8 * n, 1)
 

@@ -14,7 +14,7 @@ from cluster.worker.compile_cache import give_back_memory
 from cluster.worker.strategy import set_threads
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training import passes
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.state import make_state
 from cyclegan.training.step import make_step
@@ -34,7 +34,7 @@ def main() -> None:
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     if given.graph:
-        passes.Program = partial(Program, jit_compile=False)  # type: ignore[misc, assignment]
+        passes.CompiledFunction = partial(CompiledFunction, jit_compile=False)  # type: ignore[misc, assignment]
     step = make_step(passes.make_passes(state, model, train))
     state.assign_initial(0)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))

@@ -1,6 +1,6 @@
-"""Does the memory of building and feeding stay flat? Peaks at N and at 10 N pictures, in MiB.
+"""Does the memory of building and feeding stay flat? Peaks at N and at 10 N images, in MiB.
 
-    python -m benchmarks.preprocess_memory [--pictures 500]
+    python -m benchmarks.preprocess_memory [--images 500]
 
 Counted is anonymous memory, which nobody can take back. Mapped shards are pages of files: the kernel drops them when it needs room.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import ray
 
-from benchmarks.pictures import write_pictures
+from benchmarks.images import write_images
 from preprocess.build import build
 from preprocess.config import DataConfig
 from preprocess.feed.feed import Feed
@@ -72,15 +72,15 @@ def read_all(shards: Path) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=500, help="N, of each domain")
+    parser.add_argument("--images", type=int, default=500, help="N, of each domain")
     given = parser.parse_args()
     os.environ["RAY_ADDRESS"] = "local"
     start_ray()
-    print(f"{'pictures':>9}{'build: driver':>16}{'actor':>8}{'feed: trainer':>16}{'actor':>8}")
-    for count in (given.pictures, 10 * given.pictures):
+    print(f"{'images':>9}{'build: driver':>16}{'actor':>8}{'feed: trainer':>16}{'actor':>8}")
+    for count in (given.images, 10 * given.images):
         with tempfile.TemporaryDirectory() as folder:
             source, shards = Path(folder) / "source", Path(folder) / "shards"
-            write_pictures(source, count, 128, 128)
+            write_images(source, count, 128, 128)
             config = DataConfig(source=str(source), shard_mb=16)
             built = peaks(partial(build, str(source), shards, config), "Builder")
             fed = peaks(partial(read_all, shards), "Reader")

@@ -1,8 +1,8 @@
 """Is the truth of `preprocess.synthetic` learnable? A small supervised network, trained on pairs, must reach a low error both ways.
 
 Six 3x3 convolutions and no norm: each output pixel sees 13x13 input pixels, so a low error also proves that the truth is local.
-The network sees the pictures as training does, after JPEG. Errors are mean absolute differences on pictures of another seed,
-divided by the error of leaving the picture unchanged; three answers that know nothing of a picture's shapes stand beside it.
+The network sees the images as training does, after JPEG. Errors are mean absolute differences on images of another seed,
+divided by the error of leaving the image unchanged; three answers that know nothing of a image's shapes stand beside it.
 
     python -m benchmarks.synthetic_truth [--steps N] [--seed N]
 """
@@ -25,16 +25,16 @@ from PIL import Image
 from preprocess.synthetic import write_dataset
 from ringcycle.hashing import generator
 
-Pictures = npt.NDArray[np.float32]
+Images = npt.NDArray[np.float32]
 
 WIDTH, DEPTH, BATCH, CROP, RATE = 24, 6, 8, 48, 4e-3
 
 
-def read_pairs(folder: Path, pictures: int, seed: int) -> dict[str, tuple[Pictures, Pictures]]:
-    """Pairs of each direction, (N, size, size, 3) in [-1, 1]: the JPEG pictures of a test folder and their truth."""
-    write_dataset(folder, pictures=1, test=pictures, seed=seed)
+def read_pairs(folder: Path, images: int, seed: int) -> dict[str, tuple[Images, Images]]:
+    """Pairs of each direction, (N, size, size, 3) in [-1, 1]: the JPEG images of a test folder and their truth."""
+    write_dataset(folder, images=1, test=images, seed=seed)
 
-    def read(source: Path) -> Pictures:
+    def read(source: Path) -> Images:
         return np.stack([np.asarray(Image.open(path), np.float32) / 127.5 - 1 for path in sorted(source.iterdir())])
 
     return {
@@ -43,7 +43,7 @@ def read_pairs(folder: Path, pictures: int, seed: int) -> dict[str, tuple[Pictur
     }
 
 
-def train(pairs: tuple[Pictures, Pictures], steps: int, seed: int) -> Callable[[Pictures], Pictures]:
+def train(pairs: tuple[Images, Images], steps: int, seed: int) -> Callable[[Images], Images]:
     """Fit the network to pairs with L1 and Adam, rate falling to 0; return it."""
     rng = generator(seed, "synthetic truth")
     widths = [3] + [WIDTH] * (DEPTH - 1) + [3]
@@ -76,10 +76,10 @@ def train(pairs: tuple[Pictures, Pictures], steps: int, seed: int) -> Callable[[
     return lambda x: np.clip(network(tf.constant(x)).numpy(), -1, 1)
 
 
-def best_colour_map(pairs: tuple[Pictures, Pictures]) -> Callable[[Pictures], Pictures]:
+def best_colour_map(pairs: tuple[Images, Images]) -> Callable[[Images], Images]:
     """The affine map of colours with the least squared error: what can be had without looking beyond a pixel."""
 
-    def with_one(x: Pictures) -> Pictures:
+    def with_one(x: Images) -> Images:
         return np.concatenate([x, np.ones_like(x[..., :1])], -1)
 
     matrix = np.linalg.lstsq(with_one(pairs[0]).reshape(-1, 4), pairs[1].reshape(-1, 3), rcond=None)[0]
@@ -95,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         training = read_pairs(Path(folder) / "training", 200, 2 * given.seed)
         tests = read_pairs(Path(folder) / "test", 32, 2 * given.seed + 1)
-    print(f"error on 32 test pictures, seed {given.seed}, {given.steps} steps; ratio 1 = the picture left unchanged")
+    print(f"error on 32 test images, seed {given.seed}, {given.steps} steps; ratio 1 = the image left unchanged")
     for direction, (source, truth) in tests.items():
         unchanged = np.abs(source - truth).mean()
         began = time.perf_counter()
@@ -105,7 +105,7 @@ def main() -> None:
             "supervised network": network(source),
             "best affine colour map": best_colour_map(training[direction])(source),
             "one colour, the median of the domain": np.median(training[direction][1], (0, 1, 2)),
-            "another picture of the domain": np.roll(truth, 1, 0),
+            "another image of the domain": np.roll(truth, 1, 0),
         }
         print(f"{direction}: unchanged {unchanged / 2:.4f} of the range; trained {seconds:.0f} s")
         for name, answer in answers.items():

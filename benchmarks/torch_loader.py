@@ -1,6 +1,6 @@
 """torch's DataLoader beside `benchmarks.feed_ways`, with the same protocol; needs torch and NumPy only.
 
-Pictures lie in two .npy files [count, size, size, 3], mapped into memory, so that nothing is decoded; a process a core reads, crops,
+Images lie in two .npy files [count, size, size, 3], mapped into memory, so that nothing is decoded; a process a core reads, crops,
 mirrors and collates, as in the reference's unaligned data set.
 """
 
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 
 class Unaligned(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Picture i of domain A with a random one of domain B."""
+    """Image i of domain A with a random one of domain B."""
 
     def __init__(self, folder: Path, crop: int) -> None:
         self.domains = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("trainA", "trainB")]
@@ -28,9 +28,9 @@ class Unaligned(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         a, b = self.domains
         return self._cut(a[i]), self._cut(b[int(torch.randint(len(b), ()))])
 
-    def _cut(self, picture: np.ndarray) -> torch.Tensor:
-        top, left, flip = (int(torch.randint(n, ())) for n in (picture.shape[0] - self.crop + 1, picture.shape[1] - self.crop + 1, 2))
-        square = torch.from_numpy(np.array(picture[top : top + self.crop, left : left + self.crop]))
+    def _cut(self, image: np.ndarray) -> torch.Tensor:
+        top, left, flip = (int(torch.randint(n, ())) for n in (image.shape[0] - self.crop + 1, image.shape[1] - self.crop + 1, 2))
+        square = torch.from_numpy(np.array(image[top : top + self.crop, left : left + self.crop]))
         return square.flip(1) if flip else square
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     """One pass a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    for name in ("batch", "crop", "pictures", "cores"):
+    for name in ("batch", "crop", "images", "cores"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def main() -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         begin = time.perf_counter()
-        for _ in range(given.pictures // (2 * given.batch)):
+        for _ in range(given.images // (2 * given.batch)):
             next(batches)
         print(time.perf_counter() - begin, flush=True)
 

@@ -59,9 +59,9 @@ class Step:
         self.optimizer_g = torch.optim.Adam(itertools.chain(nets[0].parameters(), nets[1].parameters()), 2e-4, (0.5, 0.999))
         self.optimizer_d = torch.optim.Adam(self.parameters_d, 2e-4, (0.5, 0.999))
         self.g_ab, self.g_ba, self.d_a, self.d_b = [torch.compile(net) for net in nets] if given.compile else nets
-        pictures = [torch.rand(given.batch, 3, given.size, given.size) * 2 - 1 for _ in range(2)]
+        images = [torch.rand(given.batch, 3, given.size, given.size) * 2 - 1 for _ in range(2)]
         layout = torch.channels_last if given.channels_last else torch.contiguous_format
-        self.real_a, self.real_b = (picture.to(memory_format=layout) for picture in pictures)
+        self.real_a, self.real_b = (image.to(memory_format=layout) for image in images)
 
     def __call__(self) -> None:
         """Update."""

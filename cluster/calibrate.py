@@ -21,10 +21,10 @@ from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards
 from preprocess.shards.manifest import Manifest
-from preprocess.sources.layouts import TRAIN, find_pictures, source_of
+from preprocess.sources.layouts import TRAIN, find_images, source_of
 from ringcycle.errors import UserError
 
-ASSUMED_EPOCH = 1000  # pictures of an epoch in the prediction when no source is given
+ASSUMED_EPOCH = 1000  # images of an epoch in the prediction when no source is given
 GIB = 2**30
 
 
@@ -79,7 +79,7 @@ def _measure_all(config: Config, screen: Screen) -> list[Trial]:
 
 
 def of_source(config: Config) -> tuple[Config, int | None]:
-    """The configuration, with the channels and bits of finished shards, and the pictures of an epoch: those of the larger domain.
+    """The configuration, with the channels and bits of finished shards, and the images of an epoch: those of the larger domain.
 
     None if the length is given in steps, or if there is no source to count in. Raises UserError for a source that cannot be trained on.
     """
@@ -90,8 +90,8 @@ def of_source(config: Config) -> tuple[Config, int | None]:
     check_identity(config)
     if config.train.steps or data.source == SYNTHETIC or not (data.source or data.source_a or data.source_list):
         return config, None
-    pictures = find_pictures(source_of(data))
-    return config, max(len(pictures[split]) for split in TRAIN)
+    images = find_images(source_of(data))
+    return config, max(len(images[split]) for split in TRAIN)
 
 
 def describe(candidate: Candidate) -> str:
@@ -102,7 +102,7 @@ def describe(candidate: Candidate) -> str:
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """All that was measured, the best marked."""
-    lines = [f"{'workers':>9}{'cores':>9}{'form':>10}{'batch':>7}{'wire':>10}{'s/step':>9}{'pictures/s':>12}{'GiB/worker':>12}"]
+    lines = [f"{'workers':>9}{'cores':>9}{'form':>10}{'batch':>7}{'wire':>10}{'s/step':>9}{'images/s':>12}{'GiB/worker':>12}"]
     for trial in trials:
         c, f = trial.candidate, trial.figures
         settings = f"{c.workers:>9}{c.threads:>9}{c.form:>10}{c.batch:>7}{c.wire:>10}"
@@ -112,15 +112,15 @@ def table(trials: Sequence[Trial]) -> list[str]:
 
 
 def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:
-    """Time and memory of a whole training on this node with the chosen settings, without waiting for pictures and storage."""
+    """Time and memory of a whole training on this node with the chosen settings, without waiting for images and storage."""
     figures, candidate = chosen.figures, chosen.candidate
     assert figures is not None
     schedule = make_schedule(config.train, candidate.workers * candidate.batch, epoch or ASSUMED_EPOCH)
-    assumed = "" if epoch or config.train.steps else f", were an epoch {ASSUMED_EPOCH:,} pictures"
+    assumed = "" if epoch or config.train.steps else f", were an epoch {ASSUMED_EPOCH:,} images"
     total = figures.compile_seconds + schedule.steps * figures.seconds
     node = (candidate.workers - 1) * figures.memory + figures.peak
     return [
-        f"a training of {schedule.steps:,} steps of {schedule.global_batch} pictures{assumed}: {duration(total)}",
+        f"a training of {schedule.steps:,} steps of {schedule.global_batch} images{assumed}: {duration(total)}",
         f"memory: {figures.memory / GIB:.2f} GiB a worker between steps, {node / GIB:.2f} GiB all of the node while one compiles",
     ]
 

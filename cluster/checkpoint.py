@@ -11,9 +11,9 @@ from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
 from cluster.driver.console import fail
 from cluster.paths import checkpoints_of
-from cyclegan.checkpoint_files import ASIDE, INDEX, Index, TornCheckpoint, checkpoints, read_index, step_of, verify
+from cyclegan.checkpoint_files import ASIDE, INDEX, DamagedCheckpoint, Index, checkpoints, read_index, step_of, verify
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, as_place, shown
+from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
 
 BAD, MISTAKEN = 1, 2
@@ -25,7 +25,7 @@ COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
 class Row:
     """A checkpoint as listed. torn: what is wrong with it, empty if it is whole. index: None if that cannot be read."""
 
-    folder: Place
+    folder: Location
     index: Index | None
     torn: str
     reasons: tuple[str, ...]
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is not whole")
-    listing.add_argument("run", type=as_place, metavar="RUN", help="folder of a run, or its place in an object store")
+    listing.add_argument("run", type=as_location, metavar="RUN", help="folder of a run, or its place in an object store")
     run = parser.parse_args(arguments).run
     try:
         with reading(run, "RUN"):
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if present and not present[-1].torn else BAD
 
 
-def list_run(run: Place) -> list[Row]:
+def list_run(run: Location) -> list[Row]:
     """Every checkpoint of a run, oldest first, then those put aside; reads all bytes. Raises UserError if `run` is no run."""
     root = checkpoints_of(run)
     if Store(root).kind() != fs.FileType.Directory:
@@ -75,21 +75,21 @@ def list_run(run: Place) -> list[Row]:
     return rows + [_row(folder, ASIDE, PUT_ASIDE) for folder in checkpoints(root, ASIDE)]
 
 
-def _row(folder: Place, name: str, reasons: tuple[str, ...]) -> Row:
+def _row(folder: Location, name: str, reasons: tuple[str, ...]) -> Row:
     try:
         return Row(folder, verify(folder, name), "", reasons)
-    except TornCheckpoint as torn:
+    except DamagedCheckpoint as torn:
         return Row(folder, _index(folder, name), str(torn), reasons)
 
 
-def _index(folder: Place, name: str = INDEX) -> Index | None:
+def _index(folder: Location, name: str = INDEX) -> Index | None:
     try:
         return read_index(folder, name)
-    except TornCheckpoint:
+    except DamagedCheckpoint:
         return None
 
 
-def _retention(folders: Sequence[Place]) -> RunConfig:
+def _retention(folders: Sequence[Location]) -> RunConfig:
     """The `run` section of the newest checkpoint that can be read, as far as this version knows its fields."""
     newest = next((index for folder in reversed(folders) if (index := _index(folder))), None)
     section = newest.config.get("run", {}) if newest else {}

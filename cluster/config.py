@@ -28,14 +28,14 @@ class RunConfig(BaseModel):
     name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run; the same name again resumes it")
     storage: str = Field(
         "runs",
-        description="folder of runs, seen by all nodes, or a place at s3:// or gs://; checkpoints, metrics and pictures go to STORAGE/NAME",
+        description="folder of runs, seen by all nodes, or a place at s3:// or gs://; checkpoints, metrics and images go to STORAGE/NAME",
     )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due in any case")
     keep: int = Field(3, ge=1, description="newest checkpoints to keep")
     keep_every: int = Field(0, ge=0, description="steps; the first checkpoint of each such span is kept for good; 0: none")
     keep_best: bool = Field(True, description="whether to keep the checkpoint with the lowest smoothed cycle loss too")
-    sample_every: int = Field(500, ge=1, description="steps between picture grids (real, fake, cycled)")
+    sample_every: int = Field(500, ge=1, description="steps between image grids (real, fake, cycled)")
     log_every: int = Field(10, ge=1, description="steps between entries in metrics.jsonl and the event files")
 
     @field_validator("storage")
@@ -116,7 +116,7 @@ class Config(BaseModel):
 
     @property
     def global_batch(self) -> int:
-        """Pictures of each domain in a step: `train.batch` for each worker of a whole group."""
+        """Images of each domain in a step: `train.batch` for each worker of a whole group."""
         return self.train.batch * self.cluster.most
 
     @property

@@ -1,4 +1,4 @@
-"""`make demo`: train on the embedded pictures, then say by the ground truth what was learnt, and where the time went."""
+"""`make demo`: train on the embedded images, then say by the ground truth what was learnt, and where the time went."""
 
 import os
 import sys
@@ -27,9 +27,9 @@ def main() -> int:
 
     screen = Screen()
     run = storage / config.run.name
-    pictures = run / "translated.png"
+    images = run / "translated.png"
     try:
-        errors = ground_truth_error(run, storage / train.SYNTHETIC, pictures)
+        errors = ground_truth_error(run, storage / train.SYNTHETIC, images)
     except UserError as error:
         fail(error)
         return train.MISTAKEN
@@ -38,7 +38,7 @@ def main() -> int:
             f"{direction}: mean error {found.translated:.1f} of 255 against the ground truth, {found.unchanged:.1f} if left unchanged: "
             f"ratio {found.ratio:.2f}"
         )
-    screen.line(f"pictures (input, translated, truth): {pictures}")
+    screen.line(f"images (input, translated, truth): {images}")
     if INSTALL_SECONDS.is_file():
         screen.line(f"installation took {duration(float(INSTALL_SECONDS.read_text()))}, the demo {duration(time.monotonic() - began)}")
     return 0

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.config import Config
 from preprocess.feed.plan import Plan
 from preprocess.shards.manifest import Manifest
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Job:
     """
 
     config: Config
-    run: Place
-    shards: Place
+    run: Location
+    shards: Location
     compile_cache: Path
     gpu: bool
     board: Any
@@ -27,6 +27,6 @@ class Job:
 
 
 def plan_of(config: Config, manifest: Manifest) -> Plan:
-    """The order of pictures of a run on the shards of `manifest`."""
+    """The order of images of a run on the shards of `manifest`."""
     sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
     return Plan(sizes, config.train.seed, config.data.crop_size, config.data.flip)

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringcycle.storage.location import Place, child, is_remote
+from ringcycle.storage.location import Location, child, is_remote
 
 CONFIG = "config.toml"
 """The resolved configuration."""
@@ -15,7 +15,7 @@ GOODPUT = "goodput.json"
 """Where the time of the last launch went."""
 
 
-def checkpoints_of(run: Place) -> Place:
+def checkpoints_of(run: Location) -> Location:
     """One folder for each step that has a checkpoint, or will have one."""
     return child(run, "checkpoints")
 
@@ -25,7 +25,7 @@ def own_temporary() -> Path:
     return Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
 
 
-def ray_folder(run: Place) -> Path:
+def ray_folder(run: Location) -> Path:
     """What Ray Train keeps for itself, one folder a launch; of no use to anyone later, so of a run in an object store on this machine."""
     return own_temporary() / "ray" if is_remote(run) else Path(run) / "ray"
 
@@ -48,5 +48,5 @@ class LogPaths:
 
     @property
     def samples(self) -> Path:
-        """Picture grids."""
+        """Image grids."""
         return self.folder / "samples"

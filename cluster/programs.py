@@ -20,7 +20,7 @@ from ringcycle.stderr import quiet_stderr
 
 if TYPE_CHECKING:
     from cyclegan.training.compiled_function import CompileReport
-    from cyclegan.training.hlo_report import Compiled
+    from cyclegan.training.hlo_report import HloReport
 
 MIB = 2**20
 KINDS = 8  # of operations that are named, the most frequent ones
@@ -74,7 +74,7 @@ def _alone() -> str:
     return json.dumps({"cluster": {"worker": [address]}, "task": {"type": "worker", "index": 0}})
 
 
-def unit_lines(report: "CompileReport", unit: "Compiled") -> list[str]:
+def unit_lines(report: "CompileReport", unit: "HloReport") -> list[str]:
     """One compiled unit, for people."""
     tables = [i.bytes for i in unit.inputs if i.use == "table"]
     inputs = [(i.name, f"{i.type}, {i.use}") for i in unit.inputs if i.use != "table"]

@@ -18,7 +18,7 @@ from cluster.driver.supervise import Supervisor
 from cluster.hardware.cpu_features import check_form
 from cluster.hardware.default_workers import with_workers
 from cluster.job import Job, plan_of
-from cluster.monitoring.status import News
+from cluster.monitoring.status import RunStatus
 from cluster.paths import own_temporary
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
@@ -28,7 +28,7 @@ from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
 from ringcycle.errors import UserError
 from ringcycle.ray_start import start_ray
-from ringcycle.storage.location import Place, child
+from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store
 
 SYNTHETIC = "synthetic"  # as data.source: the embedded data set
@@ -101,17 +101,17 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     return STOPPED if report.temporary else code
 
 
-def _data(config: Config, storage: Place, screen: Screen) -> DataConfig:
+def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
     """The `data` section with absolute paths; the embedded data set is drawn below the storage when it is asked for."""
     data = config.data
     if data.source == SYNTHETIC:
         if not isinstance(storage, Path):
             raise UserError(
-                f"data.source = {SYNTHETIC} draws its pictures into run.storage = {Store(storage).label()}, which is no folder: "
-                "give pictures, or a folder as run.storage"
+                f"data.source = {SYNTHETIC} draws its images into run.storage = {Store(storage).label()}, which is no folder: "
+                "give images, or a folder as run.storage"
             )
         source = storage / SYNTHETIC
-        screen.phase("drawing the embedded pictures")
+        screen.phase("drawing the embedded images")
         write_dataset(source)
         return data.model_copy(update={"source": str(source), "shards": absolute(data.shards)})
     return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
@@ -124,7 +124,7 @@ def compile_cache(config: Config) -> Path:
     return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
 
 
-def _conclude(news: News, config: Config, run: Place, screen: Screen) -> int:
+def _conclude(news: RunStatus, config: Config, run: Location, screen: Screen) -> int:
     """Say how it ended, what was compiled and how to go on; the exit code."""
     outcome = news.outcome
     assert outcome is not None
@@ -135,9 +135,7 @@ def _conclude(news: News, config: Config, run: Place, screen: Screen) -> int:
         )
     newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
     if outcome.kind == "finished":
-        screen.line(
-            f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; pictures in {Store(child(run, 'samples')).label()}"
-        )
+        screen.line(f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; images in {Store(child(run, 'samples')).label()}")
         return 0
     if outcome.kind == "stopped":
         screen.line(f"stopped at step {outcome.step:,}; {newest}; the same command goes on from there")
@@ -152,7 +150,7 @@ def _conclude(news: News, config: Config, run: Place, screen: Screen) -> int:
     return FAILED
 
 
-def _times(news: News, total: float) -> str:
+def _times(news: RunStatus, total: float) -> str:
     """Where the time went."""
     spent = {"compile": 0.0, "train": 0.0, **news.seconds}
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in {"start": total - sum(spent.values()), **spent}.items())

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ringcycle.storage.atomic import sync_folder
-from ringcycle.storage.location import Place, child, is_remote, reason
+from ringcycle.storage.location import Location, child, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 INDEX = "checkpoint.json"
@@ -36,7 +36,7 @@ _NAME = re.compile(r"step-(\d{8,})")
 _PART = re.compile(r"part-(\d{5})-[0-9a-z]+\.npz")
 
 
-class TornCheckpoint(Exception):
+class DamagedCheckpoint(Exception):
     """A folder that is not a whole checkpoint: says in one line which file and what is wrong with it."""
 
 
@@ -59,7 +59,7 @@ class _Version(BaseModel):
 class Index(BaseModel):
     """What a checkpoint holds.
 
-    position counts pictures of each domain; config is the resolved tree of the run that wrote it. cycle_loss: both cycle losses,
+    position counts images of each domain; config is the resolved tree of the run that wrote it. cycle_loss: both cycle losses,
     smoothed over about the last thousand steps, None if unknown. sha256: of all the rest, set by `publish`.
     """
 
@@ -82,18 +82,18 @@ class Index(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
 
 
-def step_folder(root: Place, step: int) -> Place:
+def step_folder(root: Location, step: int) -> Location:
     """Where the checkpoint of `step` is or will be."""
     return child(root, f"step-{step:08d}")
 
 
-def step_of(folder: Place) -> int | None:
+def step_of(folder: Location) -> int | None:
     """The step that a folder's name says, or None if it is not the name of a checkpoint."""
     match = _NAME.fullmatch(parent_and_name(folder)[1])
     return int(match[1]) if match else None
 
 
-def write_part(folder: Place, rank: int, token: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def write_part(folder: Location, rank: int, token: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write one rank's arrays, then a receipt with their checksum; the receipt's presence says that the part is whole and on disk.
 
     token: lower-case letters and digits that name the start of the group, so that parts of different starts never mix.
@@ -111,19 +111,19 @@ def write_part(folder: Place, rank: int, token: str, arrays: Mapping[str, npt.ND
     store.write(_receipt(rank, token), _json(Part(file=name, bytes=written.bytes, sha256=written.digest.hexdigest())))
 
 
-def has_receipt(folder: Place, rank: int, token: str) -> bool:
+def has_receipt(folder: Location, rank: int, token: str) -> bool:
     """Whether the part of this rank and this start is there, and no index names it yet."""
     return Store(folder).size(_receipt(rank, token)) is not None
 
 
-def written_parts(folder: Place, workers: int, token: str) -> list[Part] | None:
+def written_parts(folder: Location, workers: int, token: str) -> list[Part] | None:
     """The parts of all ranks, or None while one is missing."""
     if not all(has_receipt(folder, rank, token) for rank in range(workers)):
         return None
     return [Part.model_validate_json(Store(folder).read(_receipt(rank, token))) for rank in range(workers)]
 
 
-def publish(folder: Place, index: Index) -> None:
+def publish(folder: Location, index: Index) -> None:
     """Write the index: from then on, and only then, `folder` is this checkpoint, even if it was another one before. Raises OSError."""
     store = Store(folder)
     if store.local is not None:
@@ -131,7 +131,7 @@ def publish(folder: Place, index: Index) -> None:
     store.write(INDEX, _json(index.model_copy(update={"sha256": index.seal()})))
 
 
-def drop_leftovers(folder: Place) -> None:
+def drop_leftovers(folder: Location) -> None:
     """Delete what no index of the folder names: receipts, saves that were not finished, and what was replaced.
 
     Without an index the whole folder goes; with one that cannot be read, nothing, as it is not known what belongs to it.
@@ -142,7 +142,7 @@ def drop_leftovers(folder: Place) -> None:
     for name in named & present:
         try:
             named = named | {part.file for part in read_index(folder, name).parts}
-        except TornCheckpoint:
+        except DamagedCheckpoint:
             return
     if not present & {INDEX, ASIDE}:
         return store.delete_all()
@@ -150,80 +150,80 @@ def drop_leftovers(folder: Place) -> None:
         store.delete(name)
 
 
-def delete(folder: Place) -> None:
+def delete(folder: Location) -> None:
     """Delete a checkpoint, its index first: no crash leaves a torn one."""
     Store(folder).delete(INDEX)
     Store(folder).delete_all()
 
 
-def checkpoints(root: Place, index: str = INDEX) -> list[Place]:
+def checkpoints(root: Location, index: str = INDEX) -> list[Location]:
     """Folders that have an index, oldest first; they may still fail `read_index` or `verify`."""
     return [folder for folder, names in step_folders(root).items() if index in names]
 
 
-def step_folders(root: Place) -> dict[Place, set[str]]:
+def step_folders(root: Location) -> dict[Location, set[str]]:
     """The folders of all steps, oldest first, also of saves that are not finished, with the names in each."""
     present = {child(root, name): names for name, names in Store(root).folders().items() if _NAME.fullmatch(name)}
     return {folder: present[folder] for folder in sorted(present, key=lambda folder: step_of(folder) or 0)}
 
 
-def read_index(folder: Place, name: str = INDEX) -> Index:
-    """The index. Raises TornCheckpoint if it is missing or invalid, altered, of another version, or of another step than the folder."""
+def read_index(folder: Location, name: str = INDEX) -> Index:
+    """The index. Raises DamagedCheckpoint if it is missing or invalid, altered, of another version, or of another step than the folder."""
     path = Store(folder).label(name)
     with _reading(folder, name):
         text = Store(folder).read(name)
     try:
         version = _Version.model_validate_json(text).format
         if version != FORMAT:
-            raise TornCheckpoint(f"{path}: format {version}, this version reads {FORMAT}")
+            raise DamagedCheckpoint(f"{path}: format {version}, this version reads {FORMAT}")
         index = Index.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        raise TornCheckpoint(_one_line(": ".join([path, *map(str, first["loc"]), first["msg"]]))) from error
+        raise DamagedCheckpoint(_one_line(": ".join([path, *map(str, first["loc"]), first["msg"]]))) from error
     if index.sha256 != index.seal():
-        raise TornCheckpoint(f"{path}: its checksum differs from the one written")
+        raise DamagedCheckpoint(f"{path}: its checksum differs from the one written")
     ranks = [int(match[1]) for part in index.parts if (match := _PART.fullmatch(part.file))]
     if ranks != list(range(index.workers)):
-        raise TornCheckpoint(f"{path}: {len(index.parts)} parts of {index.workers} workers")
+        raise DamagedCheckpoint(f"{path}: {len(index.parts)} parts of {index.workers} workers")
     if step_of(folder) not in (None, index.step):
-        raise TornCheckpoint(f"{path}: is of step {index.step}, unlike its folder")
+        raise DamagedCheckpoint(f"{path}: is of step {index.step}, unlike its folder")
     return index
 
 
-def verify(folder: Place, name: str = INDEX) -> Index:
-    """Check sizes and checksums of all parts of the index `name`. Raises TornCheckpoint naming the first that does not match."""
+def verify(folder: Location, name: str = INDEX) -> Index:
+    """Check sizes and checksums of all parts of the index `name`. Raises DamagedCheckpoint naming the first that does not match."""
     store, index = Store(folder), read_index(folder, name)
     for part in index.parts:
         path = store.label(part.file)
         with _reading(folder, part.file):
             size = store.size(part.file)
             if size is None:
-                raise TornCheckpoint(f"{path}: missing")
+                raise DamagedCheckpoint(f"{path}: missing")
             if size != part.bytes:
-                raise TornCheckpoint(f"{path}: {size} bytes, {part.bytes} were written")
+                raise DamagedCheckpoint(f"{path}: {size} bytes, {part.bytes} were written")
             if store.sha256(part.file) != part.sha256:
-                raise TornCheckpoint(f"{path}: its checksum differs from the one written")
+                raise DamagedCheckpoint(f"{path}: its checksum differs from the one written")
     return index
 
 
-def read_arrays(folder: Place, part: Part, names: tuple[str, ...] | None = None) -> dict[str, npt.NDArray[Any]]:
-    """Arrays of one part by name; only `names` if given. Raises TornCheckpoint if one is missing or the file is no such part."""
+def read_arrays(folder: Location, part: Part, names: tuple[str, ...] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of one part by name; only `names` if given. Raises DamagedCheckpoint if one is missing or the file is no such part."""
     try:
         with _reading(folder, part.file), Store(folder).open(part.file) as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in (names or file.files)}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise TornCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error)}") from error
+        raise DamagedCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error)}") from error
 
 
 @contextlib.contextmanager
-def _reading(folder: Place, name: str) -> Iterator[None]:
+def _reading(folder: Location, name: str) -> Iterator[None]:
     """An error in reading says that a file is damaged; but not of an object store that does not answer."""
     try:
         yield
     except OSError as error:
         if is_remote(folder) and not isinstance(error, FileNotFoundError):
             raise
-        raise TornCheckpoint(f"{Store(folder).label(name)}: cannot be read ({reason(error)})") from error
+        raise DamagedCheckpoint(f"{Store(folder).label(name)}: cannot be read ({reason(error)})") from error
 
 
 class _Counted(io.RawIOBase):

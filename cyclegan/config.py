@@ -10,8 +10,8 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels_a: int = Field(3, ge=1, le=64, description="channels of domain A's pictures; a training takes those of its shards")
-    channels_b: int = Field(3, ge=1, le=64, description="channels of domain B's pictures; a training takes those of its shards")
+    channels_a: int = Field(3, ge=1, le=64, description="channels of domain A's images; a training takes those of its shards")
+    channels_b: int = Field(3, ge=1, le=64, description="channels of domain B's images; a training takes those of its shards")
     bits: Literal[8, 16] = Field(8, description="bits of a sample; a training takes those of its shards")
     filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
     blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
@@ -25,7 +25,7 @@ class ModelConfig(BaseModel):
 
     @property
     def channels(self) -> int:
-        """Channels of all pictures inside the twin: those of the domain with more."""
+        """Channels of all images inside the twin: those of the domain with more."""
         return max(self.channels_a, self.channels_b)
 
     def channels_of(self, direction: str) -> tuple[int, int]:
@@ -38,11 +38,11 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    batch: int = Field(1, ge=1, le=1024, description="pictures of each domain per worker and step")
+    batch: int = Field(1, ge=1, le=1024, description="images of each domain per worker and step")
     accumulate: int = Field(
         1, ge=1, le=1024, description="parts of train.batch that generators compute one after the other, in the memory of one; divides it"
     )
-    epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) pictures, used when train.steps is 0")
+    epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) images, used when train.steps is 0")
     steps: int = Field(0, ge=0, description="length in steps; 0: train.epochs counts")
     constant: float = Field(0.5, ge=0, le=1, description="share of the length with constant rate; it falls linearly to 0 after that")
     learning_rate: float = Field(2e-4, gt=0, description="Adam's rate at global batch 1; times sqrt(global batch) above that")
@@ -50,7 +50,7 @@ class TrainConfig(BaseModel):
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the second moment")
     lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle loss")
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, as a factor of lambda_cycle")
-    pool_size: int = Field(50, ge=0, description="generated pictures that the image pool keeps per row and domain; 0: no pool")
+    pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
 
     @model_validator(mode="after")

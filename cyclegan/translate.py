@@ -1,4 +1,4 @@
-"""`python -m cyclegan.translate`: pictures to the other domain, by the generators of a training.
+"""`python -m cyclegan.translate`: images to the other domain, by the generators of a training.
 
 What a user can get wrong is checked before TensorFlow is imported, which takes seconds.
 """
@@ -12,31 +12,31 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cyclegan.inference.files import write_picture
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained, read_trained
+from cyclegan.inference.files import write_image
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_trained
 from cyclegan.inference.paths import plan_outputs
 from cyclegan.inference.progress import screen, track
-from preprocess.images.decode import BrokenPicture, Picture, decode
+from preprocess.images.decode import BrokenImage, ImageArray, decode
 from ringcycle.errors import UserError
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.atomic import write_atomic
-from ringcycle.storage.location import as_place
+from ringcycle.storage.location import as_location
 
-Translate = Callable[[Picture], Picture]
-"""See `Translator`. Raises BrokenPicture if the picture does not fit in memory."""
+Translate = Callable[[ImageArray], ImageArray]
+"""See `Translator`. Raises BrokenImage if the image does not fit in memory."""
 
-OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one picture also a .png, .jpg or .tif file"
+OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
 SKIPPED, MISTAKEN = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, translate, say what came out. 0: all translated; 1: some skipped; 2: a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate a picture, or a folder of pictures.")
+    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate a image, or a folder of images.")
     parser.add_argument(
-        "--checkpoint", type=as_place, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
+        "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a picture, or a folder of pictures (folders inside it count too)")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a image, or a folder of images (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     return SKIPPED if skipped else 0
 
 
-def load_translator(trained: Trained, direction: str) -> Translate:
+def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
     """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
@@ -69,34 +69,34 @@ def load_translator(trained: Trained, direction: str) -> Translate:
 
 
 def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:
-    """Translate each picture of `plan`, of so many channels, to its file, whole or not at all; say which are skipped and why.
+    """Translate each image of `plan`, of so many channels, to its file, whole or not at all; say which are skipped and why.
 
     Returns how many.
 
     Raises UserError if a result cannot be written.
     """
     skipped = 0
-    for picture, result in track(list(plan.items()), "translating", console):
+    for image, result in track(list(plan.items()), "translating", console):
         try:
-            translated = translate(decode(picture, channels=channels, bits=None))
-        except BrokenPicture as reason:
-            console.print(f"skipped: {picture}: {reason}")
+            translated = translate(decode(image, channels=channels, bits=None))
+        except BrokenImage as reason:
+            console.print(f"skipped: {image}: {reason}")
             skipped += 1
             continue
         try:
             result.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(result, partial(write_picture, translated, result.suffix))
+            write_atomic(result, partial(write_image, translated, result.suffix))
         except OSError as error:
             raise UserError(f"OUTPUT: {result} cannot be written ({error.strerror}): free its place, or give another one") from error
     return skipped
 
 
-def _check_single(picture: Path, channels: int) -> None:
-    """A folder's broken pictures are skipped; the only one is a mistake, worth telling before TensorFlow is there."""
+def _check_single(image: Path, channels: int) -> None:
+    """A folder's broken images are skipped; the only one is a mistake, worth telling before TensorFlow is there."""
     try:
-        decode(picture, channels=channels)
-    except BrokenPicture as reason:
-        raise UserError(f"INPUT = {picture} cannot be translated: {reason}: give a picture, or a folder of pictures") from reason
+        decode(image, channels=channels)
+    except BrokenImage as reason:
+        raise UserError(f"INPUT = {image} cannot be translated: {reason}: give a image, or a folder of images") from reason
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From pictures to shards: `python -m preprocess.build SOURCE OUT`, and what a training calls to have its shards.
+"""From images to shards: `python -m preprocess.build SOURCE OUT`, and what a training calls to have its shards.
 
 Finished shards carry a note beside them until the whole build is complete, so an interrupted build goes on where it was. The result is
 the same, byte for byte, for any number of actors and interruptions.
@@ -25,11 +25,11 @@ from preprocess.building.result import check_rejected, check_seen, manifest_of, 
 from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
-from preprocess.sources.layouts import PATIENCE, TRAIN, Pictures, Source, absolute, find_pictures, fingerprint, opener, source_of
+from preprocess.sources.layouts import PATIENCE, TRAIN, ImageFiles, Source, absolute, find_images, fingerprint, opener, source_of
 from ringcycle.errors import UserError
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
-from ringcycle.storage.location import Place, child, redacted
+from ringcycle.storage.location import Location, child, redacted
 from ringcycle.storage.locks import alone
 from ringcycle.storage.store import Store, writing
 
@@ -41,7 +41,7 @@ _OPTIONS = (
     *("preprocess", "load_size", "crop_size", "channels_a", "channels_b", "bits"),
     *("threads", "build_actors", "max_rejected", "shard_mb"),
 )
-_SHOWN = 10  # rejected pictures in the summary
+_SHOWN = 10  # rejected images in the summary
 _LOCK = ".lock"
 # What a build leaves in its folder, finished or not (names with a dot: cut off while written); only this is ever deleted.
 _SHARD = r"(train|test)[AB]-\d+(-unique)?\.arrow(\.json)?"
@@ -51,10 +51,10 @@ _OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
 def check_source(config: DataConfig) -> None:
     """Raises UserError, in one line, for a source that cannot be trained on: no folder, an empty domain, shards that are not whole."""
     if not finished_shards(config.source):
-        find_pictures(source_of(config))
+        find_images(source_of(config))
 
 
-def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = None) -> Place:
+def ensure_shards(config: DataConfig, root: Location, progress: Progress | None = None) -> Location:
     """The folder of shards of `config.source`: the source itself if it is one, else below `root`, by fingerprint, built if it is not there.
 
     Two processes may ask for the same shards at once: on one file system, the second waits for the first. Ray must be initialised for
@@ -65,11 +65,11 @@ def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = N
     if finished:
         return finished
     source = source_of(config)
-    pictures = find_pictures(source)
-    name = fingerprint(pictures, settings_text(config))
+    images = find_images(source)
+    name = fingerprint(images, settings_text(config))
     local = Store(root).local
     if local is None:
-        _find_or_build(source, config, pictures, child(root, name), progress)
+        _find_or_build(source, config, images, child(root, name), progress)
         return child(root, name)
     folder, unfinished = local / name, local / f".{name}.unfinished"
     with writing(local):
@@ -78,30 +78,30 @@ def ensure_shards(config: DataConfig, root: Place, progress: Progress | None = N
             if not folder.exists():
                 try:
                     if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
-                        _build(source, config, pictures, unfinished, progress)
+                        _build(source, config, images, unfinished, progress)
                     unfinished.rename(folder)
                 except (OSError, UserError):
                     if not _finished_by_another(folder, name):
                         raise
                 sync_folder(local)
-            _accept(Manifest.load(folder), folder, pictures, config.max_rejected)
+            _accept(Manifest.load(folder), folder, images, config.max_rejected)
     return folder
 
 
-def build(source: Source | str, out: Place, config: DataConfig, progress: Progress | None = None) -> Manifest:
-    """Turn the pictures of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
+def build(source: Source | str, out: Location, config: DataConfig, progress: Progress | None = None) -> Manifest:
+    """Turn the images of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
     A text as source is a `Source.source`.
 
-    Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the pictures are broken, or
+    Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the images are broken, or
     a domain has none left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
     source = Source(source) if isinstance(source, str) else source
-    return _find_or_build(source, config, find_pictures(source), out, progress)
+    return _find_or_build(source, config, find_images(source), out, progress)
 
 
-def _find_or_build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
-    """The manifest in `out`, if it is that of these pictures and settings; else they are built there."""
-    name = fingerprint(pictures, settings_text(config))
+def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: Location, progress: Progress | None) -> Manifest:
+    """The manifest in `out`, if it is that of these images and settings; else they are built there."""
+    name = fingerprint(images, settings_text(config))
     store = Store(out)
     with writing(out), _alone_in(store):
         present = sorted(info.base_name for info in store.entries())
@@ -110,24 +110,24 @@ def _find_or_build(source: Source, config: DataConfig, pictures: Pictures, out: 
             if manifest.fingerprint != name:
                 raise UserError(
                     f"{store.label()} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
-                    f"not of these pictures and settings ({name}): name another folder, or delete it"
+                    f"not of these images and settings ({name}): name another folder, or delete it"
                 )
-            _accept(manifest, out, pictures, config.max_rejected)
+            _accept(manifest, out, images, config.max_rejected)
             return manifest
         foreign = [file for file in present if not _OURS.fullmatch(file)]
         if foreign:
             raise UserError(f"{store.label()} holds other files ({foreign[0]}): name an empty or a new folder")
         try:
-            return _build(source, config, pictures, out, progress)
+            return _build(source, config, images, out, progress)
         except (OSError, UserError):
             if not _finished_by_another(out, name):
                 raise
             manifest = Manifest.load(out)
-            _accept(manifest, out, pictures, config.max_rejected)
+            _accept(manifest, out, images, config.max_rejected)
             return manifest
 
 
-def _finished_by_another(folder: Place, name: str) -> bool:
+def _finished_by_another(folder: Location, name: str) -> bool:
     """Whether the same shards are there now. Where locks do not hold, the first of two builds takes the folder or its unfinished files
     away from the other; the bytes are the same.
     """
@@ -144,13 +144,13 @@ def _alone_in(store: Store) -> AbstractContextManager[object]:
     return alone(store.local / _LOCK)
 
 
-def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, progress: Progress | None) -> Manifest:
+def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location, progress: Progress | None) -> Manifest:
     out = Store(out).local or out
     if isinstance(out, Path):
         out.mkdir(parents=True, exist_ok=True)
     source = source.absolute()
-    recipe = choose_recipe(config, pictures, opener(source))
-    units = plan_units(pictures, recipe, config.shard_mb)
+    recipe = choose_recipe(config, images, opener(source))
+    units = plan_units(images, recipe, config.shard_mb)
     began = time.monotonic()
     done: dict[str, Done] = {}
     tally = Tally(units)
@@ -161,11 +161,11 @@ def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, p
             done[result.unit.shard] = result
             tally.add(result)
             if result.built.rejected:
-                check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
+                check_rejected(rejected_so_far(units, done), images, config.max_rejected)
             if progress:
                 progress(tally.progress(time.monotonic() - began))
     duplicates = drop_duplicates(units, done, out)
-    manifest = manifest_of(str(source), fingerprint(pictures, settings_text(config)), pictures, recipe, units, done, duplicates)
+    manifest = manifest_of(str(source), fingerprint(images, settings_text(config)), images, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
     # Apart from the manifest, which must not differ from build to build.
     Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began), indent=1).encode() + b"\n")
@@ -175,13 +175,13 @@ def _build(source: Source, config: DataConfig, pictures: Pictures, out: Place, p
     return manifest
 
 
-def _accept(manifest: Manifest, folder: Place, pictures: Pictures, max_rejected: float) -> None:
+def _accept(manifest: Manifest, folder: Location, images: ImageFiles, max_rejected: float) -> None:
     """Finished shards serve again if they are all there and the limit of this time allows their rejects."""
     manifest.verify(folder, checksums=False)
-    check_rejected(manifest.rejected, pictures, max_rejected)
+    check_rejected(manifest.rejected, images, max_rejected)
 
 
-def _remove_leftovers(out: Place, manifest: Manifest) -> None:
+def _remove_leftovers(out: Location, manifest: Manifest) -> None:
     """Notes, and shards of an interrupted build that was cut otherwise; nothing that a build has not made."""
     kept = {shard.name for split in manifest.splits.values() for shard in split.shards} | {NAME, LOG, _LOCK}
     store = Store(out)
@@ -190,7 +190,7 @@ def _remove_leftovers(out: Place, manifest: Manifest) -> None:
             store.delete(name)
 
 
-def finished_shards(source: str) -> Place | None:
+def finished_shards(source: str) -> Location | None:
     """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
     if not source:
         return None
@@ -207,7 +207,7 @@ def finished_shards(source: str) -> Place | None:
     return folder
 
 
-def _holds_manifest(folder: Place) -> bool:
+def _holds_manifest(folder: Location) -> bool:
     """Whether a manifest lies there. A place that cannot be asked holds none: listing it as a source will say why."""
     try:
         return Store(folder).size(NAME, PATIENCE) is not None
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     """`python -m preprocess.build`; returns the exit code."""
     fields = DataConfig.model_fields
     parser = argparse.ArgumentParser(
-        prog="python -m preprocess.build", description="Turn a folder of pictures into shards, on all nodes of a cluster."
+        prog="python -m preprocess.build", description="Turn a folder of images into shards, on all nodes of a cluster."
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", help=f"{fields['source'].description}; or one of the --source options")
     parser.add_argument("out", metavar="OUT", help="folder for the shards, seen by all nodes")
@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = _config(given)
         source = source_of(config)
-        find_pictures(source)  # before Ray starts, which takes seconds
+        find_images(source)  # before Ray starts, which takes seconds
         began = time.monotonic()
         with console.status("starting Ray") as status:
             if not ray.is_initialized():
@@ -244,12 +244,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _summary(manifest: Manifest, out: Place, seconds: float) -> list[str]:
+def _summary(manifest: Manifest, out: Location, seconds: float) -> list[str]:
     """What a build made, for the terminal."""
     store = Store(out)
     lines = []
     for split, content in manifest.splits.items():
-        lines.append(f"{split}: {content.count:,} pictures in {len(content.shards)} shard{'s' if len(content.shards) > 1 else ''}")
+        lines.append(f"{split}: {content.count:,} images in {len(content.shards)} shard{'s' if len(content.shards) > 1 else ''}")
     lines.append(manifest.describe())
     if manifest.duplicates:
         dropped = sum(one.dropped for one in manifest.duplicates)
@@ -259,10 +259,10 @@ def _summary(manifest: Manifest, out: Place, seconds: float) -> list[str]:
     lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
     if len(manifest.rejected) > _SHOWN:
         lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {store.label(NAME)}")
-    speed = json.loads(store.read(LOG))["pictures_per_second"]
+    speed = json.loads(store.read(LOG))["images_per_second"]
     total = sum(split.count for split in manifest.splits.values())
-    counts = f"{total:,} pictures, {len(manifest.rejected):,} rejected"
-    lines.append(f"{counts}, in {store.label()} after {seconds:.1f} s, built at {speed:,.0f} pictures/s")
+    counts = f"{total:,} images, {len(manifest.rejected):,} rejected"
+    lines.append(f"{counts}, in {store.label()} after {seconds:.1f} s, built at {speed:,.0f} images/s")
     return lines
 
 

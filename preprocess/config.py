@@ -1,4 +1,4 @@
-"""The `data` section: where the pictures are and how they become batches."""
+"""The `data` section: where the images are and how they become batches."""
 
 from typing import Annotated, Literal
 
@@ -10,13 +10,13 @@ from ringcycle.storage.location import redacted
 
 
 class DataConfig(BaseModel):
-    """Pictures, shards and feed."""
+    """Images, shards and feed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field("", repr=False, description="folder with trainA, trainB, testA, testB, or a folder of finished shards")
-    source_a: str = Field("", repr=False, description="folder of domain A's pictures, instead of data.source; with data.source_b")
-    source_b: str = Field("", repr=False, description="folder of domain B's pictures")
+    source_a: str = Field("", repr=False, description="folder of domain A's images, instead of data.source; with data.source_b")
+    source_b: str = Field("", repr=False, description="folder of domain B's images")
     class_a: str = Field(
         "", description="folder in data.source, or value of `domain` in data.source_list, that is domain A; with data.class_b"
     )
@@ -25,7 +25,7 @@ class DataConfig(BaseModel):
         "", repr=False, description="CSV or Parquet file with the columns path, domain and perhaps split, instead of data.source"
     )
     test_fraction: float = Field(
-        0.1, ge=0, lt=1, description="share of the pictures kept for testing, where the source itself does not say which"
+        0.1, ge=0, lt=1, description="share of the images kept for testing, where the source itself does not say which"
     )
     shards: str = Field("", repr=False, description="folder that keeps shards by fingerprint; empty: `shards` below run.storage")
     cache: str = Field(
@@ -35,21 +35,21 @@ class DataConfig(BaseModel):
     preprocess: Mode = Field(
         "resize_and_crop",
         description="resize_and_crop (to load_size x load_size), scale_width_and_crop (to load_size wide), crop (no resizing); scale_width "
-        "and none do not crop, so that all pictures must come out crop_size x crop_size",
+        "and none do not crop, so that all images must come out crop_size x crop_size",
     )
-    load_size: int = Field(286, ge=24, le=4096, description="pixels a side to which pictures are resized before cropping")
+    load_size: int = Field(286, ge=24, le=4096, description="pixels a side to which images are resized before cropping")
     crop_size: int = Field(
         256, ge=24, le=4096, description="pixels a side of the square crop that the networks see; a multiple of 4, 24 or more"
     )
-    channels_a: str = Field("auto", description="channels of domain A's pictures: 1 grey, 3 colour, 4 with alpha, or bands; auto: as found")
-    channels_b: str = Field("auto", description="channels of domain B's pictures")
+    channels_a: str = Field("auto", description="channels of domain A's images: 1 grey, 3 colour, 4 with alpha, or bands; auto: as found")
+    channels_b: str = Field("auto", description="channels of domain B's images")
     bits: Annotated[Literal["auto", "8", "16"], BeforeValidator(str)] = Field(
-        "auto", description="bits of a sample; auto: 16 if half of a domain's pictures have them"
+        "auto", description="bits of a sample; auto: 16 if half of a domain's images have them"
     )
     flip: bool = Field(True, description="mirror half of the crops left to right")
     threads: int = Field(1, ge=1, le=64, description="decoding threads of one build actor, also the CPUs that it asks Ray for")
     build_actors: int = Field(0, ge=0, description="build actors over all nodes; 0: one for every `threads` CPUs of the cluster")
-    max_rejected: float = Field(0.01, ge=0, le=1, description="share of broken pictures above which the build stops")
+    max_rejected: float = Field(0.01, ge=0, le=1, description="share of broken images above which the build stops")
     shard_mb: float = Field(64, gt=0, le=1024, description="MiB of pixels in one shard file")
     feed_actors: int = Field(1, ge=1, le=16, description="feed actors of one worker, on its node or on feed_nodes")
     feed_nodes: str = Field(
@@ -96,7 +96,7 @@ class DataConfig(BaseModel):
             raise ValueError(f"data.crop_size = {self.crop_size} is not a multiple of 4, which two stride-2 layers need: use {nearest}")
         if self.preprocess == "scale_width" and self.crop_size != self.load_size:
             raise ValueError(
-                f"data.preprocess = scale_width makes pictures of data.load_size = {self.load_size} and does not crop them to "
+                f"data.preprocess = scale_width makes images of data.load_size = {self.load_size} and does not crop them to "
                 f"data.crop_size = {self.crop_size}: make both equal, or use scale_width_and_crop"
             )
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop") and self.crop_size > self.load_size:

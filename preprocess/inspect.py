@@ -11,7 +11,7 @@ from preprocess.shards.manifest import Manifest, Split
 from preprocess.shards.shard_set import ShardSet
 from ringcycle.errors import UserError
 from ringcycle.storage.atomic import write_atomic
-from ringcycle.storage.location import Place, is_remote, redacted
+from ringcycle.storage.location import Location, is_remote, redacted
 
 MISTAKEN = 2
 _MIB = 2**20
@@ -24,9 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("shards", metavar="SHARDS", help="folder of shards, or their place in an object store")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet for each split, FILE-trainA.png and so on")
-    parser.add_argument("--all", action="store_true", help="list every rejected, duplicate and near-constant picture, not the first ten")
+    parser.add_argument("--all", action="store_true", help="list every rejected, duplicate and near-constant image, not the first ten")
     given = parser.parse_args(arguments)
-    place: Place = given.shards if is_remote(given.shards) else Path(given.shards)
+    place: Location = given.shards if is_remote(given.shards) else Path(given.shards)
     try:
         if given.sheet and given.sheet.suffix.lower() != ".png":
             raise UserError(f"--sheet = {given.sheet} does not end with .png: give a name that does")
@@ -44,12 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def describe(manifest: Manifest, most: int | None) -> Iterator[str]:
-    """What the manifest says, line by line; at most `most` pictures of each list are named."""
+    """What the manifest says, line by line; at most `most` images of each list are named."""
     yield f"fingerprint {manifest.fingerprint}, of {redacted(manifest.source)}"
     yield manifest.describe()
     for name, split in manifest.splits.items():
         size = sum(shard.bytes for shard in split.shards) / _MIB
-        yield f"{name}: {split.count:,} pictures, {_sizes(split)}, {len(split.shards)} shard(s), {size:,.1f} MiB"
+        yield f"{name}: {split.count:,} images, {_sizes(split)}, {len(split.shards)} shard(s), {size:,.1f} MiB"
     reasons = Counter(_kind(one.reason) for one in manifest.rejected)
     kinds = "".join(f", {count:,} {reason}" for reason, count in reasons.most_common())
     yield f"rejected: {len(manifest.rejected):,}{kinds}"
@@ -62,12 +62,12 @@ def describe(manifest: Manifest, most: int | None) -> Iterator[str]:
     yield from _some(manifest.near_constant, most)
 
 
-def write_sheets(manifest: Manifest, place: Place, path: Path) -> list[Path]:
+def write_sheets(manifest: Manifest, place: Location, path: Path) -> list[Path]:
     """A contact sheet of each split, beside `path`; returns their files. Raises UserError if one cannot be written."""
     written = []
     for name, split in manifest.splits.items():
         shards = ShardSet(place, split)
-        sheet = contact_sheet([(shards.key(i), shards.picture(i)) for i in evenly(len(shards))])
+        sheet = contact_sheet([(shards.key(i), shards.image(i)) for i in evenly(len(shards))])
         target = path.with_stem(f"{path.stem}-{name}")
         try:
             write_atomic(target, lambda file, sheet=sheet: sheet.save(file, "PNG"))  # type: ignore[misc]

@@ -11,7 +11,7 @@ MOST_BATCH = 64
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings of one node. workers: of the node. threads: cores that each computes on. batch: pictures of each domain per worker."""
+    """Settings of one node. workers: of the node. threads: cores that each computes on. batch: images of each domain per worker."""
 
     workers: int
     threads: int
@@ -40,7 +40,7 @@ class Trial:
 
     @property
     def speed(self) -> float:
-        """Pictures of each domain a second, of the node."""
+        """Images of each domain a second, of the node."""
         return self.candidate.workers * self.candidate.batch / self.figures.seconds if self.figures else 0.0
 
 

@@ -1,4 +1,4 @@
-"""One worker of a trial: a few real steps of a configuration, without Ray and pictures. Its orders come on standard input, as JSON."""
+"""One worker of a trial: a few real steps of a configuration, without Ray and images. Its orders come on standard input, as JSON."""
 
 import json
 import os
@@ -60,12 +60,12 @@ def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[fl
     compiled = time.perf_counter() - begin
     state.assign_initial(train.seed)
     real, _, flags, rate = step.signature
-    pictures = tf.constant(np.random.default_rng(0).integers(0, real.dtype.max + 1, real.shape, real.dtype.as_numpy_dtype))
+    images = tf.constant(np.random.default_rng(0).integers(0, real.dtype.max + 1, real.shape, real.dtype.as_numpy_dtype))
     seconds = []
     for number in range(1 + STEPS):
         drawn = tf.constant(pool_draws(train.seed, number * train.batch, np.arange(train.batch), train.batch, train.pool_size))
         begin = time.perf_counter()
-        step(pictures, drawn, tf.zeros(flags.shape, flags.dtype), tf.constant(1e-5, rate.dtype))[0].numpy()
+        step(images, drawn, tf.zeros(flags.shape, flags.dtype), tf.constant(1e-5, rate.dtype))[0].numpy()
         seconds.append(time.perf_counter() - begin)
     return compiled, seconds[1:]
 

@@ -18,7 +18,7 @@ from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
 from cyclegan.checkpoint_files import Index, drop_leftovers, has_receipt, publish, step_folder, write_part, written_parts
 from cyclegan.training.state import Arrays, TrainingState
-from ringcycle.storage.location import Place, reason
+from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between looks for the other ranks' parts: the first, and the longest
@@ -51,7 +51,7 @@ class Checkpointer:
 
     def __init__(
         self,
-        root: Place,
+        root: Location,
         config: Config,
         fingerprint: str,
         rank: int,
@@ -161,19 +161,19 @@ class Checkpointer:
                     return  # a newer one is there
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _make_room(self) -> Place | None:
+    def _make_room(self) -> Location | None:
         try:
             return make_room(self._root)
         except OSError:
             return None
 
-    def _write(self, folder: Place, snapshot: _Snapshot) -> None:
+    def _write(self, folder: Location, snapshot: _Snapshot) -> None:
         if not has_receipt(folder, self._rank, self._token):
             write_part(folder, self._rank, self._token, snapshot.arrays)
         if self._rank == 0:
             self._publish(folder, snapshot)
 
-    def _publish(self, folder: Place, snapshot: _Snapshot) -> None:
+    def _publish(self, folder: Location, snapshot: _Snapshot) -> None:
         pause, longest = PARTS_POLL_SECONDS
         while (parts := written_parts(folder, self._workers, self._token)) is None:
             with self._changed:

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_files import Index, TornCheckpoint, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
+from cyclegan.checkpoint_files import DamagedCheckpoint, Index, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
 from preprocess.sources.layouts import source_of
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
@@ -18,26 +18,26 @@ FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.step
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
 
-def remove_partial(root: Place) -> None:
+def remove_partial(root: Location) -> None:
     """Delete what interrupted saves left."""
     for folder in step_folders(root):
         drop_leftovers(folder)
 
 
-def check_any_whole(root: Place, newest: Place | None, run: str) -> None:
+def check_any_whole(root: Location, newest: Location | None, run: str) -> None:
     """Raise UserError if there are checkpoints but none is whole: to begin anew over them is for the user to decide."""
     found = checkpoints(root)
     if newest is None and found:
         try:
             verify(found[-1])
-        except TornCheckpoint as torn:
+        except DamagedCheckpoint as torn:
             raise UserError(
                 f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {Store(root).label()} to begin anew, "
                 "or give another run.name"
             ) from torn
 
 
-def check_resumable(index: Index, folder: Place, config: Config, fingerprint: str) -> None:
+def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str) -> None:
     """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
     old, new = _flat(index.config), _flat(config.model_dump())
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
@@ -57,11 +57,11 @@ def check_resumable(index: Index, folder: Place, config: Config, fingerprint: st
         raise UserError(
             f"data.source = {source_of(config.data)} has fingerprint {fingerprint}, "
             f"but run {config.run.name} was trained on {index.fingerprint}: "
-            "give the same pictures and data.load_size, or another run.name"
+            "give the same images and data.load_size, or another run.name"
         )
 
 
-def load_state(folder: Place, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
+def load_state(folder: Location, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
     """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch."""
     index = read_index(folder)
     shared = read_arrays(folder, index.parts[0])
@@ -69,13 +69,13 @@ def load_state(folder: Place, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[
     for part in index.parts:
         held = read_arrays(folder, part, ("pool.rows",))["pool.rows"]
         if np.intersect1d(held, rows).size:
-            pools = read_arrays(folder, part, ("pool.pictures", "pool.filled"))
-            owners |= {int(row): (pools["pool.pictures"][:, i], pools["pool.filled"][:, i]) for i, row in enumerate(held)}
-    pictures, filled = zip(*(owners[int(row)] for row in rows), strict=True)
-    return index, {**shared, "pool.pictures": np.stack(pictures, 1), "pool.filled": np.stack(filled, 1)}
+            pools = read_arrays(folder, part, ("pool.images", "pool.filled"))
+            owners |= {int(row): (pools["pool.images"][:, i], pools["pool.filled"][:, i]) for i, row in enumerate(held)}
+    images, filled = zip(*(owners[int(row)] for row in rows), strict=True)
+    return index, {**shared, "pool.images": np.stack(images, 1), "pool.filled": np.stack(filled, 1)}
 
 
-def newest_checkpoint(root: Place) -> str:
+def newest_checkpoint(root: Location) -> str:
     """The newest checkpoint as it is named to the user, or empty; also if an object store does not answer."""
     with contextlib.suppress(OSError):
         found = checkpoints(root)

@@ -4,9 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.config import RunConfig
-from cyclegan.checkpoint_files import ASIDE, INDEX, TornCheckpoint, checkpoints, delete, drop_leftovers, read_index, step_folders, step_of
+from cyclegan.checkpoint_files import (
+    ASIDE,
+    INDEX,
+    DamagedCheckpoint,
+    checkpoints,
+    delete,
+    drop_leftovers,
+    read_index,
+    step_folders,
+    step_of,
+)
 from cyclegan.inference.generator_checkpoint import find_newest
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 
 SMOOTHING = 0.001
@@ -32,7 +42,7 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
     """Steps of the checkpoints that stay, with the reasons: newest, every, best.
 
     Of each span of `run.keep_every` steps the first checkpoint stays, except of the span that step 0 begins. The best has the lowest
-    smoothed cycle loss: a measure that exists without pairs, though not the quality of the pictures.
+    smoothed cycle loss: a measure that exists without pairs, though not the quality of the images.
     """
     ordered = sorted(entries, key=lambda entry: entry.step)
     reasons: dict[int, list[str]] = {entry.step: ["newest"] for entry in ordered[-run.keep :]}
@@ -46,19 +56,19 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
     return {step: tuple(why) for step, why in sorted(reasons.items())}
 
 
-def entries(folders: Sequence[Place]) -> dict[Place, Entry]:
+def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
     """Entries of the folders whose index can be read; the others are nothing to count on, nor to delete unasked."""
     found = {}
     for folder in folders:
         try:
             index = read_index(folder)
-        except TornCheckpoint:
+        except DamagedCheckpoint:
             continue
         found[folder] = Entry(index.step, index.cycle_loss)
     return found
 
 
-def sweep(root: Place, step: int, run: RunConfig) -> None:
+def sweep(root: Location, step: int, run: RunConfig) -> None:
     """Delete what need not stay of all up to `step`, the one just published, and what older saves left.
 
     Newer ones come from a training that went another way; they count for nothing until theirs are written.
@@ -75,7 +85,7 @@ def sweep(root: Place, step: int, run: RunConfig) -> None:
         drop_leftovers(folder)
 
 
-def make_room(root: Place) -> Place | None:
+def make_room(root: Location) -> Location | None:
     """Delete what can best be missed and return its folder: one put aside, else the oldest, at last the best.
 
     Never the newest whole checkpoint. None if nothing else is there.
@@ -94,7 +104,7 @@ def make_room(root: Place) -> Place | None:
     return victim
 
 
-def set_aside(root: Place, newest: Place | None) -> None:
+def set_aside(root: Location, newest: Location | None) -> None:
     """Take checkpoints newer than the one to go on from out of the way: torn, or of a training that went wrong.
 
     They keep their folders, under an index of another name. `sweep` deletes them when the run has passed them.

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cluster.driver.placement_groups import remove_placement_groups
 from cluster.driver.policy import Patience
 from cluster.job import Job
-from cluster.monitoring.status import BoardActor, News
+from cluster.monitoring.status import RunStatus, StatusBoardActor
 from cluster.paths import FAILURE
 from ringcycle.storage.location import redacted
 from ringcycle.storage.store import Store
@@ -39,7 +39,7 @@ class ClusterLost(Exception):
     """The board does not answer, or the head of the cluster: says which."""
 
 
-class Start(threading.Thread):
+class Attempt(threading.Thread):
     """`TensorflowTrainer.fit()` in a side thread, where it leaves the signals alone. It never starts workers again by itself.
 
     number: of the start, from 1.
@@ -48,11 +48,11 @@ class Start(threading.Thread):
     def __init__(self, job: Job, group: Group, patience: Patience, number: int) -> None:
         super().__init__(name="fit", daemon=True)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # lost only with the driver itself
-        self.board = BoardActor.options(scheduling_strategy=here).remote(group.workers, number)
+        self.board = StatusBoardActor.options(scheduling_strategy=here).remote(group.workers, number)
         self.workers = group.workers
         self.began = time.monotonic()
         self.error = ""
-        self._news = News()
+        self._news = RunStatus()
         self._job, self._group, self._patience = replace(job, board=self.board), group, patience
 
     def run(self) -> None:
@@ -66,7 +66,7 @@ class Start(threading.Thread):
             with contextlib.suppress(OSError):
                 Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 
-    def news(self) -> News:
+    def news(self) -> RunStatus:
         """What the board says. Raises ClusterLost."""
         try:
             self._news = ray.get(self.board.read.remote(), timeout=READ_SECONDS)

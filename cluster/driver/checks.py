@@ -19,13 +19,13 @@ from cyclegan.inference.generator_checkpoint import find_newest
 from preprocess.shards.manifest import NAME as MANIFEST
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, is_remote, reason
+from ringcycle.storage.location import Location, is_remote, reason
 from ringcycle.storage.store import Store, reading, writing
 
 POLL_SECONDS = 0.5
 
 
-def storage_place(config: Config, environment: Mapping[str, str], working_directory: Path) -> Place:
+def storage_place(config: Config, environment: Mapping[str, str], working_directory: Path) -> Location:
     """run.storage as an absolute path, or the object store that it is.
 
     Raises UserError if it cannot be written to, is a file, or lies below the working directory of a submitted job.
@@ -51,7 +51,7 @@ def storage_place(config: Config, environment: Mapping[str, str], working_direct
     return storage
 
 
-def _object_store(place: str) -> Place:
+def _object_store(place: str) -> Location:
     store, marker = Store(place), _marker()
     try:
         store.write(marker, b"")
@@ -98,7 +98,7 @@ def gpu_wanted(config: Config) -> bool:
     return config.cluster.device == "gpu"
 
 
-def check_nodes(storage: Place, shards: Place) -> None:
+def check_nodes(storage: Location, shards: Location) -> None:
     """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
     store, marker = Store(storage), _marker()
     with writing(storage, marker):
@@ -112,7 +112,7 @@ def check_nodes(storage: Place, shards: Place) -> None:
             store.delete(marker)
 
 
-def check_run(config: Config, run: Place, manifest: Manifest) -> tuple[int, str]:
+def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, str]:
     """Check that the run, with a configuration that fits its shards, can be started or resumed.
 
     Returns the step at which it goes on and its checkpoint as it is named to the user, empty for a new run.
@@ -128,7 +128,7 @@ def check_run(config: Config, run: Place, manifest: Manifest) -> tuple[int, str]
     return index.step, Store(newest).label()
 
 
-def make_run(config: Config, run: Place) -> None:
+def make_run(config: Config, run: Location) -> None:
     """Make the folders of a run and write its configuration there. Raises UserError if its place cannot be written to."""
     try:
         if isinstance(folder := checkpoints_of(run), Path):
@@ -142,7 +142,7 @@ def make_run(config: Config, run: Place) -> None:
 
 
 @ray.remote(num_cpus=0)
-def _sees(storage: Place, marker: str, shards: Place) -> tuple[str, str]:
+def _sees(storage: Location, marker: str, shards: Location) -> tuple[str, str]:
     """Field and value of what this node does not see, empty if it sees all."""
     for field, place, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
         try:

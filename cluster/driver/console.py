@@ -5,7 +5,7 @@ import time
 
 from rich.console import Console
 
-from cluster.monitoring.status import News, Progress, WorkerInfo
+from cluster.monitoring.status import Progress, RunStatus, WorkerInfo
 from preprocess.build import BuildProgress
 
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be redrawn, as in a job's log
@@ -36,7 +36,7 @@ class Screen:
         """How the preprocessing goes."""
         self._draw(progress.describe())
 
-    def show(self, news: News) -> None:
+    def show(self, news: RunStatus) -> None:
         """Lines and workers that are new, then where the training stands. Each start of the group begins its lines anew."""
         if news.start != self._start:
             self._start, self._lines, self._workers = news.start, 0, {}

@@ -9,7 +9,7 @@ from cluster.driver.console import duration
 
 
 @dataclass(frozen=True)
-class Life:
+class AttemptRecord:
     """One start of the group, as far as it came. Times on the driver's clock, in seconds; noticed: when it was over, or had to be.
 
     entered: offsets from `began` at which the last worker came to each phase, and "stepped", its first finished step.
@@ -66,7 +66,7 @@ class Goodput:
         return asdict(self)
 
 
-def recovery(before: Life, after: Life) -> Recovery:
+def recovery(before: AttemptRecord, after: AttemptRecord) -> Recovery:
     """What it took from the loss of one start to the first step of the next that made one."""
     at = {name: after.began + offset for name, offset in after.entered.items()}
     marks = {
@@ -83,7 +83,7 @@ def recovery(before: Life, after: Life) -> Recovery:
     return Recovery(before.cause, sum(parts.values()), max(0, before.reached - after.resumed), parts)
 
 
-def goodput(launched: float, ended: float, lives: Sequence[Life]) -> Goodput:
+def goodput(launched: float, ended: float, lives: Sequence[AttemptRecord]) -> Goodput:
     """Sum up a launch from its starts, in order. A start that made no step prolongs what the one before it lost."""
     stepped = [life for life in lives if "stepped" in life.entered]
     useful, repeated, lost = 0.0, 0, {"start": 0.0}

@@ -41,13 +41,13 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Rank:
+class WorkerStatus:
     """A worker as its heartbeats tell. silent: since the last one. still: since its step last changed. step_seconds: its last step."""
 
     phase: Phase
     step: int
-    silent: float
-    still: float
+    seconds_since_heartbeat: float
+    seconds_since_step: float
     step_seconds: float
     waits_for_data: bool = False
 
@@ -72,7 +72,7 @@ class Running:
 
     workers: int
     age: float
-    ranks: Mapping[int, Rank]
+    ranks: Mapping[int, WorkerStatus]
     signals: int = 0
     asked: bool = False
     draining: str = ""
@@ -164,16 +164,16 @@ def _hung(status: Running, patience: Patience) -> str:
         return f"a node was lost before {_workers(missing)} started"
     if missing and status.age > patience.start:
         return f"{_workers(missing)} did not start within {patience.start:.0f} s"
-    silent = [number for number, rank in status.ranks.items() if rank.silent > patience.peer]
+    silent = [number for number, rank in status.ranks.items() if rank.seconds_since_heartbeat > patience.peer]
     if silent:
-        return f"{_workers(silent)} has been silent for {max(status.ranks[n].silent for n in silent):.0f} s"
+        return f"{_workers(silent)} has been silent for {max(status.ranks[n].seconds_since_heartbeat for n in silent):.0f} s"
     training = {number: rank for number, rank in status.ranks.items() if rank.phase == "training"}
-    stuck = [n for n, rank in training.items() if rank.still > patience.peer + SLOW_STEPS * rank.step_seconds]
+    stuck = [n for n, rank in training.items() if rank.seconds_since_step > patience.peer + SLOW_STEPS * rank.step_seconds]
     if stuck:
         starved = [n for n in stuck if training[n].waits_for_data]
         cause = f", {_workers(starved)} waits for data" if starved else ""
-        return f"no step for {max(training[n].still for n in stuck):.0f} s{cause}"
-    if any(rank.phase == "closing" and rank.still > patience.close for rank in status.ranks.values()):
+        return f"no step for {max(training[n].seconds_since_step for n in stuck):.0f} s{cause}"
+    if any(rank.phase == "closing" and rank.seconds_since_step > patience.close for rank in status.ranks.values()):
         return f"the last checkpoint was not written within {patience.close:.0f} s"
     return ""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from cluster.checkpointing.resume import newest_checkpoint
 from cluster.checkpointing.retention import set_aside
-from cluster.driver.attempt import ClusterLost, Group, Start
-from cluster.driver.goodput import Goodput, Life, goodput, recovery
+from cluster.driver.attempt import Attempt, ClusterLost, Group
+from cluster.driver.goodput import AttemptRecord, Goodput, goodput, recovery
 from cluster.driver.nodes import Nodes, head_answers
 from cluster.driver.policy import (
     CLOSE_SECONDS,
@@ -26,10 +26,10 @@ from cluster.driver.policy import (
 )
 from cluster.driver.signals import Interrupts, Preload
 from cluster.job import Job
-from cluster.monitoring.status import News, Outcome
+from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import FAILURE, GOODPUT, checkpoints_of
-from cyclegan.checkpoint_files import TornCheckpoint, checkpoints, step_of, verify
-from ringcycle.storage.location import Place
+from cyclegan.checkpoint_files import DamagedCheckpoint, checkpoints, step_of, verify
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store, reading
 
 POLL_SECONDS = 0.2
@@ -39,7 +39,7 @@ POLL_SECONDS = 0.2
 class Report:
     """How a launch ended. news: of its last start, with an outcome. temporary: whether starting it again may help."""
 
-    news: News
+    news: RunStatus
     goodput: Goodput
     temporary: bool = False
 
@@ -54,8 +54,8 @@ class Supervisor:
     interrupts: Interrupts
     line: Callable[[str], None]
     phase: Callable[[str], None]
-    show: Callable[[News], None]
-    _lives: list[Life] = field(default_factory=list)
+    show: Callable[[RunStatus], None]
+    _lives: list[AttemptRecord] = field(default_factory=list)
     _losses: int = 0
     _vain: int = 0
     _retreats: int = 0
@@ -69,7 +69,7 @@ class Supervisor:
         """Train until an outcome, a stop, or until nothing helps."""
         launched = time.monotonic()
         self.preload.wait()
-        news, temporary = News(), False
+        news, temporary = RunStatus(), False
         while True:
             workers = self._wait_for_room()
             if workers == 0:
@@ -90,10 +90,10 @@ class Supervisor:
             Store(self.job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
         return report
 
-    def _one_start(self, workers: int) -> tuple[News, Decision]:
-        start = Start(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
+    def _one_start(self, workers: int) -> tuple[RunStatus, Decision]:
+        start = Attempt(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
         start.start()
-        news, why, asked, moved, told, over = News(), "", False, False, False, float("inf")
+        news, why, asked, moved, told, over = RunStatus(), "", False, False, False, float("inf")
         while start.is_alive() and time.monotonic() < over:
             start.join(POLL_SECONDS)
             try:
@@ -121,7 +121,7 @@ class Supervisor:
             self.show(news)
         return news, self._conclude(start, news, Decision(Act.START_AGAIN, why or start.error or "its workers ended without a word"), moved)
 
-    def _conclude(self, start: Start, news: News, decision: Decision, moved: bool) -> Decision:
+    def _conclude(self, start: Attempt, news: RunStatus, decision: Decision, moved: bool) -> Decision:
         """End what is left of a start, remember it, and decide how to go on."""
         noticed = time.monotonic()
         outcome = news.outcome
@@ -143,7 +143,7 @@ class Supervisor:
         then = after_end(ended, self.job.config.cluster.max_restarts)
         return decision if decision.act is Act.RESTORE and then.act is Act.START_AGAIN else then
 
-    def _prepare(self, decision: Decision, news: News) -> None:
+    def _prepare(self, decision: Decision, news: RunStatus) -> None:
         """What must be done before the next start, and the line that says so."""
         if decision.act is Act.RETREAT:
             assert news.outcome is not None
@@ -162,7 +162,7 @@ class Supervisor:
         elif decision.reason:
             self.line(f"the group starts again: {decision.reason}")
 
-    def _status(self, start: Start, news: News, asked: bool) -> Running:
+    def _status(self, start: Attempt, news: RunStatus, asked: bool) -> Running:
         larger, larger_for = self._nodes.larger(start.workers)
         return Running(
             workers=start.workers,
@@ -202,11 +202,13 @@ class Supervisor:
         fact = f"the nodes have had room for {self._nodes.room()} only, for {config.node_timeout:.0f} s (cluster.node_timeout)"
         return Outcome("failed", step, newest, f"cluster.workers = {config.workers}, but {fact}: bring nodes back, or allow fewer workers")
 
-    def _life(self, start: Start, news: News, noticed: float, cause: str, lost: bool) -> Life:
+    def _life(self, start: Attempt, news: RunStatus, noticed: float, cause: str, lost: bool) -> AttemptRecord:
         ready = [worker.step for worker in news.workers.values()]
         steps = [beat.step for beat in news.beats.values()] + [news.progress.step if news.progress else 0]
-        silent = [max(rank.silent, rank.still if rank.phase == "training" else 0.0) for rank in news.ranks.values()]
-        return Life(
+        silent = [
+            max(rank.seconds_since_heartbeat, rank.seconds_since_step if rank.phase == "training" else 0.0) for rank in news.ranks.values()
+        ]
+        return AttemptRecord(
             began=start.began,
             noticed=noticed,
             entered=dict(news.entered),
@@ -217,7 +219,7 @@ class Supervisor:
             blind=max(silent, default=0.0) if lost else 0.0,
         )
 
-    def _tell_recovery(self, start: Start, news: News) -> bool:
+    def _tell_recovery(self, start: Attempt, news: RunStatus) -> bool:
         """Say once what it took to come back; whether that was said, or there is nothing to say."""
         before = next((life for life in reversed(self._lives) if "stepped" in life.entered), None)
         if before is None:
@@ -238,12 +240,12 @@ class Supervisor:
         return newest_checkpoint(checkpoints_of(self.job.run))
 
 
-def go_back(root: Place, before: int) -> str:
+def go_back(root: Location, before: int) -> str:
     """Put aside all checkpoints but the newest whole one of a step before `before` and those older; says which one that is."""
     with reading(root, "run.storage"):
         for folder in reversed(checkpoints(root)):
             if (step_of(folder) or 0) < before:
-                with contextlib.suppress(TornCheckpoint):
+                with contextlib.suppress(DamagedCheckpoint):
                     verify(folder)
                     set_aside(root, folder)
                     return f"the checkpoint of step {step_of(folder):,}"

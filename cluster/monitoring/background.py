@@ -5,9 +5,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from cluster.worker.hooks import Hook, Moment
+from cluster.worker.hooks import Hook, StepInfo
 
-LONGEST = 16  # moments that wait; each holds its pictures
+LONGEST = 16  # moments that wait; each holds its images
 NICENESS = 19  # takes what the computing threads leave
 
 
@@ -17,7 +17,7 @@ class Background:
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Hook, Moment]] = deque()
+        self._waiting: deque[tuple[Hook, StepInfo]] = deque()
         self._left = self._done = 0  # moments, since the beginning
         self._full = False
         self._error: BaseException | None = None
@@ -27,7 +27,7 @@ class Background:
     def later(self, hook: Hook) -> Hook:
         """`hook`, run soon after its moment; left out if too many wait. Raises what an earlier one died of."""
 
-        def leave(moment: Moment) -> None:
+        def leave(moment: StepInfo) -> None:
             with self._changed:
                 if self._error:
                     raise self._error

@@ -5,16 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from cluster.worker.hooks import Moment
+from cluster.worker.hooks import StepInfo
 
 DIRECTIONS = ("G_AB", "G_BA")
-INVERTED = -0.5  # correlation of luminance between a picture and its translation
+INVERTED = -0.5  # correlation of luminance between a image and its translation
 FLAT = 0.02  # standard deviation of luminance, of a range of 2
 SMOOTHING = 0.05
-ENOUGH = 40  # pictures' worth of running mean before a verdict
+ENOUGH = 40  # images' worth of running mean before a verdict
 
 
-class ColourWatch:
+class CollapseWatch:
     """A hook that says, once for each generator and fault, that colours invert or collapse, and the cure."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
@@ -23,8 +23,8 @@ class ColourWatch:
         self._means = np.zeros((2, 2))
         self._said: set[tuple[int, int]] = set()
 
-    def __call__(self, moment: Moment) -> None:
-        """Look at the pictures of a step: real (A, B) in pixels, fake (fake_B, fake_A)."""
+    def __call__(self, moment: StepInfo) -> None:
+        """Look at the images of a step: real (A, B) in pixels, fake (fake_B, fake_A)."""
         now = colours(moment.real, moment.fake.numpy())
         if not np.isfinite(now).all():
             return
@@ -51,7 +51,7 @@ class ColourWatch:
                     "another train.seed",
                 )
 
-    def _tell(self, moment: Moment, direction: int, fault: int, text: str) -> None:
+    def _tell(self, moment: StepInfo, direction: int, fault: int, text: str) -> None:
         if (direction, fault) not in self._said:
             self._said.add((direction, fault))
             self._say(f"step {moment.step:,}: {text}")
@@ -61,11 +61,11 @@ def colours(real: npt.NDArray[np.integer], fake: npt.NDArray[np.floating]) -> np
     """`[2, 2]`: for G_AB, G_BA: the correlation of luminance between real and fake, and the fakes' standard deviation.
 
     real `[2, B, H, W, C]` (A, B); fake the same shape, (fake_B, fake_A) in [-1, 1]. The mean over channels serves as luminance.
-    An even picture correlates with nothing: 0.
+    An even image correlates with nothing: 0.
     """
     result = np.zeros((2, 2))
     for direction in range(2):
-        before, after = (pictures[direction].astype(np.float64).mean(-1) for pictures in (real, fake))
+        before, after = (images[direction].astype(np.float64).mean(-1) for images in (real, fake))
         spread = before.std() * after.std()
         covariance = ((before - before.mean()) * (after - after.mean())).mean()
         result[direction] = covariance / spread if spread > 1e-9 else 0.0, after.std()

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from cluster.worker.hooks import Moment
+from cluster.worker.hooks import StepInfo
 
 LIMIT = 0.05  # of the time of the steps
 STEPS = 50  # looked at together, so that a slow one alone says nothing
@@ -17,7 +17,7 @@ class DataWait:
         self._steps: deque[tuple[float, float]] = deque(maxlen=STEPS)
         self._said = False
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: StepInfo) -> None:
         """Look at a step and those before it."""
         self._steps.append((moment.waited, moment.seconds))
         share = sum(waited for waited, _ in self._steps) / sum(seconds for _, seconds in self._steps)

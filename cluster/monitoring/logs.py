@@ -5,19 +5,19 @@ from pathlib import Path
 
 from cluster.config import Config
 from cluster.monitoring.background import Background
-from cluster.monitoring.object_store_sync import Mirror
+from cluster.monitoring.object_store_sync import ObjectStoreSync
 from cluster.monitoring.telemetry import MetricsLog
 from cluster.paths import LogPaths
 from cluster.worker.hooks import Hook, every, metrics, samples, tolerant
-from ringcycle.storage.location import Place, is_remote
+from ringcycle.storage.location import Location, is_remote
 
 
 class Logs:
     """Of rank 0, which goes on at `step`. say: takes a line for the user when the storage fails. Raises OSError."""
 
-    def __init__(self, run: Place, step: int, say: Callable[[str], object]) -> None:
+    def __init__(self, run: Location, step: int, say: Callable[[str], object]) -> None:
         self._say = say
-        self._mirror = Mirror(run, say) if is_remote(run) else None
+        self._mirror = ObjectStoreSync(run, say) if is_remote(run) else None
         self._paths = LogPaths(self._mirror.folder if self._mirror else Path(run))
         if self._mirror:
             self._mirror.fetch(self._paths.metrics.name)
@@ -27,10 +27,10 @@ class Logs:
     def hooks(self, config: Config) -> list[Hook]:
         """What writes metrics and samples when they are due."""
         losses = tolerant(metrics(self._log, config.global_batch), "metrics", self._say)
-        pictures = tolerant(samples(self._log, self._paths.samples, config.model), "samples", self._say)
+        images = tolerant(samples(self._log, self._paths.samples, config.model), "samples", self._say)
         return [
             every(config.run.log_every, self._background.later(losses)),
-            every(config.run.sample_every, self._background.later(pictures)),
+            every(config.run.sample_every, self._background.later(images)),
         ]
 
     def flush(self) -> None:

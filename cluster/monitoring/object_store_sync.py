@@ -6,19 +6,19 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from ringcycle.storage.location import Place, reason
+from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store
 
 SECONDS = 15.0  # between two looks
 
 
-class Mirror:
+class ObjectStoreSync:
     """Sends what has changed in `folder` to `place`, in a thread of its own: no file of it may change without changing its size.
 
     say: takes a line for the user when the store fails, which stops nothing; all is sent when it answers again.
     """
 
-    def __init__(self, place: Place, say: Callable[[str], object]) -> None:
+    def __init__(self, place: Location, say: Callable[[str], object]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ringcycle-"))
         self._store, self._say = Store(place), say
         self._sent: dict[str, int] = {}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import ray
 
-from cluster.driver.policy import Phase, Rank
+from cluster.driver.policy import Phase, WorkerStatus
 from cluster.monitoring.weight_checksums import Agreement
 
 
@@ -55,7 +55,7 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """A heartbeat: what a worker does, and which process on which Ray node it is. step_seconds: of its last step."""
 
     phase: Phase
@@ -67,7 +67,7 @@ class Beat:
 
 
 @dataclass
-class News:
+class RunStatus:
     """All that is on the board of start number `start`. lines: what happened once, in order. phase: what goes on now.
 
     beats: the last of each rank. ranks: what the policy sees of them. entered: seconds since the start began at which the last rank came
@@ -82,19 +82,19 @@ class News:
     lines: list[str] = field(default_factory=list)
     workers: dict[int, WorkerInfo] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    beats: dict[int, Beat] = field(default_factory=dict)
-    ranks: dict[int, Rank] = field(default_factory=dict)
+    beats: dict[int, Heartbeat] = field(default_factory=dict)
+    ranks: dict[int, WorkerStatus] = field(default_factory=dict)
     entered: dict[str, float] = field(default_factory=dict)
     differ: str = ""
     agreed: int = 0
     controller: Any = None
 
 
-class Board:
+class StatusBoard:
     """Of start number `start`, with `workers` workers. An actor of it lives as long as the driver keeps it."""
 
     def __init__(self, workers: int, start: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
-        self._news = News(start)
+        self._news = RunStatus(start)
         self._stop = False
         self._clock, self._began = clock, clock()
         self._agreement = Agreement(workers)
@@ -117,7 +117,7 @@ class Board:
             setattr(self._news, name, value)
         return self._stop
 
-    def beat(self, rank: int, beat: Beat) -> None:
+    def beat(self, rank: int, beat: Heartbeat) -> None:
         """A worker's heartbeat. The times are taken here, as clocks of hosts differ."""
         now, before = self._clock(), self._news.beats.get(rank)
         self._heard[rank] = now
@@ -133,11 +133,11 @@ class Board:
         """Checksum of a worker's weights after `step`."""
         self._agreement.note(rank, step, value)
 
-    def read(self) -> News:
+    def read(self) -> RunStatus:
         """Everything posted so far."""
         now = self._clock()
         self._news.ranks = {
-            rank: Rank(
+            rank: WorkerStatus(
                 beat.phase,
                 beat.step,
                 now - self._heard[rank],
@@ -156,4 +156,4 @@ class Board:
         self._stop = True
 
 
-BoardActor = ray.remote(num_cpus=0)(Board)  # one call at a time, in a worker's order
+StatusBoardActor = ray.remote(num_cpus=0)(StatusBoard)  # one call at a time, in a worker's order

@@ -1,4 +1,4 @@
-"""Metrics as JSON lines and TensorBoard event files, and grids of sample pictures."""
+"""Metrics as JSON lines and TensorBoard event files, and grids of sample images."""
 
 import contextlib
 import io
@@ -29,15 +29,15 @@ class MetricsLog:
         self._events = EventFile(events, step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Write values of one step. Raises OSError, as `picture` does, if the storage takes not all of it."""
+        """Write values of one step. Raises OSError, as `image` does, if the storage takes not all of it."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._events.add(step, [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
 
-    def picture(self, step: int, tag: str, picture: Image.Image) -> None:
-        """Add a picture to the event files."""
+    def image(self, step: int, tag: str, image: Image.Image) -> None:
+        """Add a image to the event files."""
         png = io.BytesIO()
-        picture.save(png, "PNG")
-        image = Summary.Image(height=picture.height, width=picture.width, colorspace=3, encoded_image_string=png.getvalue())
+        image.save(png, "PNG")
+        image = Summary.Image(height=image.height, width=image.width, colorspace=3, encoded_image_string=png.getvalue())
         self._events.add(step, [Summary.Value(tag=tag, image=image)])
 
     def close(self) -> None:
@@ -50,16 +50,16 @@ class MetricsLog:
 def grid(
     real: npt.NDArray[Any], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating], channels: tuple[int, int] = (3, 3)
 ) -> Image.Image:
-    """Real, fake and cycled pictures side by side, one row for each direction and picture.
+    """Real, fake and cycled images side by side, one row for each direction and image.
 
     real `[2, B, H, W, C]` uint8 or uint16 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
-    channels: those that pictures of A, of B have out of C.
+    channels: those that images of A, of B have out of C.
     """
     columns = ((real, channels), (to_pixels(fake), channels[::-1]), (to_pixels(cycled[::-1]), channels))
     rows = [
-        np.concatenate([to_shown(column[direction, picture, ..., : has[direction]]) for column, has in columns], 1)
+        np.concatenate([to_shown(column[direction, image, ..., : has[direction]]) for column, has in columns], 1)
         for direction in range(2)
-        for picture in range(real.shape[1])
+        for image in range(real.shape[1])
     ]
     return Image.fromarray(np.concatenate(rows, 0))
 

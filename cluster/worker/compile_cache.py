@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 from filelock import FileLock
 
-from cyclegan.training.compiled_function import CompileReport, Program
+from cyclegan.training.compiled_function import CompiledFunction, CompileReport
 
 
 def set_up_xla(cache: Path) -> None:
@@ -19,7 +19,7 @@ def set_up_xla(cache: Path) -> None:
     os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={cache}".strip()
 
 
-def compile_units(units: Sequence[Program], cache: Path) -> list[CompileReport]:
+def compile_units(units: Sequence[CompiledFunction], cache: Path) -> list[CompileReport]:
     """Compile all, or take them from the cache; tracing, the larger part of a warm start, is done beside the other processes.
 
     The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
@@ -38,7 +38,7 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def _alone(unit: Program, cache: Path) -> CompileReport:
+def _alone(unit: CompiledFunction, cache: Path) -> CompileReport:
     with FileLock(cache / "compile.lock"):
         return unit.compile(cache)
 

@@ -9,10 +9,10 @@ from typing import Self
 from ray.exceptions import RayError
 
 from cluster.driver.policy import Phase
-from cluster.monitoring.status import Beat
+from cluster.monitoring.status import Heartbeat
 
 
-class Pulse:
+class HeartbeatSender:
     """Beats while it is entered. What the training thread sets here is seen by the next beat. send: hands a beat to the board.
 
     It says that the process lives and how far it is; that a process which lives is stuck is for the driver to find, by its step.
@@ -20,7 +20,7 @@ class Pulse:
 
     INTERVAL = 1.0
 
-    def __init__(self, send: Callable[[Beat], object], node: str) -> None:
+    def __init__(self, send: Callable[[Heartbeat], object], node: str) -> None:
         self.waits_for_data = False
         self._step, self._step_seconds = 0, 0.0
         self._phase: Phase = "starting"
@@ -56,6 +56,6 @@ class Pulse:
 
     def _beat(self) -> None:
         try:
-            self._send(Beat(self._phase, self._step, self._step_seconds, self.waits_for_data, os.getpid(), self._node))
+            self._send(Heartbeat(self._phase, self._step, self._step_seconds, self.waits_for_data, os.getpid(), self._node))
         except RayError:  # without a board the driver has given this start up, and ends it
             return

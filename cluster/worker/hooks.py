@@ -22,7 +22,7 @@ from cyclegan.training.state import TrainingState
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepInfo:
     """A finished step. position: the next one. seconds: the step's time, of which `waited` for data. last: no step follows.
 
     dropped: numbers were not finite, and an update skipped itself.
@@ -42,13 +42,13 @@ class Moment:
     dropped: bool = False
 
 
-Hook = Callable[[Moment], None]
+Hook = Callable[[StepInfo], None]
 
 
 def every(steps: int, hook: Hook) -> Hook:
     """`hook` at each multiple of `steps` and at the last moment."""
 
-    def when_due(moment: Moment) -> None:
+    def when_due(moment: StepInfo) -> None:
         if moment.step % steps == 0 or moment.last:
             hook(moment)
 
@@ -58,7 +58,7 @@ def every(steps: int, hook: Hook) -> Hook:
 def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], cycle_loss: float | None) -> Hook:
     """A checkpoint when one is asked for, and at the last moment. cycle_loss: smoothed, of the checkpoint that the run goes on from."""
 
-    def save(moment: Moment) -> None:
+    def save(moment: StepInfo) -> None:
         nonlocal cycle_loss
         checkpointer.check()
         loss = sum(value for name, value in moment.losses.items() if name.startswith("cycle_"))
@@ -74,7 +74,7 @@ def tolerant(hook: Hook, what: str, say: Callable[[str], object]) -> Hook:
     """`hook`, which a failing storage must not stop: the first loss of `what` is said, then only the next after a success."""
     failing = False
 
-    def try_it(moment: Moment) -> None:
+    def try_it(moment: StepInfo) -> None:
         nonlocal failing
         try:
             hook(moment)
@@ -90,7 +90,7 @@ def tolerant(hook: Hook, what: str, say: Callable[[str], object]) -> Hook:
 def checksums(note: Callable[[int, int], object], state: TrainingState, steps: int) -> Hook:
     """Note (step, checksum of all weights) each `steps` steps and with each checkpoint, so that the workers' can be compared."""
 
-    def sum_up(moment: Moment) -> None:
+    def sum_up(moment: StepInfo) -> None:
         if moment.step % steps == 0 or moment.save or moment.last:
             note(moment.step, checksum(np.asarray(learner.weights.read_value()) for learner in (state.generators, state.discriminators)))
 
@@ -101,7 +101,7 @@ def say_dropped(say: Callable[[str], object]) -> Hook:
     """Say the first of steps without effect."""
     before = False
 
-    def tell(moment: Moment) -> None:
+    def tell(moment: StepInfo) -> None:
         nonlocal before
         if moment.dropped and not before:
             say(f"step {moment.step:,} has no effect: its gradients are not finite")
@@ -113,7 +113,7 @@ def say_dropped(say: Callable[[str], object]) -> Hook:
 def metrics(log: MetricsLog, global_batch: int) -> Hook:
     """Losses, rate and speed into the log."""
 
-    def write(moment: Moment) -> None:
+    def write(moment: StepInfo) -> None:
         log.scalars(
             moment.step,
             {
@@ -128,13 +128,13 @@ def metrics(log: MetricsLog, global_batch: int) -> Hook:
 
 
 def samples(log: MetricsLog, folder: Path, model: ModelConfig) -> Hook:
-    """A grid of the step's own pictures, as a file and into the log."""
+    """A grid of the step's own images, as a file and into the log."""
     folder.mkdir(parents=True, exist_ok=True)
 
-    def write(moment: Moment) -> None:
-        picture = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy(), (model.channels_a, model.channels_b))
-        picture.save(folder / f"step-{moment.step:08d}.png")
-        log.picture(moment.step, "real, fake, cycled", picture)
+    def write(moment: StepInfo) -> None:
+        image = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy(), (model.channels_a, model.channels_b))
+        image.save(folder / f"step-{moment.step:08d}.png")
+        log.image(moment.step, "real, fake, cycled", image)
 
     return write
 
@@ -161,7 +161,7 @@ class Reporter:
         """(save, stop) for `step`, which is the next one."""
         return np.array([self._save_due(step), self._stop], np.float32)
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: StepInfo) -> None:
         """Post, if due."""
         self._steps += 1
         share = max(self.SMOOTHING, 1 / max(1, self._steps - 1))  # a plain mean at first, without the first step, which is slow

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from cluster.monitoring.status import Outcome
 from cluster.worker import hooks
-from cluster.worker.heartbeat import Pulse
-from cyclegan.training.compiled_function import Program
+from cluster.worker.heartbeat import HeartbeatSender
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import FLAGS
 from cyclegan.training.schedule import Schedule
@@ -19,11 +19,11 @@ from cyclegan.training.state import TrainingState
 from cyclegan.training.step import LOSSES, MEANS
 from preprocess.feed.feed import Feed
 
-MOST_DROPPED = 5  # steps in a row without effect: one may be a picture's fault, so many are the weights'
+MOST_DROPPED = 5  # steps in a row without effect: one may be a image's fault, so many are the weights'
 
 
 def run_steps(
-    program: Program,
+    program: CompiledFunction,
     state: TrainingState,
     feed: Feed,
     schedule: Schedule,
@@ -33,7 +33,7 @@ def run_steps(
     step: int,
     due: Sequence[hooks.Hook],
     reporter: hooks.Reporter | None,
-    pulse: Pulse,
+    pulse: HeartbeatSender,
 ) -> Outcome:
     """Steps from `step` to the schedule's end, unless a stop is asked for or several steps in a row are dropped.
 
@@ -63,7 +63,7 @@ def run_steps(
             kind = "stopped"
         seconds = time.perf_counter() - begin
         pulse.stepped(step, seconds)
-        moment = hooks.Moment(
+        moment = hooks.StepInfo(
             step=step,
             position=position,
             losses=losses,

@@ -17,14 +17,14 @@ from cluster.checkpointing.save_rule import SaveRule
 from cluster.driver.policy import CLOSE_SECONDS
 from cluster.hardware.affinity import pin_service_threads, settle
 from cluster.job import Job, plan_of
-from cluster.monitoring.collapse import ColourWatch
+from cluster.monitoring.collapse import CollapseWatch
 from cluster.monitoring.data_wait import DataWait
 from cluster.monitoring.logs import Logs
 from cluster.monitoring.status import Outcome, WorkerInfo
 from cluster.paths import CONFIG, checkpoints_of
 from cluster.worker import hooks
 from cluster.worker.compile_cache import compile_units, set_up_xla, summarise
-from cluster.worker.heartbeat import Pulse
+from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.loop import run_steps
 from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
 from cyclegan.checkpoint_files import read_index
@@ -37,7 +37,7 @@ from preprocess.feed.feed import Feed
 from preprocess.shards.cache import cache_settings
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, child
+from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
 
 SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow's own timeouts, which know less, come after
@@ -47,7 +47,7 @@ def train_loop(settings: dict[str, Job]) -> None:
     """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
     job, rank = settings["job"], ray.train.get_context().get_world_rank()
     try:
-        with Pulse(lambda beat: job.board.beat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
+        with HeartbeatSender(lambda beat: job.board.beat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
             _train(job, pulse)
     except UserError as error:
         ray.get(job.board.post.remote(outcome=Outcome("failed", 0, reason=str(error))))
@@ -57,7 +57,7 @@ def train_loop(settings: dict[str, Job]) -> None:
         raise
 
 
-def _train(job: Job, pulse: Pulse) -> None:
+def _train(job: Job, pulse: HeartbeatSender) -> None:
     config, board, root = job.config, job.board, checkpoints_of(job.run)
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
@@ -119,7 +119,7 @@ def _train(job: Job, pulse: Pulse) -> None:
         reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
         due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every)]
         if logs:
-            watch = hooks.every(config.run.log_every, ColourWatch(say))
+            watch = hooks.every(config.run.log_every, CollapseWatch(say))
             due += [*logs.hooks(config), hooks.say_dropped(say), watch, DataWait(say, config.data.feed_actors)]
         # After the metrics: what a checkpoint has, they have.
         due.append(hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None))
@@ -139,7 +139,7 @@ def _train(job: Job, pulse: Pulse) -> None:
         ray.get(board.post.remote(outcome=replace(outcome, checkpoint=newest_checkpoint(root))))
 
 
-def _agree(root: Place, rank: int, job: Job) -> tuple[str, Place | None]:
+def _agree(root: Location, rank: int, job: Job) -> tuple[str, Location | None]:
     """What all ranks must know alike, decided by rank 0: a token of this start, and the checkpoint to go on from."""
     decision = None
     if rank == 0:
@@ -154,5 +154,5 @@ def _agree(root: Place, rank: int, job: Job) -> tuple[str, Place | None]:
     return token, child(root, name) if name else None
 
 
-def _step_of(checkpoint: Place | None) -> int:
+def _step_of(checkpoint: Location | None) -> int:
     return read_index(checkpoint).step if checkpoint else 0

@@ -1,4 +1,4 @@
-"""Writing pictures: PNG and JPEG where they can hold what there is, TIFF for any number of channels."""
+"""Writing images: PNG and JPEG where they can hold what there is, TIFF for any number of channels."""
 
 from typing import BinaryIO, Literal
 
@@ -7,7 +7,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from preprocess.images.decoded_image import Picture, to_depth
+from preprocess.images.decoded_image import ImageArray, to_depth
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 TIFF = (".tif", ".tiff")
@@ -15,16 +15,16 @@ JPEG_QUALITY = 95
 
 
 def suffix_for(channels: int) -> str:
-    """Of the file that keeps pictures of so many channels whole: PNG for grey and colour, else TIFF."""
+    """Of the file that keeps images of so many channels whole: PNG for grey and colour, else TIFF."""
     return ".png" if channels in (1, 3) else ".tif"
 
 
 def holds(suffix: str, channels: int) -> bool:
-    """Whether a file that ends so can hold pictures of so many channels."""
+    """Whether a file that ends so can hold images of so many channels."""
     return channels in (1, 3) or suffix.lower() in TIFF
 
 
-def write_picture(pixels: Picture, suffix: str, file: BinaryIO) -> None:
+def write_image(pixels: ImageArray, suffix: str, file: BinaryIO) -> None:
     """Write uint8 or uint16 [H, W, C] in the format of `suffix`, one of WRITABLE that `holds` C channels; JPEG keeps 8 bits."""
     gray = pixels.shape[2] == 1
     flat = pixels[..., 0] if gray else pixels

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from pyarrow import fs
 from pydantic import ValidationError
 
-from cyclegan.checkpoint_files import INDEX, TornCheckpoint, checkpoints, read_arrays, read_index, verify
+from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, checkpoints, read_arrays, read_index, verify
 from cyclegan.config import ModelConfig
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, child, shown
+from ringcycle.storage.location import Location, child, shown
 from ringcycle.storage.store import Store, reading
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -20,7 +20,7 @@ DIRECTIONS = ("AtoB", "BtoA")
 
 
 @dataclass(frozen=True)
-class Trained:
+class GeneratorCheckpoint:
     """Both generators as they were at `step`, by the checkpoint `folder`. weights: the flat vector of `Layout(generator_shapes(model))`."""
 
     folder: str
@@ -29,7 +29,7 @@ class Trained:
     weights: npt.NDArray[np.floating[Any]]
 
 
-def read_trained(place: Place, say: Callable[[str], object]) -> Trained:
+def read_trained(place: Location, say: Callable[[str], object]) -> GeneratorCheckpoint:
     """Read the generators of a checkpoint, or of the newest whole checkpoint of a run; each torn one on the way is said.
 
     The networks' sizes come from the checkpoint's own config. Raises UserError if `place` is neither, or holds nothing whole.
@@ -38,21 +38,21 @@ def read_trained(place: Place, say: Callable[[str], object]) -> Trained:
         return _read(find_checkpoint(place, say))
 
 
-def _read(folder: Place) -> Trained:
+def _read(folder: Location) -> GeneratorCheckpoint:
     label = shown(folder)
     try:
         index = read_index(folder)
         model = ModelConfig.model_validate(index.config["model"])
         weights = read_arrays(folder, index.parts[0], ("generators.weights",))["generators.weights"]
-    except (KeyError, TornCheckpoint, ValidationError) as error:
+    except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
         raise UserError(
             f"--checkpoint = {label} holds no generators that this version knows ({fact}): use the version that wrote it"
         ) from error
-    return Trained(label, index.step, model, weights)
+    return GeneratorCheckpoint(label, index.step, model, weights)
 
 
-def find_checkpoint(place: Place, say: Callable[[str], object]) -> Place:
+def find_checkpoint(place: Location, say: Callable[[str], object]) -> Location:
     """The checkpoint that `place` is, or the newest whole one of the run that it is. Raises UserError as `read_trained`."""
     store, label = Store(place), shown(place)
     kind = store.kind()
@@ -62,7 +62,7 @@ def find_checkpoint(place: Place, say: Callable[[str], object]) -> Place:
     if store.size(INDEX) is not None:
         try:
             verify(place)
-        except TornCheckpoint as torn:
+        except DamagedCheckpoint as torn:
             raise UserError(f"--checkpoint = {label} is torn ({torn}): give another one, or the run's folder") from torn
         return place
     root = child(place, "checkpoints")
@@ -75,12 +75,12 @@ def find_checkpoint(place: Place, say: Callable[[str], object]) -> Place:
     return newest
 
 
-def find_newest(root: Place, say: Callable[[str], object]) -> Place | None:
+def find_newest(root: Location, say: Callable[[str], object]) -> Location | None:
     """The newest checkpoint below `root` whose parts match their checksums; each torn one on the way is said, never used."""
     for folder in reversed(checkpoints(root)):
         try:
             verify(folder)
-        except TornCheckpoint as torn:
+        except DamagedCheckpoint as torn:
             say(f"checkpoint passed over: {torn}")
             continue
         return folder

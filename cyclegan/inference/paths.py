@@ -1,4 +1,4 @@
-"""Which pictures a command reads and where each result goes."""
+"""Which images a command reads and where each result goes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from preprocess.images.decode import EXTENSIONS
 from ringcycle.errors import UserError
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Pictures in `folder` and the folders inside it, sorted, relative to it: files with one of decode.EXTENSIONS, not hidden."""
+def find_images(folder: Path) -> list[Path]:
+    """Images in `folder` and the folders inside it, sorted, relative to it: files with one of decode.EXTENSIONS, not hidden."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
     return sorted(path for path in files if not any(part.startswith(".") for part in path.parts))
 
 
 def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Path]:
-    """The file to write for each picture to read, in order; nothing is touched yet.
+    """The file to write for each image to read, in order; nothing is touched yet.
 
-    given: a picture, or a folder, whose inner structure the results keep. Results have `channels` and are PNG, or TIFF files, of the
-    same stem below the folder `output`; for a single picture, `output` may be a file that ends with one of WRITABLE instead.
-    Raises UserError if there is nothing to read, or if a result would fall among the pictures to read.
+    given: a image, or a folder, whose inner structure the results keep. Results have `channels` and are PNG, or TIFF files, of the
+    same stem below the folder `output`; for a single image, `output` may be a file that ends with one of WRITABLE instead.
+    Raises UserError if there is nothing to read, or if a result would fall among the images to read.
     """
     if given.is_file():
         plan = {given: _single(given, output, channels)}
@@ -28,31 +28,31 @@ def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Pat
         if output.exists() and not output.is_dir():
             raise UserError(f"OUTPUT = {output} is a file, but INPUT = {given} is a folder: give a folder")
         if output.resolve().is_relative_to(given.resolve()):
-            raise UserError(f"OUTPUT = {output} is in INPUT = {given}, among the pictures to read: give another folder")
-        names = find_pictures(given)
+            raise UserError(f"OUTPUT = {output} is in INPUT = {given}, among the images to read: give another folder")
+        names = find_images(given)
         if not names:
-            raise UserError(f"INPUT = {given} holds no pictures ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
+            raise UserError(f"INPUT = {given} holds no images ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
         plan = {given / name: output / result for name, result in zip(names, result_names(names, suffix_for(channels)), strict=True)}
     else:
-        raise UserError(f"INPUT = {given} does not exist: give a picture or a folder of pictures")
-    read = {picture.resolve() for picture in plan}
-    for picture, result in plan.items():
+        raise UserError(f"INPUT = {given} does not exist: give a image or a folder of images")
+    read = {image.resolve() for image in plan}
+    for image, result in plan.items():
         if result.resolve() in read:
-            raise UserError(f"OUTPUT = {output}: the result of {picture} would replace {result}, a picture to read: give another place")
+            raise UserError(f"OUTPUT = {output}: the result of {image} would replace {result}, a image to read: give another place")
     return plan
 
 
 def result_names(names: Sequence[Path], suffix: str = ".png") -> list[Path]:
-    """A name of this ending for each picture name, all different: the stem, or the whole name where several share the stem."""
+    """A name of this ending for each image name, all different: the stem, or the whole name where several share the stem."""
     stems = Counter(name.with_suffix(suffix) for name in names)
     whole = [name.with_name(f"{name.name}{suffix}") for name in names]
     short = [name.with_suffix(suffix) if stems[name.with_suffix(suffix)] == 1 else long for name, long in zip(names, whole, strict=True)]
     return short if len(set(short)) == len(short) else whole
 
 
-def _single(picture: Path, output: Path, channels: int) -> Path:
+def _single(image: Path, output: Path, channels: int) -> Path:
     if output.is_dir() or not output.suffix:
-        return output / result_names([Path(picture.name)], suffix_for(channels))[0]
+        return output / result_names([Path(image.name)], suffix_for(channels))[0]
     if output.suffix.lower() not in WRITABLE:
         raise UserError(f"OUTPUT = {output} ends with {output.suffix}: end it with {', '.join(WRITABLE)}, or give a folder that exists")
     if not holds(output.suffix, channels):

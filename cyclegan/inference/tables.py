@@ -1,22 +1,22 @@
-"""Pictures side by side under titles, as one picture to look at."""
+"""Images side by side under titles, as one image to look at."""
 
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from preprocess.images.decoded_image import Picture, to_shown
+from preprocess.images.decoded_image import ImageArray, to_shown
 
 CELL = 144  # pixels a side
 GAP, TITLE, BETWEEN = 6, 24, 30
 INK, PAPER = "black", "white"
 
 
-Block = tuple[Sequence[str], Sequence[Sequence[Picture]]]
-"""Titles of columns, then rows with one picture [H, W, C] for each column."""
+Block = tuple[Sequence[str], Sequence[Sequence[ImageArray]]]
+"""Titles of columns, then rows with one image [H, W, C] for each column."""
 
 
-def picture_table(blocks: Sequence[Block]) -> Image.Image:
-    """Lay out blocks from left to right. A picture is scaled to fit its cell."""
+def image_table(blocks: Sequence[Block]) -> Image.Image:
+    """Lay out blocks from left to right. A image is scaled to fit its cell."""
     step = CELL + GAP
     rows = max(len(block) for _, block in blocks)
     width = GAP + sum(len(titles) * step for titles, _ in blocks) + BETWEEN * (len(blocks) - 1)
@@ -27,14 +27,14 @@ def picture_table(blocks: Sequence[Block]) -> Image.Image:
         for column, title in enumerate(titles):
             x = left + column * step
             draw.text((x + CELL / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
-            for row, pictures in enumerate(block):
-                cell = _fit(Image.fromarray(to_shown(pictures[column])))
+            for row, images in enumerate(block):
+                cell = _fit(Image.fromarray(to_shown(images[column])))
                 table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + row * step + (CELL - cell.height) // 2))
         left += len(titles) * step + BETWEEN
     return table
 
 
-def _fit(picture: Image.Image) -> Image.Image:
-    scale = CELL / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)
+def _fit(image: Image.Image) -> Image.Image:
+    scale = CELL / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)

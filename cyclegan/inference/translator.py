@@ -1,4 +1,4 @@
-"""One generator at work: pictures of any size in, pictures of the same size, of the other domain's channels, out.
+"""One generator at work: images of any size in, images of the same size, of the other domain's channels, out.
 
 Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation (XLA: 8 to 25 s a
 size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it.
@@ -9,12 +9,12 @@ import psutil
 import tensorflow as tf
 
 from cyclegan.config import ModelConfig
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained
-from cyclegan.networks.flat_parameters import Layout
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
+from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate, generator_shapes
 from cyclegan.ops.convolution import has_gpu
 from cyclegan.training.pixels import to_pixels, to_signed
-from preprocess.images.decode import BrokenPicture, Picture
+from preprocess.images.decode import BrokenImage, ImageArray
 from ringcycle.errors import UserError
 
 MULTIPLE = 4  # two layers of stride 2
@@ -25,10 +25,10 @@ BYTES_PER_FILTER = 33  # of each pixel, at the peak, which lies in the layers of
 class Translator:
     """The generator of one direction. Only its half of the weights is loaded and computed."""
 
-    def __init__(self, trained: Trained, direction: str) -> None:
+    def __init__(self, trained: GeneratorCheckpoint, direction: str) -> None:
         """direction: one of DIRECTIONS. Raises UserError if the weights belong to other networks than this version's."""
         self._model = trained.model.model_copy(update={"form": "plain"})
-        layout = Layout(generator_shapes(self._model))
+        layout = FlatParameters(generator_shapes(self._model))
         if layout.size != trained.weights.size:
             raise UserError(
                 f"--checkpoint = {trained.folder} holds {trained.weights.size:,} generator weights, "
@@ -38,12 +38,12 @@ class Translator:
         i = DIRECTIONS.index(direction)
         self._parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
 
-    def __call__(self, pixels: Picture) -> Picture:
+    def __call__(self, pixels: ImageArray) -> ImageArray:
         """Translate pixels [H, W, channels of their domain], any size, to [H, W, channels of the other domain].
 
-        Both uint8 or uint16; the result has 16 bits if the picture has, or if the training had. The picture is continued by
+        Both uint8 or uint16; the result has 16 bits if the image has, or if the training had. The image is continued by
         reflection at the bottom and right to multiples of 4, at least 8, and cut back.
-        Raises BrokenPicture if that does not fit in memory.
+        Raises BrokenImage if that does not fit in memory.
         """
         height, width, _ = pixels.shape
         if not has_gpu():
@@ -55,7 +55,7 @@ class Translator:
             signed = tf.pad(to_signed(tf.constant(padded)), surplus)[None, None]
             translated = generate(self._parameters, signed, self._model)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
-            raise BrokenPicture(f"{width}x{height} pixels do not fit in the device's memory") from error
+            raise BrokenImage(f"{width}x{height} pixels do not fit in the device's memory") from error
         bits = max(self._model.bits, 8 * pixels.itemsize)
         return to_pixels(translated[:height, :width, : self._made], bits)
 
@@ -68,4 +68,4 @@ def _check_memory(model: ModelConfig, height: int, width: int) -> None:
     """Refuse before the system's out-of-memory killer would end the process."""
     needed, free = BYTES_PER_FILTER * model.filters * height * width, psutil.virtual_memory().available
     if needed > free:
-        raise BrokenPicture(f"{width}x{height} pixels need about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free")
+        raise BrokenImage(f"{width}x{height} pixels need about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free")

@@ -32,17 +32,17 @@ def discriminator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def discriminate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: ModelConfig) -> tf.Tensor:
-    """Judge pictures [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
+def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+    """Judge images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
 
-    parameters: named as in `discriminator_shapes`, in the dtype of the pictures. H and W are at least 24.
+    parameters: named as in `discriminator_shapes`, in the dtype of the images. H and W are at least 24.
     """
     n = config.discriminator_filters
 
     def layer(x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
         return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, form=config.form)
 
-    x = layer(pictures, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
+    x = layer(images, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
     x = tf.maximum(x, LEAK * x)
     x = instance_norm(layer(x, f"C{2 * n}", 2), LEAK)
     x = instance_norm(layer(x, f"C{4 * n}", 2), LEAK)

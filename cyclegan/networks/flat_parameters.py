@@ -15,7 +15,7 @@ from ringcycle.hashing import generator
 INITIAL_DEVIATION = 0.02  # paper, section 7.2: Gaussian N(0, 0.02)
 
 
-class Layout:
+class FlatParameters:
     """Maps parameter names to slices of a flat vector, in the order of `shapes`.
 
     shapes: name -> `[2, …]`, the direction first. dtype: of the vector, float32 in training, float64 in tests.

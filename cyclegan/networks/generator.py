@@ -22,9 +22,9 @@ def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
     Only the last layer has a bias: in front of a norm it would have no effect.
     """
-    n, pictures = config.filters, config.channels
+    n, images = config.filters, config.channels
     shapes: dict[str, tuple[int, ...]] = {
-        f"c7s1-{n}/kernel": (2, 7, 7, pictures, n),
+        f"c7s1-{n}/kernel": (2, 7, 7, images, n),
         f"d{2 * n}/kernel": (2, 3, 3, n, 2 * n),
         f"d{4 * n}/kernel": (2, 3, 3, 2 * n, 4 * n),
     }
@@ -33,15 +33,15 @@ def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return shapes | {
         f"u{2 * n}/kernel": (2, 3, 3, 4 * n, 2 * n),
         f"u{n}/kernel": (2, 3, 3, 2 * n, n),
-        f"{_last(config)}/kernel": (2, 7, 7, n, pictures),
-        f"{_last(config)}/bias": (2, pictures),
+        f"{_last(config)}/kernel": (2, 7, 7, n, images),
+        f"{_last(config)}/bias": (2, images),
     }
 
 
-def generate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: ModelConfig) -> tf.Tensor:
-    """Translate pictures [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
+def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+    """Translate images [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
 
-    parameters: named as in `generator_shapes`, in the dtype of the pictures. H and W are multiples of 4, at least 8.
+    parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of 4, at least 8.
     """
     n, form = config.filters, config.form
     part = recomputed if config.remat else _as_it_is
@@ -64,7 +64,7 @@ def generate(parameters: Mapping[str, tf.Tensor], pictures: tf.Tensor, config: M
             x = instance_norm(conv2d_transpose(x, kernel, form=form), RELU)
         return tf.tanh(conv2d(x, last, pad=3, mode="reflect", form=form) + bias[:, None, None, None])
 
-    x = part(encode)(pictures, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
+    x = part(encode)(images, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
     for i in range(config.blocks):
         x = part(residual)(x, *(parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2)))
     return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(config)), parameters[f"{_last(config)}/bias"])
@@ -75,5 +75,5 @@ def _as_it_is(function: Part) -> Part:
 
 
 def _last(config: ModelConfig) -> str:
-    """Name the last layer apart from the first when pictures have as many channels as the first layer has filters."""
+    """Name the last layer apart from the first when images have as many channels as the first layer has filters."""
     return f"c7s1-{config.channels}" + (".last" if config.channels == config.filters else "")

@@ -6,7 +6,7 @@ EPSILON = 1e-5
 
 
 def instance_norm(x: tf.Tensor, slope: float | None) -> tf.Tensor:
-    """Normalise each picture and channel to mean 0, variance 1 (arXiv 1607.08022; no affine part), then activate.
+    """Normalise each image and channel to mean 0, variance 1 (arXiv 1607.08022; no affine part), then activate.
 
     x and result: [2, B, H, W, C], any float dtype. slope: of the leaky ReLU behind the norm for negative values, below 1;
     0.0 is the plain ReLU, None no activation. The variance is that of the population, plus 1e-5.

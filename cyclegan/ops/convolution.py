@@ -1,6 +1,6 @@
 """Convolutions of both directions at once.
 
-Letters: B pictures, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction;
+Letters: B images, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction;
 the plain form also takes one direction alone, as inference needs.
 """
 
@@ -10,7 +10,7 @@ from functools import cache, partial
 import tensorflow as tf
 
 from cyclegan.ops import block_convolution as blocks
-from cyclegan.ops.lazy_gather import Mode, Pixels, padded, picture, pixels
+from cyclegan.ops.lazy_gather import Mode, Pixels, image, padded, pixels
 from cyclegan.ops.matmul import Product, in_bfloat16
 from cyclegan.ops.shift_convolution import few_outputs
 from cyclegan.ops.winograd import winograd
@@ -20,7 +20,7 @@ Convolution = Callable[[Pixels, tf.Tensor, Product], Pixels]
 # Of each form but the plain one: how the fast forms multiply.
 PRODUCTS: dict[str, Product] = {"auto": tf.matmul, "bfloat16": in_bfloat16}
 
-# Channels up to which a layer's end is pictures or logits rather than features.
+# Channels up to which a layer's end is images or logits rather than features.
 FEW = 16
 
 
@@ -30,11 +30,11 @@ def _first(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
 
 
 def _few_outputs(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
-    return pixels(few_outputs(picture(x), w))
+    return pixels(few_outputs(image(x), w))
 
 
 # (kernel side, stride, few channels in, few channels out) of a layer to its form on processors; TensorFlow's own for the rest.
-# Measured beside each row: ms forward and backward, this form / TensorFlow's own, both directions, 2 pictures at 128x128, XLA on
+# Measured beside each row: ms forward and backward, this form / TensorFlow's own, both directions, 2 images at 128x128, XLA on
 # 2 Zen 4 cores (processor time over both cores): `python -m benchmarks.layers`.
 FAST: dict[tuple[int, int, bool, bool], Convolution] = {
     (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 80
@@ -58,7 +58,7 @@ def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, pad: int = 0, mode: M
     """
     _, k, _, c, channels = w.shape
     fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
-    return picture(fast(padded(pixels(x), pad, mode), w, PRODUCTS[form])) if fast else _plain(x, w, stride, pad, mode)
+    return image(fast(padded(pixels(x), pad, mode), w, PRODUCTS[form])) if fast else _plain(x, w, stride, pad, mode)
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
@@ -70,7 +70,7 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Te
     if form == "plain" or has_gpu():
         return _plain_transpose(x, w)
     # u128 41 / 52, u64 44 / 68, measured as the rows of FAST.
-    return picture(blocks.transposed(pixels(x), w, PRODUCTS[form], partial(winograd, m=4)))
+    return image(blocks.transposed(pixels(x), w, PRODUCTS[form], partial(winograd, m=4)))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pictures as tables of rows: a pixel's channels are a row, and whatever moves pixels moves row numbers, in NumPy, before anything runs.
+"""Images as tables of rows: a pixel's channels are a row, and whatever moves pixels moves row numbers, in NumPy, before anything runs.
 
 Padding, cutting into tiles or patches and their way back compose there, so that XLA sees one gather for all of them.
 """
@@ -22,7 +22,7 @@ _TABLES: dict[tuple[str, bytes], tf.Tensor] = {}  # for good, as TensorFlow keep
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pictures of both directions: pixel [d, b, h, w] has the channels of the g rows index[d, b, h, w], one behind the other."""
+    """Images of both directions: pixel [d, b, h, w] has the channels of the g rows index[d, b, h, w], one behind the other."""
 
     rows: tf.Tensor  # [n, c]
     index: Index  # [2, B, H, W, g]: rows, or ZEROS
@@ -44,13 +44,13 @@ def pixels(x: tf.Tensor) -> Pixels:
     return Pixels(tf.reshape(x, (-1, channels)), np.arange(np.prod(places), dtype=np.int32).reshape(*places, 1))
 
 
-def picture(x: Pixels) -> tf.Tensor:
+def image(x: Pixels) -> tf.Tensor:
     """The tensor [2, B, H, W, g c]."""
     return tf.reshape(gather(x.rows, x.index), (*x.index.shape[:-1], -1))
 
 
 def padded(x: Pixels, width: int, mode: Mode) -> Pixels:
-    """Surround pictures by zeros, or by their mirror image without the border itself; height and width exceed `width`."""
+    """Surround images by zeros, or by their mirror image without the border itself; height and width exceed `width`."""
     sides = ((0, 0), (0, 0), (width, width), (width, width), (0, 0))
     return Pixels(x.rows, np.pad(x.index, sides, "reflect") if mode == "reflect" else np.pad(x.index, sides, constant_values=ZEROS))
 

@@ -1,6 +1,6 @@
 """Stride-1 convolution by Winograd's minimal filtering, as constant matrices around one batched product (arXiv 1509.09308).
 
-Letters: m outputs and a = m + r - 1 inputs along a tile's side, r kernel side, T tiles of all pictures of one direction.
+Letters: m outputs and a = m + r - 1 inputs along a tile's side, r kernel side, T tiles of all images of one direction.
 With Y = A^T [ (G w G^T) * (B^T d B) ] A, each two-sided product is one matrix, kron of the two sides, applied to all tiles at once.
 """
 

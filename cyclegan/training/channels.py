@@ -7,7 +7,7 @@ from cyclegan.config import ModelConfig
 
 
 def real_channels(model: ModelConfig, dtype: tf.DType) -> tf.Tensor | None:
-    """Which channels pictures (A, B) have: `[2, 1, 1, 1, C]` of ones and zeros; None if both have all, so that nothing is computed."""
+    """Which channels images (A, B) have: `[2, 1, 1, 1, C]` of ones and zeros; None if both have all, so that nothing is computed."""
     if model.channels_a == model.channels_b:
         return None
     numbers = np.array([model.channels_a, model.channels_b])

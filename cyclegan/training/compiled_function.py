@@ -22,7 +22,7 @@ class CompileReport:
     hit: bool | None
 
 
-class Program:
+class CompiledFunction:
     """A function compiled by XLA for exactly one `signature`; it may read and update variables that it captures."""
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[tf.TensorSpec], jit_compile: bool = True) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla import xla_data_pb2
 from tensorflow.compiler.xla.service import hlo_pb2
 
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 
 Use = Literal["argument", "variable read", "variable updated in place", "table", "folded"]
 
@@ -52,7 +52,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class HloReport:
     """A compiled program. operations: by kind, a fusion as one. inside: operations with those inside fusions. constants: how many."""
 
     inputs: tuple[Input, ...]
@@ -68,7 +68,7 @@ def dump_options(folder: Path) -> str:
     return f"--xla_dump_to={folder} --xla_dump_hlo_as_proto"
 
 
-def describe(program: Program, variables: Mapping[str, tf.Variable], dumps: Path) -> Compiled:
+def describe(program: CompiledFunction, variables: Mapping[str, tf.Variable], dumps: Path) -> HloReport:
     """What XLA made of a traced `program`. variables: those that it may capture, by name. dumps: folder named in `dump_options`.
 
     Compiles once more what came from the cache, of which XLA dumps nothing.
@@ -81,7 +81,7 @@ def describe(program: Program, variables: Mapping[str, tf.Variable], dumps: Path
     bodies = {c.id: [i for i in c.instructions if i.opcode not in BOOKKEEPING] for c in module.computations}
     entry = bodies[module.entry_computation_id]
     everything = [instruction for c in module.computations for instruction in c.instructions]
-    return Compiled(
+    return HloReport(
         inputs=_inputs(program, variables, module),
         results=tuple(_type(shape) for shape in _results(module)),
         operations=dict(Counter(instruction.opcode for instruction in entry).most_common()),
@@ -91,7 +91,7 @@ def describe(program: Program, variables: Mapping[str, tf.Variable], dumps: Path
     )
 
 
-def _inputs(program: Program, variables: Mapping[str, tf.Variable], module: Any) -> tuple[Input, ...]:
+def _inputs(program: CompiledFunction, variables: Mapping[str, tf.Variable], module: Any) -> tuple[Input, ...]:
     """Inputs in the program's order, which XLA keeps; it leaves out what it folds."""
     parameters = list(module.host_program_shape.parameters)
     updated = {entry.parameter_number for entry in module.input_output_alias.entries}
@@ -108,7 +108,7 @@ def _inputs(program: Program, variables: Mapping[str, tf.Variable], module: Any)
     return tuple(result)
 
 
-def _traced_inputs(program: Program, variables: Mapping[str, tf.Variable]) -> list[Input]:
+def _traced_inputs(program: CompiledFunction, variables: Mapping[str, tf.Variable]) -> list[Input]:
     """Arguments, then captures, with their use as far as tracing tells."""
     result = [Input(spec.name, tuple(spec.shape), spec.dtype, "argument") for spec in program.signature]
     for captured in program.captures():

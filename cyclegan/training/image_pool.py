@@ -1,4 +1,4 @@
-"""The image pool: discriminators see a history of generated pictures (paper, section 4: the 50 last ones).
+"""The image pool: discriminators see a history of generated images (paper, section 4: the 50 last ones).
 
 A pool belongs to one row of the global batch and one direction. What it does at a step is drawn on the host from
 (seed, position, row, direction), so a resumed run, or one with another number of workers, repeats it.
@@ -19,18 +19,18 @@ NO_SLOT = -1
 class Pool:
     """Pools of this worker's B rows.
 
-    pictures: variable `[2, B, size, H, W, C]` in [-1, 1]. filled: variable `[2, B, size]` bool, false where a slot never took
-    a picture, which happens when a non-finite one was refused.
+    images: variable `[2, B, size, H, W, C]` in [-1, 1]. filled: variable `[2, B, size]` bool, false where a slot never took
+    a image, which happens when a non-finite one was refused.
     """
 
-    pictures: tf.Variable
+    images: tf.Variable
     filled: tf.Variable
 
 
-def make_pool(batch: int, size: int, picture: tuple[int, int, int], dtype: tf.DType) -> Pool:
-    """An empty pool for `batch` rows of pictures (H, W, C)."""
+def make_pool(batch: int, size: int, image: tuple[int, int, int], dtype: tf.DType) -> Pool:
+    """An empty pool for `batch` rows of images (H, W, C)."""
     return Pool(
-        pictures=tf.Variable(tf.zeros([2, batch, size, *picture], dtype), trainable=False),
+        images=tf.Variable(tf.zeros([2, batch, size, *image], dtype), trainable=False),
         filled=tf.Variable(tf.zeros([2, batch, size], tf.bool), trainable=False),
     )
 
@@ -38,7 +38,7 @@ def make_pool(batch: int, size: int, picture: tuple[int, int, int], dtype: tf.DT
 def pool_draws(seed: int, position: int, rows: npt.NDArray[np.int64], global_batch: int, size: int) -> npt.NDArray[np.int32]:
     """What the pools of global-batch `rows` do at `position`: `[2, B, 2]` int32 of (slot, take).
 
-    While a pool fills: (next slot, 0), keep the new picture and show it. Afterwards, half of the time: (-1, 0), only show the new
+    While a pool fills: (next slot, 0), keep the new image and show it. Afterwards, half of the time: (-1, 0), only show the new
     one; half of the time: (random slot, 1), show the one kept there and keep the new one in its place.
     """
     if size == 0:
@@ -47,13 +47,13 @@ def pool_draws(seed: int, position: int, rows: npt.NDArray[np.int64], global_bat
     if step < size:
         return np.broadcast_to(np.array([step, 0], np.int32), (2, len(rows), 2)).copy()
     direction = np.arange(2)[:, None]
-    take = below(2, hash64(seed, "pool: take an older picture", direction, step, rows))
+    take = below(2, hash64(seed, "pool: take an older image", direction, step, rows))
     slot = below(size, hash64(seed, "pool: slot", direction, step, rows))
     return np.stack([np.where(take == 1, slot, NO_SLOT), take], axis=-1).astype(np.int32)
 
 
 def trade(pool: Pool, fakes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-    """Trade about half of the new fakes for older ones; the pool changes in place, and never takes a non-finite picture.
+    """Trade about half of the new fakes for older ones; the pool changes in place, and never takes a non-finite image.
 
     fakes and result: `[2, B, H, W, C]`. draws: `[2, B, 2]` int32 from `pool_draws`.
     """
@@ -62,14 +62,14 @@ def trade(pool: Pool, fakes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     direction, row = tf.meshgrid(tf.range(2), tf.range(batch), indexing="ij")
     at = tf.stack([direction, row, tf.maximum(slot, 0)], axis=-1)
     # Gathering from the variable itself has no XLA kernel.
-    pictures, filled = pool.pictures.read_value(), pool.filled.read_value()
-    older, was_filled = tf.gather_nd(pictures, at), tf.gather_nd(filled, at)
+    images, filled = pool.images.read_value(), pool.filled.read_value()
+    older, was_filled = tf.gather_nd(images, at), tf.gather_nd(filled, at)
     finite = tf.reduce_all(tf.math.is_finite(fakes), axis=[2, 3, 4])
     keep = (slot != NO_SLOT) & finite
-    pool.pictures.assign(tf.tensor_scatter_nd_update(pictures, at, tf.where(_wide(keep), fakes, older)))
+    pool.images.assign(tf.tensor_scatter_nd_update(images, at, tf.where(_wide(keep), fakes, older)))
     pool.filled.assign(tf.tensor_scatter_nd_update(filled, at, keep | was_filled))
     return tf.where(_wide(take & was_filled), older, fakes)
 
 
-def _wide(per_picture: tf.Tensor) -> tf.Tensor:
-    return per_picture[:, :, None, None, None]
+def _wide(per_image: tf.Tensor) -> tf.Tensor:
+    return per_image[:, :, None, None, None]

@@ -12,7 +12,7 @@ from cyclegan.networks.discriminator import discriminate
 from cyclegan.networks.generator import generate
 from cyclegan.training.adam import adam
 from cyclegan.training.channels import real_channels
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import trade
 from cyclegan.training.losses import absolute, least_squares
 from cyclegan.training.pixels import to_signed
@@ -34,12 +34,12 @@ class Passes:
     (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
     """
 
-    generator_pass: Program
-    discriminator_pass: Program
-    update_generators: Program
-    update_discriminators: Program
+    generator_pass: CompiledFunction
+    discriminator_pass: CompiledFunction
+    update_generators: CompiledFunction
+    update_discriminators: CompiledFunction
 
-    def all(self) -> tuple[Program, Program, Program, Program]:
+    def all(self) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction, CompiledFunction]:
         """Every unit, in order."""
         return self.generator_pass, self.discriminator_pass, self.update_generators, self.update_discriminators
 
@@ -47,15 +47,15 @@ class Passes:
 def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) -> Passes:
     """Units over the variables of `state`; nothing is compiled yet.
 
-    Domains of unequal channels: pictures are padded to the larger number after scaling, so that surplus channels are 0 in what
+    Domains of unequal channels: images are padded to the larger number after scaling, so that surplus channels are 0 in what
     comes in and in what generators make.
     """
     assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss between unequal channels"
     dtype = state.generator_layout.dtype
     real_A_B = real_channels(model, dtype)
     real_B_A = None if real_A_B is None else _swap(real_A_B)
-    pictures = state.pool.pictures.shape
-    shape = [2, pictures[1], *pictures[3:]]
+    images = state.pool.images.shape
+    shape = [2, images[1], *images[3:]]
     part = train.batch // train.accumulate
     real = tf.TensorSpec(shape, tf.uint8 if model.bits == 8 else tf.uint16, "real")
     real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
@@ -64,9 +64,9 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     def signed_of(real: tf.Tensor) -> tf.Tensor:
         return _only(real_A_B, to_signed(real, dtype))
 
-    def translate(parameters: dict[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
-        """Pictures (A, B) to (B, A)."""
-        return _only(real_B_A, generate(parameters, pictures, model))
+    def translate(parameters: dict[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+        """Images (A, B) to (B, A)."""
+        return _only(real_B_A, generate(parameters, images, model))
 
     def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = signed_of(real)
@@ -114,18 +114,18 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")
     return Passes(
-        generator_pass=Program(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
-        discriminator_pass=Program(
+        generator_pass=CompiledFunction(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
+        discriminator_pass=CompiledFunction(
             discriminator_pass,
             [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], 2], tf.int32, "draws")],
         ),
-        update_generators=Program(update_generators, [g_vector, rate]),
-        update_discriminators=Program(update_discriminators, [d_vector, rate]),
+        update_generators=CompiledFunction(update_generators, [g_vector, rate]),
+        update_discriminators=CompiledFunction(update_discriminators, [d_vector, rate]),
     )
 
 
-def _only(channels: tf.Tensor | None, pictures: tf.Tensor) -> tf.Tensor:
-    return pictures if channels is None else pictures * channels
+def _only(channels: tf.Tensor | None, images: tf.Tensor) -> tf.Tensor:
+    return images if channels is None else images * channels
 
 
 def _swap(twin: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Lengths and learning rates as functions of the position, which counts pictures of each domain."""
+"""Lengths and learning rates as functions of the position, which counts images of each domain."""
 
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -25,7 +25,7 @@ class Schedule:
         """Length and the rule for the rate, in one line."""
         epochs = self.steps * self.global_batch / self.epoch_length
         return (
-            f"{self.steps:,} steps of {self.global_batch} pictures per domain ({epochs:,.1f} epochs of {self.epoch_length:,}); "
+            f"{self.steps:,} steps of {self.global_batch} images per domain ({epochs:,.1f} epochs of {self.epoch_length:,}); "
             f"rate = learning_rate × √(global batch) = {self.peak:.3g}, constant for {self.constant:.0%} of the steps, "
             "then falling linearly to 0"
         )

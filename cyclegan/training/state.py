@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.networks.discriminator import discriminator_shapes
-from cyclegan.networks.flat_parameters import Layout
+from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generator_shapes
 from cyclegan.training.adam import Learner, make_learner
 from cyclegan.training.image_pool import Pool, make_pool
@@ -21,14 +21,14 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 class TrainingState:
     """Variables of one worker. Weights, moments and counts are equal on all workers; the pools are those of its own rows."""
 
-    generator_layout: Layout
-    discriminator_layout: Layout
+    generator_layout: FlatParameters
+    discriminator_layout: FlatParameters
     generators: Learner
     discriminators: Learner
     pool: Pool
 
     def variables(self) -> dict[str, tf.Variable]:
-        """All of them, by the names of the arrays: `generators.*`, `discriminators.*`; `pool.pictures` `[2, B, size, H, W, C]`,
+        """All of them, by the names of the arrays: `generators.*`, `discriminators.*`; `pool.images` `[2, B, size, H, W, C]`,
         `pool.filled` `[2, B, size]`.
         """
         learners = {"generators": self.generators, "discriminators": self.discriminators}
@@ -55,13 +55,13 @@ class TrainingState:
             variable.assign(tf.zeros_like(variable))
 
     def _pools(self) -> dict[str, tf.Variable]:
-        return {"pool.pictures": self.pool.pictures, "pool.filled": self.pool.filled}
+        return {"pool.images": self.pool.images, "pool.filled": self.pool.filled}
 
 
 def make_state(model: ModelConfig, train: TrainConfig, size: tuple[int, int], dtype: tf.DType = tf.float32) -> TrainingState:
     """All variables as zeros, for `train.batch` crops of `size` (height, width) per worker."""
-    generator_layout = Layout(generator_shapes(model), dtype)
-    discriminator_layout = Layout(discriminator_shapes(model), dtype)
+    generator_layout = FlatParameters(generator_shapes(model), dtype)
+    discriminator_layout = FlatParameters(discriminator_shapes(model), dtype)
     return TrainingState(
         generator_layout=generator_layout,
         discriminator_layout=discriminator_layout,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes
 
 Exchange = Callable[[tf.Tensor, int], tf.Tensor]
@@ -24,9 +24,11 @@ def directly(replica: Replica, arguments: tuple[tf.Tensor, ...]) -> Result:
     return replica(*arguments)
 
 
-def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly) -> Program:
+def make_step(
+    passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly
+) -> CompiledFunction:
     """The step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
-    and this worker's pictures as from the generator pass.
+    and this worker's images as from the generator pass.
 
     exchange: vector of this worker, and how many elements at its end must stay exact (losses, flags) → mean over workers. It gets the
     generators' vector while the discriminator pass, which needs only the old weights and the fakes, computes: this is the reference
@@ -37,7 +39,7 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
     def in_parts(real: tf.Tensor, flags: tf.Tensor) -> Result:
         """The generator pass on a batch: the mean over its parts, each of which waits for the one before, to have its memory.
 
-        Exact, as losses are means over pictures. Discriminators take the batch whole: they need a fraction of a generator's memory.
+        Exact, as losses are means over images. Discriminators take the batch whole: they need a fraction of a generator's memory.
         """
         first, *others = tf.split(real, real.shape[1] // part_size, axis=1)
         total, fake, cycled = passes.generator_pass(first, flags)
@@ -67,4 +69,4 @@ def make_step(passes: Passes, exchange: Exchange = alone, run: Callable[[Replica
     flags = passes.generator_pass.signature[1]
     real, _, draws = passes.discriminator_pass.signature
     rate = passes.update_generators.signature[1]
-    return Program(step, [real, draws, flags, rate], jit_compile=False)
+    return CompiledFunction(step, [real, draws, flags, rate], jit_compile=False)

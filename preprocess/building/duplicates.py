@@ -13,13 +13,13 @@ from preprocess.building.units import Built, Unit
 from preprocess.shards.manifest import Duplicate, Split
 from preprocess.shards.shard_set import ShardSet, write_shard
 from preprocess.sources.layouts import TRAIN
-from ringcycle.storage.location import Place, child
+from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import writing
 
 _DIGITS = 16  # of one file's digest in Built.contents
 
 
-def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Place) -> list[Duplicate]:
+def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Location) -> list[Duplicate]:
     """Take duplicates out of the shards of train domains; returns all that were found. Raises UserError if a shard cannot be written."""
     duplicates = find_duplicates(units, {shard: one.built for shard, one in done.items()})
     names = {one.path for one in duplicates if one.dropped}
@@ -64,15 +64,15 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
     return [found[position] for position in sorted(found)]
 
 
-def without(built: Built, names: Collection[str], out: Place) -> Built:
-    """The unit's shard without some of its pictures, written beside it, so that an interrupted build, or another one, finds the unit
+def without(built: Built, names: Collection[str], out: Location) -> Built:
+    """The unit's shard without some of its images, written beside it, so that an interrupted build, or another one, finds the unit
     as it was made. Raises OSError.
     """
     assert built.shard is not None
     shards = ShardSet(out, Split(count=built.shard.count, shards=[built.shard], smallest=built.smallest, largest=built.largest))
     keys = [shards.key(i) for i in range(len(shards))]
     kept = [i for i, key in enumerate(keys) if key not in names]
-    shard = write_shard(child(out, _name(built.shard.name)), [keys[i] for i in kept], [shards.picture(i) for i in kept]) if kept else None
+    shard = write_shard(child(out, _name(built.shard.name)), [keys[i] for i in kept], [shards.image(i) for i in kept]) if kept else None
     near_constant = [name for name in built.near_constant if name not in names]
     contents = "".join(built.contents[i * _DIGITS : (i + 1) * _DIGITS] for i in kept)
     return built.model_copy(update={"shard": shard, "near_constant": near_constant, "contents": contents})

@@ -14,7 +14,7 @@ from preprocess.building.units import Built, Unit, build_unit
 from preprocess.shards.image_buffer import Memory
 from preprocess.sources.layouts import Source, opener
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 
 ATTEMPTS = 3
 START_SECONDS = 60.0
@@ -25,7 +25,7 @@ class Task(NamedTuple):
     """What all units of a build share."""
 
     source: Source
-    out: Place
+    out: Location
     recipe: Recipe
     threads: int
 

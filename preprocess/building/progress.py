@@ -9,7 +9,7 @@ from preprocess.building.units import Unit
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """Where a build stands. done and total count pictures; `new` of those done were decoded by this build, in `seconds`."""
+    """Where a build stands. done and total count images; `new` of those done were decoded by this build, in `seconds`."""
 
     done: int
     total: int
@@ -18,10 +18,10 @@ class BuildProgress:
     seconds: float
 
     def describe(self) -> str:
-        """Pictures, rejected ones, pictures/s and time left, in one line."""
+        """Images, rejected ones, images/s and time left, in one line."""
         speed = self.new / self.seconds if self.seconds else 0.0
         left = f"{(self.total - self.done) / speed:.0f} s left" if speed else "starting"
-        return f"preprocessing {self.done:,}/{self.total:,} pictures, {self.rejected:,} rejected, {speed:.0f} pictures/s, {left}"
+        return f"preprocessing {self.done:,}/{self.total:,} images, {self.rejected:,} rejected, {speed:.0f} images/s, {left}"
 
 
 Progress = Callable[[BuildProgress], None]
@@ -38,9 +38,9 @@ class Tally:
 
     def add(self, result: Done) -> None:
         """Count a finished unit."""
-        pictures = len(result.unit.files)
-        self._done += pictures
-        self.new += pictures if result.fresh else 0
+        images = len(result.unit.files)
+        self._done += images
+        self.new += images if result.fresh else 0
         self.rejected += len(result.built.rejected)
         self._nodes.add(result.node)
         self._shared_cpus |= result.shared_cpus
@@ -53,8 +53,8 @@ class Tally:
         """How the build went, for the file beside the manifest."""
         return {
             "seconds": round(seconds, 3),
-            "pictures": self.new,
-            "pictures_per_second": round(self.new / seconds, 1),
+            "images": self.new,
+            "images_per_second": round(self.new / seconds, 1),
             "nodes": sorted(self._nodes),
             "shared_cpus": self._shared_cpus,
         }

@@ -1,4 +1,4 @@
-"""How a picture file becomes a stored picture: one decision for a whole build, from the configuration and a look at the files."""
+"""How a image file becomes a stored image: one decision for a whole build, from the configuration and a look at the files."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from preprocess.config import DataConfig
-from preprocess.images.decode import BrokenPicture, Form, form_of
+from preprocess.images.decode import BrokenImage, Form, form_of
 from preprocess.images.resize import USES_CROP, Mode
-from preprocess.sources.layouts import TRAIN, PictureFile
+from preprocess.sources.layouts import TRAIN, ImageFile
 from ringcycle.errors import UserError
 from ringcycle.storage.location import reason
 
@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
     bits: Literal[8, 16]
 
     def of_split(self, split: str) -> int:
-        """Channels of the pictures of "trainA", "testB" …"""
+        """Channels of the images of "trainA", "testB" …"""
         return self.channels["AB".index(split[-1])]
 
 
@@ -40,13 +40,13 @@ def settings_text(config: DataConfig) -> str:
     )
 
 
-def choose_recipe(config: DataConfig, pictures: dict[str, list[PictureFile]], read: Callable[[str], bytes]) -> Recipe:
+def choose_recipe(config: DataConfig, images: dict[str, list[ImageFile]], read: Callable[[str], bytes]) -> Recipe:
     """Settle what is "auto" by the headers of some files of each train domain, always the same ones. Raises UserError if one is gone.
 
     Channels: the number of bands, if most files have bands; else 3 if any file has colour, 1 if all are grey. Bits: 16 for both
     domains if at least half of the files of one have 16.
     """
-    forms = {split: _look(pictures[split], read) for split in TRAIN}
+    forms = {split: _look(images[split], read) for split in TRAIN}
     channels = [
         most_channels(forms[split]) if given == "auto" else int(given)
         for split, given in zip(TRAIN, (config.channels_a, config.channels_b), strict=True)
@@ -69,13 +69,13 @@ def mostly_deep(forms: Sequence[Form]) -> bool:
     return 2 * sum(form.bits == 16 for form in forms) >= max(1, len(forms))
 
 
-def _look(files: Sequence[PictureFile], read: Callable[[str], bytes]) -> list[Form]:
+def _look(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[Form]:
     """Forms of files spread evenly over the domain; broken ones say nothing."""
     forms = []
     for i in np.unique(np.linspace(0, len(files) - 1, LOOKED_AT).astype(int)):
         try:
             forms.append(form_of(read(files[i].name)))
-        except BrokenPicture:
+        except BrokenImage:
             continue
         except OSError as error:
             raise UserError(f"data.source: {files[i].name} was listed but cannot be read ({reason(error)}): mend that") from error

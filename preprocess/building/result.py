@@ -6,30 +6,30 @@ from preprocess.building.pool import Done
 from preprocess.building.recipe import Recipe
 from preprocess.building.units import Unit
 from preprocess.shards.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
-from preprocess.sources.layouts import TRAIN, Pictures
+from preprocess.sources.layouts import TRAIN, ImageFiles
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 
-_SHOWN = 3  # rejected pictures named in an error
+_SHOWN = 3  # rejected images named in an error
 
 
 def manifest_of(
-    source: str, name: str, pictures: Pictures, recipe: Recipe, units: list[Unit], done: Mapping[str, Done], duplicates: list[Duplicate]
+    source: str, name: str, images: ImageFiles, recipe: Recipe, units: list[Unit], done: Mapping[str, Done], duplicates: list[Duplicate]
 ) -> Manifest:
     """The manifest of finished units (by shard name), in the order of the source whatever order they came in.
 
     name: the fingerprint; duplicates: as found, those to drop no longer in the units' shards.
 
-    Raises UserError if a train domain has no picture left.
+    Raises UserError if a train domain has no image left.
     """
     rejected = rejected_so_far(units, done)
-    splits = {split: _split(split, units, done) for split in pictures}
+    splits = {split: _split(split, units, done) for split in images}
     for split in TRAIN:
         if not splits[split].count:
-            names = {file.name for file in pictures[split]}
+            names = {file.name for file in images[split]}
             broken = _some([one for one in rejected if one.path in names])
-            raise UserError(f'data.source = "{source}": all pictures of {split} are broken ({broken}): put whole pictures there')
+            raise UserError(f'data.source = "{source}": all images of {split} are broken ({broken}): put whole images there')
     return Manifest(
         format=FORMAT,
         fingerprint=name,
@@ -51,17 +51,17 @@ def rejected_so_far(units: list[Unit], done: Mapping[str, Done]) -> list[Rejecte
     return [one for unit in units if unit.shard in done for one in done[unit.shard].built.rejected]
 
 
-def check_rejected(rejected: list[Rejected], pictures: Pictures, limit: float) -> None:
-    """Raises UserError if more than the share `limit` of the pictures is broken, as soon as that is certain."""
-    total = sum(len(files) for files in pictures.values())
+def check_rejected(rejected: list[Rejected], images: ImageFiles, limit: float) -> None:
+    """Raises UserError if more than the share `limit` of the images is broken, as soon as that is certain."""
+    total = sum(len(files) for files in images.values())
     if len(rejected) > limit * total:
         raise UserError(
-            f"data.max_rejected = {limit:g}, but {len(rejected)} or more of {total} pictures are broken ({_some(rejected)}): "
+            f"data.max_rejected = {limit:g}, but {len(rejected)} or more of {total} images are broken ({_some(rejected)}): "
             "mend or remove them, or raise data.max_rejected"
         )
 
 
-def check_seen(manifest: Manifest, out: Place, done: Mapping[str, Done]) -> None:
+def check_seen(manifest: Manifest, out: Location, done: Mapping[str, Done]) -> None:
     """Raises UserError if shards that other nodes wrote are not here too."""
     seen = set(Store(out).names())
     for split in manifest.splits.values():

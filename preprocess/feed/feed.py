@@ -21,10 +21,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from preprocess.feed.plan import Plan
 from preprocess.feed.reader import DOMAINS, Reader
 from preprocess.shards.cache import CacheSettings
-from preprocess.shards.image_buffer import Picture
+from preprocess.shards.image_buffer import ImageArray
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, is_remote
+from ringcycle.storage.location import Location, is_remote
 from ringcycle.storage.store import Store
 
 MIB = 2**20
@@ -40,7 +40,7 @@ class Feed:
     waited: float
     """Seconds spent in `next` waiting for the actors, in all."""
     position: int
-    """Position of the next batch, advanced by batch * workers pictures a step."""
+    """Position of the next batch, advanced by batch * workers images a step."""
     block_steps: int
     """Steps in one block, the unit that is asked of an actor; the last block before `end` may be shorter."""
     ahead: int
@@ -48,7 +48,7 @@ class Feed:
 
     def __init__(
         self,
-        shards: Place,
+        shards: Location,
         plan: Plan,
         *,
         batch: int,
@@ -67,8 +67,8 @@ class Feed:
         """Start the actors, which read ahead from now on. Ray must be initialised.
 
         shards: folder of a manifest, reachable under this path on the node, or in an object store, read through the `cache`;
-        batch: pictures per domain, worker and step;
-        rank, workers: this worker's rows of a global batch are rank::workers; position, end: pictures per domain at which
+        batch: images per domain, worker and step;
+        rank, workers: this worker's rows of a global batch are rank::workers; position, end: images per domain at which
         iteration begins and stops (None: never); read_ahead_mb: MiB of blocks asked for ahead, two blocks if that is more;
         cpus: logical CPUs of this node on which the actors run, none: wherever the node lets them;
         nodes: a Ray resource whose nodes the actors live on, spread; none: all on the node `node_id`, by default the caller's.
@@ -95,10 +95,10 @@ class Feed:
         self._actors: list[Any] = [reader.remote(folder, plan, batch, rank, workers, cache, () if nodes else cpus) for _ in range(actors)]
         self._turns = itertools.cycle(self._actors)
         self._blocks: deque[Any] = deque()
-        self._block: Iterator[Picture] = iter(())
+        self._block: Iterator[ImageArray] = iter(())
         # The next block comes to this process, from another node if need be, while the batches of this one are used.
         self._fetcher = ThreadPoolExecutor(1, "feed")
-        self._next: Future[Picture] | None = None
+        self._next: Future[ImageArray] | None = None
         self._ask()
         self._fetch()
 
@@ -106,7 +106,7 @@ class Feed:
         """The feed itself: there is one position."""
         return self
 
-    def __next__(self) -> Picture:
+    def __next__(self) -> ImageArray:
         """The batch at `position`, which then advances. Raises StopIteration at `end`, UserError for an unreadable shard."""
         if self._end is not None and self.position >= self._end:
             raise StopIteration
@@ -150,7 +150,7 @@ class Feed:
     def _fetch(self) -> None:
         self._next = self._fetcher.submit(ray.get, self._blocks[0]) if self._blocks else None
 
-    def _take(self) -> Picture:
+    def _take(self) -> ImageArray:
         assert self._next is not None, "closed"
         begin = self._clock()
         try:
@@ -179,11 +179,11 @@ def _place(nodes: str, node_id: str | None) -> dict[str, Any]:
     return {"resources": {nodes: SHARE}, "scheduling_strategy": "SPREAD"}
 
 
-def _check(folder: Place, manifest: Manifest, plan: Plan) -> None:
+def _check(folder: Location, manifest: Manifest, plan: Plan) -> None:
     found = tuple(manifest.splits[domain].count for domain in DOMAINS)
     if found != plan.sizes:
         where = Store(folder).label()
         raise UserError(
-            f"{where} holds {found[0]} and {found[1]} pictures, but the run was planned for {plan.sizes[0]} and {plan.sizes[1]}: "
+            f"{where} holds {found[0]} and {found[1]} images, but the run was planned for {plan.sizes[0]} and {plan.sizes[1]}: "
             "name the shards with which it was started, or start a new run"
         )

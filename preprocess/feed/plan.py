@@ -1,6 +1,6 @@
-"""Which picture, which crop, which flip: everything random about data, as a pure function of (seed, position).
+"""Which image, which crop, which flip: everything random about data, as a pure function of (seed, position).
 
-*Position* counts pictures per domain since the start of training. Each domain is an endless chain of permutations of
+*Position* counts images per domain since the start of training. Each domain is an endless chain of permutations of
 its own size, so batches run across epoch ends, and nothing here depends on the number of workers or on what was read before.
 """
 
@@ -17,8 +17,8 @@ Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]
 Bool = npt.NDArray[np.bool_]
 
-# Four rounds make a Feistel network pseudo-random in the large (Luby, Rackoff, 1988), but few pictures have few round
-# functions: over 240,000 cycles, 14 rounds still visibly prefer some of the 5,040 orders of 7 pictures, 18 do not.
+# Four rounds make a Feistel network pseudo-random in the large (Luby, Rackoff, 1988), but few images have few round
+# functions: over 240,000 cycles, 14 rounds still visibly prefer some of the 5,040 orders of 7 images, 18 do not.
 ROUNDS = 18
 
 DOMAINS = np.arange(2)[:, None]
@@ -29,9 +29,9 @@ class Rows:
     """What to read for `count` positions of both domains; axis 0 is the domain, A then B."""
 
     index: Int64
-    """[2, count]: number of the picture within its domain."""
+    """[2, count]: number of the image within its domain."""
     top: UInt32
-    """[2, count]: where the crop begins in the rows that the picture has beyond it, see `offset`."""
+    """[2, count]: where the crop begins in the rows that the image has beyond it, see `offset`."""
     left: UInt32
     """[2, count]: the same in columns."""
     flip: Bool
@@ -44,7 +44,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Plan:
-    """The order of the pictures (|A|, |B|) = `sizes`, with crops of `crop_size` pixels a side out of pictures of any size."""
+    """The order of the images (|A|, |B|) = `sizes`, with crops of `crop_size` pixels a side out of images of any size."""
 
     sizes: tuple[int, int]
     seed: int
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def epoch_length(self) -> int:
-        """Positions in an epoch: max(|A|, |B|), so that each picture of the larger domain is seen once."""
+        """Positions in an epoch: max(|A|, |B|), so that each image of the larger domain is seen once."""
         return max(self.sizes)
 
     def rows(self, position: int, count: int) -> Rows:
@@ -89,10 +89,10 @@ def offset(share: npt.ArrayLike, room: npt.ArrayLike) -> Int64:
 
 
 def check_workers(global_batch: int, workers: int) -> None:
-    """Raise UserError unless `workers` divides `global_batch`, which keeps the order of pictures and the size of a step."""
+    """Raise UserError unless `workers` divides `global_batch`, which keeps the order of images and the size of a step."""
     if workers < 1 or global_batch % workers:
         valid = ", ".join(str(n) for n in range(1, global_batch + 1) if global_batch % n == 0)
-        raise UserError(f"cluster.workers = {workers} does not divide the global batch of {global_batch} pictures: use one of {valid}")
+        raise UserError(f"cluster.workers = {workers} does not divide the global batch of {global_batch} images: use one of {valid}")
 
 
 def _upper(hashes: npt.NDArray[np.uint64]) -> UInt32:
@@ -106,7 +106,7 @@ def _permute(seed: int, sizes: tuple[int, int], cycle: Int64, offset: Int64) -> 
     exclusive or: a bijection for any sides. Places outside the domain walk on along their orbit (cycle walking, Black
     and Rogaway, 2002), which always comes back, as it began inside.
     """
-    # An even side, since shifts along odd sides are even permutations only: half the orders of 7 pictures would be rare.
+    # An even side, since shifts along odd sides are even permutations only: half the orders of 7 images would be rare.
     high = np.array([[(math.isqrt(size - 1) + 2) // 2 * 2] for size in sizes])
     low = -(-np.array(sizes)[:, None] // high)
     keys = hash64(seed, "order", np.arange(ROUNDS)[:, None, None], DOMAINS, cycle)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from preprocess.feed.augment import batches
 from preprocess.feed.plan import Plan
 from preprocess.shards.cache import CacheSettings
-from preprocess.shards.image_buffer import Picture
+from preprocess.shards.image_buffer import ImageArray
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import DAMAGE, ShardSet
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, redacted
+from ringcycle.storage.location import Location, redacted
 
 DOMAINS = ("trainA", "trainB")
 
@@ -20,7 +20,14 @@ class Reader:
     """Reads blocks of rows rank::workers of the global batches; holds nothing but its arguments and open files."""
 
     def __init__(
-        self, folder: Place, plan: Plan, batch: int, rank: int, workers: int, cache: CacheSettings | None = None, cpus: Sequence[int] = ()
+        self,
+        folder: Location,
+        plan: Plan,
+        batch: int,
+        rank: int,
+        workers: int,
+        cache: CacheSettings | None = None,
+        cpus: Sequence[int] = (),
     ) -> None:
         """Remember the arguments: an error here would reach the feed as the death of the actor, without its cause.
 
@@ -32,7 +39,7 @@ class Reader:
         if cpus:
             os.sched_setaffinity(0, cpus)  # of this thread, and so of those that it starts
 
-    def read(self, position: int, steps: int) -> Picture:
+    def read(self, position: int, steps: int) -> ImageArray:
         """The batches of `steps` steps from `position` on: [steps, 2, batch, crop, crop, C], contiguous.
 
         Raises UserError with the name of the shard, if one cannot be read, or of the manifest.
@@ -52,15 +59,15 @@ class Reader:
         return ShardSet(self._folder, splits[DOMAINS[0]], self._cache), ShardSet(self._folder, splits[DOMAINS[1]], self._cache)
 
 
-def _reading(shards: ShardSet) -> Callable[[int], Picture]:
-    """ShardSet.picture, with errors that a user understands."""
+def _reading(shards: ShardSet) -> Callable[[int], ImageArray]:
+    """ShardSet.image, with errors that a user understands."""
 
-    def picture(i: int) -> Picture:
+    def image(i: int) -> ImageArray:
         try:
-            return shards.picture(i)
+            return shards.image(i)
         # A file cut off while it is mapped kills the process; the restarted one opens it anew and comes here.
         except DAMAGE as error:
             fact = "no such file" if isinstance(error, FileNotFoundError) else redacted(error).partition("\n")[0]
             raise UserError(f"{shards.file_of(i)} cannot be read ({fact}): delete {shards.folder} and build it again") from error
 
-    return picture
+    return image

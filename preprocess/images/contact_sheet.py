@@ -1,26 +1,26 @@
-"""Contact sheets: pictures of a split side by side under their names, to be looked at."""
+"""Contact sheets: images of a split side by side under their names, to be looked at."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from PIL import Image, ImageDraw, ImageFont
 
-from preprocess.images.decoded_image import Picture, to_shown
+from preprocess.images.decoded_image import ImageArray, to_shown
 
 CELL, GAP, CAPTION = 128, 8, 14  # pixels
 COLUMNS = 8
-MOST = 80  # pictures of one sheet
+MOST = 80  # images of one sheet
 INK, PAPER = "black", "white"
 _LETTERS = 21  # of a caption that fits under a cell
 
 
-def contact_sheet(pictures: Sequence[tuple[str, Picture]]) -> Image.Image:
-    """Pictures [H, W, C] with their names, row by row, each scaled to fit its cell; of bands the first three are red, green, blue."""
-    columns = min(COLUMNS, len(pictures))
-    rows = -(-len(pictures) // columns)
+def contact_sheet(images: Sequence[tuple[str, ImageArray]]) -> Image.Image:
+    """Images [H, W, C] with their names, row by row, each scaled to fit its cell; of bands the first three are red, green, blue."""
+    columns = min(COLUMNS, len(images))
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * (CELL + CAPTION + GAP)), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
-    for i, (name, pixels) in enumerate(pictures):
+    for i, (name, pixels) in enumerate(images):
         left, top = GAP + i % columns * (CELL + GAP), GAP + i // columns * (CELL + CAPTION + GAP)
         cell = _fit(Image.fromarray(to_shown(pixels)))
         sheet.paste(cell, (left + (CELL - cell.width) // 2, top + (CELL - cell.height) // 2))
@@ -33,10 +33,10 @@ def evenly(count: int, most: int = MOST) -> list[int]:
     return list(range(count)) if count <= most else [i * count // most for i in range(most)]
 
 
-def _fit(picture: Image.Image) -> Image.Image:
-    scale = CELL / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)
+def _fit(image: Image.Image) -> Image.Image:
+    scale = CELL / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)
 
 
 def _caption(name: str) -> str:

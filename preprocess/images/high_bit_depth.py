@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
-from preprocess.images.decoded_image import MOST_CHANNELS, BrokenPicture, Picture, Raster
+from preprocess.images.decoded_image import MOST_CHANNELS, BrokenImage, DecodedImage, ImageArray
 
 _PNG_DEPTH = 24  # offset of the bit depth: signature, length and name of IHDR, width, height
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -28,11 +28,11 @@ def is_deep_png(data: bytes) -> bool:
     return data[:4] == b"\x89PNG" and data[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10"
 
 
-def read_deep_png(data: bytes) -> Raster:
+def read_deep_png(data: bytes) -> DecodedImage:
     """Pixels of a 16-bit PNG, uint16; a transparent colour is alpha. Raises what imagecodecs raises for damage."""
     pixels = np.atleast_3d(imagecodecs.png_decode(data))
     alpha = pixels.shape[2] in (2, 4)
-    return Raster(pixels, pixels.shape[2] - alpha, alpha)
+    return DecodedImage(pixels, pixels.shape[2] - alpha, alpha)
 
 
 class DeepTiff:
@@ -48,24 +48,24 @@ class DeepTiff:
         tag = page.tags.get(_ORIENTATION_TAG)
         self.orientation = int(tag.value) if tag is not None else 1
 
-    def read(self) -> Raster:
-        """Pixels, uint8 or uint16. Raises BrokenPicture for kinds that have no picture, and what tifffile raises for damage."""
+    def read(self) -> DecodedImage:
+        """Pixels, uint8 or uint16. Raises BrokenImage for kinds that have no image, and what tifffile raises for damage."""
         page = self._page
         if page.sampleformat != 1:
-            raise BrokenPicture(f"{page.bitspersample}-bit numbers, whose black and white are unknown")
+            raise BrokenImage(f"{page.bitspersample}-bit numbers, whose black and white are unknown")
         if page.imagedepth > 1:
-            raise BrokenPicture("a volume, not a picture")
+            raise BrokenImage("a volume, not a image")
         pixels: Any = page.asarray(maxworkers=1)
         if page.axes.startswith("S"):
             pixels = np.moveaxis(pixels, 0, -1)
         pixels = _full_range(pixels.reshape(self.size[1], self.size[0], self.samples), page.bitspersample)
         if page.photometric == PHOTOMETRIC.MINISWHITE:
             pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
-        return Raster(pixels, self.colours, self._alpha)
+        return DecodedImage(pixels, self.colours, self._alpha)
 
 
 def deep_tiff(data: bytes) -> DeepTiff | None:
-    """The file as DeepTiff; None if it is no TIFF, or one that Pillow reads whole. Raises BrokenPicture for kinds out of reach."""
+    """The file as DeepTiff; None if it is no TIFF, or one that Pillow reads whole. Raises BrokenImage for kinds out of reach."""
     if data[:4] not in _TIFF:
         return None
     page: Any = TiffFile(io.BytesIO(data)).pages[0]
@@ -77,20 +77,20 @@ def deep_tiff(data: bytes) -> DeepTiff | None:
     if page.bitspersample <= 8 and (extra == 0 or alpha):
         return None
     if page.bitspersample > 16:
-        raise BrokenPicture(f"{page.bitspersample}-bit pixels, whose black and white are unknown")
+        raise BrokenImage(f"{page.bitspersample}-bit pixels, whose black and white are unknown")
     if page.samplesperpixel > MOST_CHANNELS:
-        raise BrokenPicture(f"{page.samplesperpixel} channels, more than {MOST_CHANNELS}")
+        raise BrokenImage(f"{page.samplesperpixel} channels, more than {MOST_CHANNELS}")
     # One unnamed sample beside RGB is filling or a mask; samples beside grey, or more of them, are bands.
     bands = extra > 0 and not alpha and not (colours == 3 and extra == 1)
     return DeepTiff(page, page.samplesperpixel if bands else colours, bool(alpha))
 
 
-def _full_range(pixels: Picture, bits: int) -> Picture:
+def _full_range(pixels: ImageArray, bits: int) -> ImageArray:
     """Samples of odd widths (2, 4, 10, 12, 14 bits) stretched to the whole range of their dtype, a new array."""
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise BrokenPicture(f"pixels of type {pixels.dtype}")
+        raise BrokenImage(f"pixels of type {pixels.dtype}")
     most, given = int(np.iinfo(pixels.dtype).max), 2**bits - 1
     if given == most:
         return np.array(pixels)
-    stretched: Picture = ((pixels.astype(np.uint32) * most + given // 2) // given).astype(pixels.dtype)
+    stretched: ImageArray = ((pixels.astype(np.uint32) * most + given // 2) // given).astype(pixels.dtype)
     return stretched

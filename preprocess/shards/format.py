@@ -2,7 +2,7 @@
 
 The columns are key (string), height and width (int32) and pixels (large_binary, channels last). The schema at the file's head says dtype
 and channels, and lists the record batches: rows, bytes and CRC-32 of each, in order. So a reader needs the head once, then only
-the range of bytes that holds its picture. Equal pictures give equal bytes.
+the range of bytes that holds its image. Equal images give equal bytes.
 """
 
 import json
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preprocess.shards.image_buffer import Joined, Picture
+from preprocess.shards.image_buffer import ImageArray, ImageBuffer
 
-BATCH_BYTES = 2**20  # pixels of one record batch, if one picture has not more: what a read from an object store fetches
+BATCH_BYTES = 2**20  # pixels of one record batch, if one image has not more: what a read from an object store fetches
 HEAD_BYTES = 2**16  # where the head of most shards ends
 _FOOTER, _BLOCK = 2**12, 2**6  # more bytes than Arrow's footer has beside the schema, and in it for each record batch
 _MAGIC = b"ARROW1\0\0"
@@ -50,14 +50,14 @@ class Head:
         return self.spans[bisect_right(self.spans, row, key=lambda span: span.first_row) - 1]
 
 
-def encode(keys: list[str], pictures: Sequence[Picture]) -> pa.Buffer:
-    """The file of pictures [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys.
+def encode(keys: list[str], images: Sequence[ImageArray]) -> pa.Buffer:
+    """The file of images [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys.
 
-    Of `Joined` pictures it lies in their memory, until another one is made there. Raises ValueError for no pictures or mixed ones.
+    Of `Joined` images it lies in their memory, until another one is made there. Raises ValueError for no images or mixed ones.
     """
-    if not pictures or len(keys) != len(pictures):
-        raise ValueError(f"{len(keys)} keys for {len(pictures)} pictures: a shard needs at least one, and a key for each")
-    joined = pictures if isinstance(pictures, Joined) else Joined.of(pictures)
+    if not images or len(keys) != len(images):
+        raise ValueError(f"{len(keys)} keys for {len(images)} images: a shard needs at least one, and a key for each")
+    joined = images if isinstance(images, ImageBuffer) else ImageBuffer.of(images)
     groups = list(joined.groups(BATCH_BYTES))
     index = []
     for group in groups:
@@ -109,7 +109,7 @@ def read_head(start: bytes | pa.Buffer) -> Head:
 
 
 class Batch:
-    """The pictures of one record batch as views of its bytes."""
+    """The images of one record batch as views of its bytes."""
 
     def __init__(self, head: Head, span: Span, content: pa.Buffer) -> None:
         """Raises ArrowInvalid (a ValueError) or OSError if the bytes are no such record batch."""
@@ -121,8 +121,8 @@ class Batch:
         self._offsets = np.frombuffer(offsets, np.int64)
         self._pixels = np.frombuffer(data, head.dtype)
 
-    def picture(self, row: int) -> Picture:
-        """The picture of a row of the shard, [H, W, C], read-only."""
+    def image(self, row: int) -> ImageArray:
+        """The image of a row of the shard, [H, W, C], read-only."""
         at = row - self._first
         start, end = self._offsets[at : at + 2] // self._pixels.itemsize
         return self._pixels[start:end].reshape(self._shapes[at])
@@ -139,13 +139,13 @@ def check(span: Span, content: bytes | pa.Buffer) -> None:
     found = zlib.crc32(content)
     if found != span.crc32:
         rows = f"{span.first_row} to {span.first_row + span.rows - 1}"
-        raise ValueError(f"its pictures {rows} are damaged: their CRC-32 is {found:08x}, but {span.crc32:08x} was written")
+        raise ValueError(f"its images {rows} are damaged: their CRC-32 is {found:08x}, but {span.crc32:08x} was written")
 
 
-def _batch(keys: list[str], pictures: Joined, rows: slice) -> pa.RecordBatch:
+def _batch(keys: list[str], images: ImageBuffer, rows: slice) -> pa.RecordBatch:
     """One record batch; its pixels are views."""
-    shapes = np.array(pictures.shapes(rows), np.int32)
-    buffers = [None, pa.py_buffer(pictures.starts(rows)), pa.py_buffer(pictures.flat(rows))]
+    shapes = np.array(images.shapes(rows), np.int32)
+    buffers = [None, pa.py_buffer(images.starts(rows)), pa.py_buffer(images.flat(rows))]
     pixels = pa.Array.from_buffers(pa.large_binary(), len(keys), buffers)
     columns = [pa.array(keys), pa.array(shapes[:, 0]), pa.array(shapes[:, 1]), pixels]
     return pa.record_batch(columns, schema=pa.schema(_COLUMNS))

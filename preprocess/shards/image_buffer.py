@@ -1,4 +1,4 @@
-"""Pictures one behind the other in memory that is used again: fresh pages cost more than the copies into them."""
+"""Images one behind the other in memory that is used again: fresh pages cost more than the copies into them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, overload
@@ -6,7 +6,7 @@ from typing import Any, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[Any]
+ImageArray = npt.NDArray[Any]
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -31,8 +31,8 @@ class Memory:
         return self._file[:size]
 
 
-class Joined(Sequence[Picture]):
-    """Pictures [H, W, C] of one dtype and one C. Those of an older one in the same memory are lost."""
+class ImageBuffer(Sequence[ImageArray]):
+    """Images [H, W, C] of one dtype and one C. Those of an older one in the same memory are lost."""
 
     def __init__(self, memory: Memory | None = None) -> None:
         self.memory = memory or Memory()
@@ -42,27 +42,27 @@ class Joined(Sequence[Picture]):
         self._ends = [0]
 
     @classmethod
-    def of(cls, pictures: Iterable[Picture]) -> Self:
+    def of(cls, images: Iterable[ImageArray]) -> Self:
         """Copies of these."""
         joined = cls()
-        for picture in pictures:
-            joined.append(picture)
+        for image in images:
+            joined.append(image)
         return joined
 
-    def append(self, picture: Picture) -> None:
+    def append(self, image: ImageArray) -> None:
         """Add a copy. Raises ValueError if its dtype or number of channels differs from the others'."""
         if not self._shapes:
-            self.dtype, self.channels = picture.dtype, picture.shape[2]
-        if (picture.dtype, picture.shape[2]) != (self.dtype, self.channels):
-            raise ValueError("pictures of one shard differ in dtype or channels")
-        start, end = self._ends[-1], self._ends[-1] + picture.nbytes
-        target = self.memory.pixels(end)[start:end].view(self.dtype).reshape(picture.shape)
-        np.copyto(target, picture)
-        self._shapes.append(picture.shape)
+            self.dtype, self.channels = image.dtype, image.shape[2]
+        if (image.dtype, image.shape[2]) != (self.dtype, self.channels):
+            raise ValueError("images of one shard differ in dtype or channels")
+        start, end = self._ends[-1], self._ends[-1] + image.nbytes
+        target = self.memory.pixels(end)[start:end].view(self.dtype).reshape(image.shape)
+        np.copyto(target, image)
+        self._shapes.append(image.shape)
         self._ends.append(end)
 
     def flat(self, rows: slice) -> Bytes:
-        """The bytes of pictures start … stop - 1, without a copy."""
+        """The bytes of images start … stop - 1, without a copy."""
         return self.memory.pixels(0)[self._ends[rows.start] : self._ends[rows.stop]]
 
     def shapes(self, rows: slice) -> list[tuple[int, ...]]:
@@ -76,7 +76,7 @@ class Joined(Sequence[Picture]):
         return ends
 
     def groups(self, most: int) -> Iterator[slice]:
-        """Cut the pictures, in order, into groups of at most `most` bytes, at least one picture each."""
+        """Cut the images, in order, into groups of at most `most` bytes, at least one image each."""
         start = size = 0
         for row, nbytes in enumerate(end - begin for begin, end in zip(self._ends, self._ends[1:], strict=False)):
             if row > start and size + nbytes > most:
@@ -89,12 +89,12 @@ class Joined(Sequence[Picture]):
         return len(self._shapes)
 
     @overload
-    def __getitem__(self, row: int) -> Picture: ...
+    def __getitem__(self, row: int) -> ImageArray: ...
 
     @overload
-    def __getitem__(self, row: slice) -> list[Picture]: ...
+    def __getitem__(self, row: slice) -> list[ImageArray]: ...
 
-    def __getitem__(self, row: int | slice) -> Picture | list[Picture]:
+    def __getitem__(self, row: int | slice) -> ImageArray | list[ImageArray]:
         if isinstance(row, slice):
             return [self[i] for i in range(*row.indices(len(self)))]
         shape = self._shapes[row]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.images.resize import Mode
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, reason
+from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store
 
 FORMAT = 2
@@ -16,7 +16,7 @@ NAME = "manifest.json"
 
 
 class ShardFile(BaseModel):
-    """One Arrow file of pictures: name inside the folder, pictures, bytes on disk, checksum of these bytes, and of its head alone."""
+    """One Arrow file of images: name inside the folder, images, bytes on disk, checksum of these bytes, and of its head alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class ShardFile(BaseModel):
 
 
 class Split(BaseModel):
-    """The shards of trainA, trainB, testA or testB, in order; `count` pictures in all, between two sizes (height, width) inclusive."""
+    """The shards of trainA, trainB, testA or testB, in order; `count` images in all, between two sizes (height, width) inclusive."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +39,7 @@ class Split(BaseModel):
 
 
 class Rejected(BaseModel):
-    """A file that is no picture: path inside the source, and why in a short phrase."""
+    """A file that is no image: path inside the source, and why in a short phrase."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,10 +76,10 @@ class Manifest(BaseModel):
     rejected: list[Rejected]
     duplicates: list[Duplicate]
     near_constant: list[str]
-    """Pictures that are nearly of one colour: kept, but worth a look."""
+    """Images that are nearly of one colour: kept, but worth a look."""
 
     @classmethod
-    def load(cls, folder: Place) -> "Manifest":
+    def load(cls, folder: Location) -> "Manifest":
         """Read a folder's manifest. Raises UserError if it is missing, torn, of another version or not a manifest."""
         store = Store(folder)
         path, folder = store.label(NAME), store.label()
@@ -102,17 +102,17 @@ class Manifest(BaseModel):
             raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
 
     def describe(self) -> str:
-        """What a stored picture is, in one line."""
+        """What a stored image is, in one line."""
         size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
-        return f"pictures {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
+        return f"images {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
 
-    def save(self, folder: Place) -> None:
+    def save(self, folder: Location) -> None:
         """Write the manifest into its folder in one step."""
         content = self.model_dump(mode="json")
         text = json.dumps(content | {"sha256": _seal(content)}, indent=1).encode() + b"\n"
         Store(folder).write(NAME, text)
 
-    def verify(self, folder: Place, *, checksums: bool = True) -> None:
+    def verify(self, folder: Location, *, checksums: bool = True) -> None:
         """Check that every shard is there with its size and, unless told otherwise, its checksum; this reads all bytes.
 
         Raises UserError with the name of the first bad shard.

@@ -11,9 +11,9 @@ from itertools import accumulate
 from preprocess.shards.cache import GIB, CacheSettings, ShardCache
 from preprocess.shards.files import MappedShard, RangedShard
 from preprocess.shards.format import BATCH_BYTES, Batch, Head, Span, check, encode, head_crc32
-from preprocess.shards.image_buffer import Picture
+from preprocess.shards.image_buffer import ImageArray
 from preprocess.shards.manifest import ShardFile, Split
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store, parent_and_name
 
 REQUESTS = 16  # at once, from one process to an object store
@@ -23,31 +23,31 @@ _HELD_BYTES = 64 * 2**20  # of record batches from an object store that a set ho
 _MAPPED_BATCHES = 4096  # that a set holds as views of mapped files
 
 
-def write_shard(path: Place, keys: list[str], pictures: Sequence[Picture]) -> ShardFile:
-    """Write pictures [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys; whole or not at all.
+def write_shard(path: Location, keys: list[str], images: Sequence[ImageArray]) -> ShardFile:
+    """Write images [H, W, C], all of one dtype (uint8 or uint16) and one C, and their keys; whole or not at all.
 
     It is not waited for until a disk has them (`Store.sync`): whoever finds the file after a loss of power must look at its checksum.
 
-    Raises ValueError for no pictures or mixed ones, OSError if the disk or the object store refuses.
+    Raises ValueError for no images or mixed ones, OSError if the disk or the object store refuses.
     """
-    file = encode(keys, pictures)
+    file = encode(keys, images)
     store, name = parent_and_name(path)
     store.write(name, memoryview(file), sync=False)
     return ShardFile(name=name, count=len(keys), bytes=file.size, sha256=sha256(file).hexdigest(), head_crc32=head_crc32(file))
 
 
 class ShardSet:
-    """The pictures of one split, numbered from 0 in the order of the manifest; files are opened when first needed.
+    """The images of one split, numbered from 0 in the order of the manifest; files are opened when first needed.
 
-    Holds a bounded number of them open, and one byte for each picture, whatever their number.
+    Holds a bounded number of them open, and one byte for each image, whatever their number.
     """
 
-    def __init__(self, folder: Place, split: Split, cache: CacheSettings | None = None) -> None:
+    def __init__(self, folder: Location, split: Split, cache: CacheSettings | None = None) -> None:
         """cache: for shards in an object store, which without one are fetched at each use."""
         self._store = Store(folder)
         self._shards = split.shards
         self._starts = [0, *accumulate(shard.count for shard in split.shards)]
-        self._checked = bytearray(len(self))  # 1 at the first picture of a record batch whose checksum was right
+        self._checked = bytearray(len(self))  # 1 at the first image of a record batch whose checksum was right
         self._remote = self._store.local is None
         self._cache = ShardCache(cache.folder, int(cache.gib * GIB)) if cache and self._remote else None
         self._open = functools.lru_cache(_OPEN_SHARDS)(self._open_shard)
@@ -56,16 +56,16 @@ class ShardSet:
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def picture(self, i: int) -> Picture:
-        """Picture i as a read-only view [H, W, C], of the memory map if there is one; it stays valid after the set is gone.
+    def image(self, i: int) -> ImageArray:
+        """Image i as a read-only view [H, W, C], of the memory map if there is one; it stays valid after the set is gone.
 
         Raises IndexError outside [0, len), OSError, ValueError, LookupError or TypeError if the file is missing or damaged.
         """
         which, row = self._find(i)
-        return self._batch(which, self._open(which).head.span_of(row)).picture(row)
+        return self._batch(which, self._open(which).head.span_of(row)).image(row)
 
     def key(self, i: int) -> str:
-        """The path inside the source from which picture i was made; raises as `picture`."""
+        """The path inside the source from which image i was made; raises as `image`."""
         which, row = self._find(i)
         return self._batch(which, self._open(which).head.span_of(row)).key(row)
 
@@ -75,13 +75,13 @@ class ShardSet:
         return self._store.label()
 
     def file_of(self, i: int) -> str:
-        """How the shard of picture i is named to the user."""
+        """How the shard of image i is named to the user."""
         return self._store.label(self._shards[self._find(i)[0]].name)
 
-    def prefetch(self, pictures: Iterable[int]) -> None:
-        """Fetch what these pictures need from an object store, many requests at once; errors come when a picture is read."""
+    def prefetch(self, images: Iterable[int]) -> None:
+        """Fetch what these images need from an object store, many requests at once; errors come when a image is read."""
         if self._remote:
-            found = [self._find(i) for i in pictures]
+            found = [self._find(i) for i in images]
             with ThreadPoolExecutor(REQUESTS) as pool:
                 files = dict.fromkeys(which for which, _ in found)
                 opened = dict(zip(files, pool.map(self._try_open, files), strict=True))
@@ -99,15 +99,15 @@ class ShardSet:
 
     def _find(self, i: int) -> tuple[int, int]:
         if not 0 <= i < len(self):
-            raise IndexError(f"picture {i} of {len(self)}")
+            raise IndexError(f"image {i} of {len(self)}")
         which = bisect_right(self._starts, i) - 1
         return which, i - self._starts[which]
 
     def _batches_held(self) -> int:
         if not self._remote or not len(self):
             return _MAPPED_BATCHES
-        picture = sum(shard.bytes for shard in self._shards) // len(self)
-        return max(4, _HELD_BYTES // max(BATCH_BYTES, picture))
+        image = sum(shard.bytes for shard in self._shards) // len(self)
+        return max(4, _HELD_BYTES // max(BATCH_BYTES, image))
 
     def _open_shard(self, which: int) -> MappedShard | RangedShard:
         shard, folder = self._shards[which], self._store.local

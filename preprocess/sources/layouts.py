@@ -1,4 +1,4 @@
-"""Where pictures come from: folders on disks or in object stores, in one of four layouts, or a list of files."""
+"""Where images come from: folders on disks or in object stores, in one of four layouts, or a list of files."""
 
 import hashlib
 from collections import Counter
@@ -14,7 +14,7 @@ from preprocess.images.decode import EXTENSIONS
 from preprocess.shards.manifest import FORMAT
 from preprocess.sources.source_list import read_list
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Place, child, reason, redacted
+from ringcycle.storage.location import Location, child, reason, redacted
 from ringcycle.storage.store import Store, parent_and_name
 
 Answer = TypeVar("Answer")
@@ -24,20 +24,20 @@ SPLITS = (*TRAIN, "testA", "testB")
 PATIENCE = 2  # attempts to list an object store, of several requests each: a wrong address should not cost a minute
 
 
-class PictureFile(NamedTuple):
-    """A file that looks like a picture: its name in the source ("trainA/x.jpg"), bytes, time of change (ns since 1970, 0 if unknown)."""
+class ImageFile(NamedTuple):
+    """A file that looks like a image: its name in the source ("trainA/x.jpg"), bytes, time of change (ns since 1970, 0 if unknown)."""
 
     name: str
     size: int
     mtime_ns: int
 
 
-Pictures = dict[str, list[PictureFile]]
+ImageFiles = dict[str, list[ImageFile]]
 """The files of each split that has any, sorted by name."""
 
 
 class Source(NamedTuple):
-    """What the `data` section says of the place of the pictures; fields as in `DataConfig`."""
+    """What the `data` section says of the place of the images; fields as in `DataConfig`."""
 
     source: str = ""
     source_a: str = ""
@@ -69,13 +69,13 @@ def source_of(config: DataConfig) -> Source:
     return Source(**{name: getattr(config, name) for name in Source._fields})
 
 
-def find_pictures(source: Source | str) -> Pictures:
-    """List the pictures of each split that has any, sorted by name; trainA and trainB always have some. A text is a `Source.source`.
+def find_images(source: Source | str) -> ImageFiles:
+    """List the images of each split that has any, sorted by name; trainA and trainB always have some. A text is a `Source.source`.
 
-    Folders inside a folder count too, as with the reference; so do links. A picture is a file with one of decode.EXTENSIONS in
+    Folders inside a folder count too, as with the reference; so do links. A image is a file with one of decode.EXTENSIONS in
     any case; names that start with a dot are skipped. Where the source does not say what is for testing, `test_fraction` of each
-    domain is, by a hash of the name: the same pictures however many are added. Raises UserError if there is no such source, or a
-    domain has no train picture.
+    domain is, by a hash of the name: the same images however many are added. Raises UserError if there is no such source, or a
+    domain has no train image.
     """
     source = (Source(source) if isinstance(source, str) else source).absolute()
     if source.source_list:
@@ -94,21 +94,21 @@ def find_pictures(source: Source | str) -> Pictures:
     return {split: files for split, files in found.items() if files}
 
 
-def fingerprint(pictures: dict[str, list[PictureFile]], settings: str) -> str:
+def fingerprint(images: dict[str, list[ImageFile]], settings: str) -> str:
     """Name a source and the settings that decide the pixels of its shards (`recipe.settings_text`), 16 hexadecimal digits.
 
     Names, sizes and times of change stand for the content: reading it all would cost as much as the build. The place of the source does
-    not count, so that it may move; nor do actors, threads and the size of a shard file, which leave the pictures as they are.
+    not count, so that it may move; nor do actors, threads and the size of a shard file, which leave the images as they are.
     """
     digest = hashlib.blake2b(f"format {FORMAT}, {settings}\n".encode(), digest_size=8)
-    for split in sorted(pictures):
-        for file in pictures[split]:
+    for split in sorted(images):
+        for file in images[split]:
             digest.update(f"{split}\0{file.name}\0{file.size}\0{file.mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
 def opener(source: Source | str) -> Callable[[str], bytes]:
-    """A function that reads a file of the source by the name that `find_pictures` gave. It raises OSError."""
+    """A function that reads a file of the source by the name that `find_images` gave. It raises OSError."""
     whole = (Source(source) if isinstance(source, str) else source).absolute()
 
     def read(name: str) -> bytes:
@@ -127,12 +127,12 @@ def absolute(source: str) -> str:
 
 
 def is_test(name: str, fraction: float) -> bool:
-    """Whether a picture belongs to the test set, by a hash of its name: pictures that are added move no other."""
+    """Whether a image belongs to the test set, by a hash of its name: images that are added move no other."""
     return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()) < fraction * 2**64
 
 
-def _place(source: Source, name: str) -> Place:
-    """Where a picture lies."""
+def _place(source: Source, name: str) -> Location:
+    """Where a image lies."""
     if source.source_list:
         if name.startswith("file://"):
             return Path(name.removeprefix("file://"))
@@ -147,16 +147,16 @@ def _place(source: Source, name: str) -> Place:
     return child(source.source, name)
 
 
-def _listed(source: Source) -> Pictures:
-    """The pictures of a list. Sizes and times come from listings of their folders: one request for a thousand files in object stores."""
+def _listed(source: Source) -> ImageFiles:
+    """The images of a list. Sizes and times come from listings of their folders: one request for a thousand files in object stores."""
     field = _field("data.source_list", source.source_list)
-    wanted: dict[Place, dict[str, tuple[str, str, str, int]]] = {}
+    wanted: dict[Location, dict[str, tuple[str, str, str, int]]] = {}
     for path, domain, split, row in read_list(source.source_list, (source.class_a or "A", source.class_b or "B")):
         store, file = parent_and_name(_place(source, path))
         before = wanted.setdefault(store.place, {}).setdefault(file, (path, domain, split, row))
         if before[3] != row:
             raise UserError(f"{field}: {path} stands in row {before[3]} and again in row {row}: delete one")
-    found: Pictures = {}
+    found: ImageFiles = {}
     for place in list(wanted):
         rows = wanted.pop(place)
         store = _store("data.source_list", str(place)) if isinstance(place, str) else Store(place)
@@ -164,32 +164,32 @@ def _listed(source: Source) -> Pictures:
             if info.type == fs.FileType.File and info.base_name in rows:
                 path, domain, split, _ = rows.pop(info.base_name)
                 part = split or ("test" if is_test(path, source.test_fraction) else "train")
-                found.setdefault(part + domain, []).append(PictureFile(path, info.size, info.mtime_ns or 0))
+                found.setdefault(part + domain, []).append(ImageFile(path, info.size, info.mtime_ns or 0))
         if rows:
             path, _, _, row = next(iter(rows.values()))
             raise UserError(f"{field}: row {row} names {path}, which does not exist: mend the path, or delete the row")
     return _checked(source, field, found)
 
 
-def _in_folder(field: str, place: str, folder: str, prefix: str) -> list[PictureFile]:
-    """The pictures below a folder of a place, named by their path in the place. Raises UserError if there is none, but for test folders."""
+def _in_folder(field: str, place: str, folder: str, prefix: str) -> list[ImageFile]:
+    """The images below a folder of a place, named by their path in the place. Raises UserError if there is none, but for test folders."""
     store = _store(field, place)
     if not folder:
-        _check_folder(field, place, store, "a folder of pictures")
+        _check_folder(field, place, store, "a folder of images")
     listing = _ask(field, place, partial(store.entries, folder, recursive=True, attempts=PATIENCE))
     files = [info for info in listing if info.type == fs.FileType.File]
-    pictures = sorted(_pictures(store.root, files, prefix))
-    if not pictures and folder not in ("testA", "testB"):
+    images = sorted(_images(store.root, files, prefix))
+    if not images and folder not in ("testA", "testB"):
         kinds = Counter(PurePosixPath(info.path).suffix.lower() or "no ending" for info in files)
         fact = f"{len(files)} files, {_some([kind for kind, _ in kinds.most_common()])}" if files else "it is empty"
-        raise UserError(f"{_field(field, place)}: no pictures in {folder or 'it'} ({fact}): put JPEG, PNG, WebP or TIFF files there")
-    return pictures
+        raise UserError(f"{_field(field, place)}: no images in {folder or 'it'} ({fact}): put JPEG, PNG, WebP or TIFF files there")
+    return images
 
 
-def _split(source: Source, domains: dict[str, list[PictureFile]]) -> Pictures:
-    """Deal the pictures of both domains to train and test, by the names inside their folders: a pair of equal names stays together."""
+def _split(source: Source, domains: dict[str, list[ImageFile]]) -> ImageFiles:
+    """Deal the images of both domains to train and test, by the names inside their folders: a pair of equal names stays together."""
     lengths = {"A": len(source.class_a or "A") + 1, "B": len(source.class_b or "B") + 1}
-    found: Pictures = {}
+    found: ImageFiles = {}
     for domain, files in domains.items():
         for file in files:
             part = "test" if is_test(file.name[lengths[domain] :], source.test_fraction) else "train"
@@ -197,13 +197,13 @@ def _split(source: Source, domains: dict[str, list[PictureFile]]) -> Pictures:
     return _checked(source, str(source), found)
 
 
-def _checked(source: Source, named: str, found: Pictures) -> Pictures:
+def _checked(source: Source, named: str, found: ImageFiles) -> ImageFiles:
     for split in TRAIN:
         if split not in found:
             held = len(found.get(f"test{split[-1]}", []))
             if not held:
-                raise UserError(f"{named}: no pictures of domain {split[-1]}: name a source that has some of both")
-            raise UserError(f"data.test_fraction = {source.test_fraction:g} leaves none of {held} pictures of domain {split[-1]}: use less")
+                raise UserError(f"{named}: no images of domain {split[-1]}: name a source that has some of both")
+            raise UserError(f"data.test_fraction = {source.test_fraction:g} leaves none of {held} images of domain {split[-1]}: use less")
     return {split: sorted(found[split]) for split in SPLITS if split in found}
 
 
@@ -231,14 +231,14 @@ def _check_folder(field: str, place: str, store: Store, wanted: str) -> None:
         raise UserError(f"{_field(field, place)} is a file: name {wanted}")
 
 
-def _pictures(root: str, files: list[fs.FileInfo], prefix: str) -> list[PictureFile]:
-    pictures = []
+def _images(root: str, files: list[fs.FileInfo], prefix: str) -> list[ImageFile]:
+    images = []
     for info in files:
         name = info.path[len(root) :].lstrip("/")
         parts = PurePosixPath(name).parts
         if PurePosixPath(name).suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in parts):
-            pictures.append(PictureFile(prefix + name, info.size, info.mtime_ns or 0))
-    return pictures
+            images.append(ImageFile(prefix + name, info.size, info.mtime_ns or 0))
+    return images
 
 
 def _store(field: str, place: str) -> Store:

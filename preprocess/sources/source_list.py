@@ -1,4 +1,4 @@
-"""Lists of pictures: CSV or Parquet files with a column `path`, a column `domain`, and perhaps a column `split`."""
+"""Lists of images: CSV or Parquet files with a column `path`, a column `domain`, and perhaps a column `split`."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

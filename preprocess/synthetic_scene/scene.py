@@ -1,7 +1,7 @@
 """Scenes of the synthetic data set: smooth shapes that never touch, on a lit background.
 
 A scene is drawn without a style: what colour each pixel has under white light, and how far it lies from the nearest outline.
-`preprocess.synthetic` paints both domains from these two arrays, so that either picture determines the other.
+`preprocess.synthetic` paints both domains from these two arrays, so that either image determines the other.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ringcycle.hashing import generator
 Array = npt.NDArray[np.float32]
 
 UNIT = 72
-"""Units of length a side: the lengths in this file are pixels of a picture of 72 x 72; other sizes scale them."""
+"""Units of length a side: the lengths in this file are pixels of a image of 72 x 72; other sizes scale them."""
 
 _CORNERS = 36
 """Corners of the polygon that stands for a smooth outline."""
@@ -35,7 +35,7 @@ class Scene:
 
     albedo: (size, size, 3) float32 in [0, 1], the colour under white light, outlines smoothed over one pixel.
     distance: (size, size) float32, pixels to the nearest outline, negative inside a shape.
-    scale: pixels in one unit of length, of which a picture has UNIT a side.
+    scale: pixels in one unit of length, of which a image has UNIT a side.
     """
 
     albedo: Array
@@ -70,7 +70,7 @@ def draw_scene(seed: int, index: int, size: int) -> Scene:
 
 
 def _background(rng: np.random.Generator, x: Array, y: Array, light: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A gradient at a free angle between a pale and a deep colour of opposite hues, so that pictures differ little in their mean."""
+    """A gradient at a free angle between a pale and a deep colour of opposite hues, so that images differ little in their mean."""
     turn = rng.uniform(0, 2 * np.pi)
     along = 0.5 + ((x - UNIT / 2) * np.cos(turn) + (y - UNIT / 2) * np.sin(turn)) / UNIT / 1.1
     hue = rng.uniform()

@@ -11,7 +11,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], sync: bool = T
     """Let `write` fill a file beside `path`, bring it to the disk, then give it its name in one step.
 
     Whoever finds `path` finds all of it, also after a loss of power. The name beside carries the process id and starts
-    with a dot: two writers never share it, and no listing of pictures or shards shows it. Raises what `write` raises, and OSError.
+    with a dot: two writers never share it, and no listing of images or shards shows it. Raises what `write` raises, and OSError.
     sync: False leaves the time of writing to the system, so that a loss of power may leave less; `sync_file` makes up for it.
     """
     beside = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Ranges(io.RawIOBase):
+class RangeReader(io.RawIOBase):
     """A stream of `size` bytes over `read`, which gives the bytes from an offset on, at most so many."""
 
     def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:

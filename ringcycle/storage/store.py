@@ -17,8 +17,8 @@ from pyarrow import fs
 
 from ringcycle.errors import UserError
 from ringcycle.storage.atomic import sha256, sync_file, sync_folder, write_atomic
-from ringcycle.storage.location import Place, reason, redacted, shown
-from ringcycle.storage.range_reader import Ranges
+from ringcycle.storage.location import Location, reason, redacted, shown
+from ringcycle.storage.range_reader import RangeReader
 from ringcycle.storage.retry import ATTEMPTS, persistently
 
 Answer = TypeVar("Answer")
@@ -33,7 +33,7 @@ class Store:
     Object stores are asked again when they fail for a moment (`retry`). All methods raise OSError, with the object store's own words.
     """
 
-    place: Place
+    place: Location
 
     @property
     def local(self) -> Path | None:
@@ -75,7 +75,7 @@ class Store:
         size = self.size(name)
         if size is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.label(name))
-        return io.BufferedReader(Ranges(size, lambda offset, length: self.read_range(name, offset, length)), READ_AHEAD)
+        return io.BufferedReader(RangeReader(size, lambda offset, length: self.read_range(name, offset, length)), READ_AHEAD)
 
     def write(self, name: str, content: bytes | memoryview, sync: bool = True) -> None:
         """Write a file whole or not at all: a store shows it when the last byte is there, on a disk it is written beside and renamed.
@@ -184,7 +184,7 @@ class Store:
 
 
 @contextlib.contextmanager
-def reading(place: Place, field: str) -> Iterator[None]:
+def reading(place: Location, field: str) -> Iterator[None]:
     """Tell an OSError as the UserError that the folder which `field` names cannot be read."""
     try:
         yield
@@ -193,7 +193,7 @@ def reading(place: Place, field: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(place: Place, name: str = "") -> Iterator[None]:
+def writing(place: Location, name: str = "") -> Iterator[None]:
     """Tell an OSError as the UserError that a folder, or a file of it, cannot be written."""
     try:
         yield
@@ -202,7 +202,7 @@ def writing(place: Place, name: str = "") -> Iterator[None]:
         raise UserError(f"{fact}: make room there, or name another folder") from error
 
 
-def parent_and_name(place: Place) -> tuple[Store, str]:
+def parent_and_name(place: Location) -> tuple[Store, str]:
     """The folder of a file, and the file's name in it."""
     if isinstance(place, Path) or "://" not in place:
         return Store(Path(place).parent), Path(place).name
@@ -219,7 +219,7 @@ def _names(folder: Path) -> list[str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _open(place: Place) -> tuple[fs.FileSystem, str]:
+def _open(place: Location) -> tuple[fs.FileSystem, str]:
     """A place's file system, and its path there. Raises UserError for a URI that names none."""
     if isinstance(place, Path) or "://" not in place:
         return fs.LocalFileSystem(), str(Path(place).absolute())

@@ -19,11 +19,11 @@ WORKERS = 2
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real portraits; where they are absent, the embedded pictures."""
+    """Real portraits; where they are absent, the embedded images."""
     if PORTRAITS.is_dir():
         return PORTRAITS
-    folder = tmp_path_factory.mktemp("pictures") / "synthetic"
-    write_dataset(folder, pictures=60, test=6)
+    folder = tmp_path_factory.mktemp("images") / "synthetic"
+    write_dataset(folder, images=60, test=6)
     return folder
 
 
@@ -35,7 +35,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
-    """The demo's configuration with smaller networks, on these pictures: 64×64, 2 workers, 200 steps."""
+    """The demo's configuration with smaller networks, on these images: 64×64, 2 workers, 200 steps."""
     length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "run.log_every": 1, "cluster.workers": WORKERS}
     here = {"data.source": source, "run.storage": storage, "cluster.compile_cache": programs}
     return ["--config", "configs/demo.toml", *options({**SMALL, **length, **here})]

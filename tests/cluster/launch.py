@@ -41,9 +41,9 @@ def options(values: Mapping[str, object]) -> list[str]:
 
 
 def small_run(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
-    """The command line of a run of two workers of the small networks on the embedded pictures, all in `folder`, with these values."""
-    write_dataset(folder / "pictures", pictures=60, test=1)
-    here = {"data.source": folder / "pictures", "run.storage": folder / "runs", "cluster.compile_cache": programs}
+    """The command line of a run of two workers of the small networks on the embedded images, all in `folder`, with these values."""
+    write_dataset(folder / "images", images=60, test=1)
+    here = {"data.source": folder / "images", "run.storage": folder / "runs", "cluster.compile_cache": programs}
     often = {"cluster.workers": 2, "run.checkpoint_every": EVERY, "run.log_every": 1}
     return options({**SMALL, **here, **often, **values})
 

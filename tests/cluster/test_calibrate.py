@@ -22,20 +22,20 @@ FAILED = Trial(Candidate(1, 12, "plain", 4, "float32"), None, "ended with -9")
 
 def test_the_table_holds_all_and_marks_the_best() -> None:
     head, failed, chosen = table([FAILED, CHOSEN])
-    assert head.split() == ["workers", "cores", "form", "batch", "wire", "s/step", "pictures/s", "GiB/worker"]
+    assert head.split() == ["workers", "cores", "form", "batch", "wire", "s/step", "images/s", "GiB/worker"]
     assert failed.split() == ["1", "12", "plain", "4", "float32", "ended", "with", "-9"]
     assert chosen.split() == ["2", "6", "auto", "4", "bfloat16", "2.000", "4.000", "3.00", "best"]
 
 
 def test_time_and_memory_of_a_training() -> None:
     config = load_config(["--train.epochs", "10"], {})
-    # 10 epochs of 800 pictures in steps of 8: 1,000 of 2 s, and 30 s of compiling; the other worker is idle while one compiles.
+    # 10 epochs of 800 images in steps of 8: 1,000 of 2 s, and 30 s of compiling; the other worker is idle while one compiles.
     assert prediction(config, CHOSEN, 800) == [
-        "a training of 1,000 steps of 8 pictures: 33:50",
+        "a training of 1,000 steps of 8 images: 33:50",
         "memory: 3.00 GiB a worker between steps, 8.00 GiB all of the node while one compiles",
     ]
-    assert prediction(config, CHOSEN, None)[0] == "a training of 1,250 steps of 8 pictures, were an epoch 1,000 pictures: 42:10"
-    assert prediction(load_config(["--train.steps", "100"], {}), CHOSEN, None)[0] == "a training of 100 steps of 8 pictures: 3:50"
+    assert prediction(config, CHOSEN, None)[0] == "a training of 1,250 steps of 8 images, were an epoch 1,000 images: 42:10"
+    assert prediction(load_config(["--train.steps", "100"], {}), CHOSEN, None)[0] == "a training of 100 steps of 8 images: 3:50"
 
 
 def test_the_fragment_is_a_configuration(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
     assert of_source(Config()) == (Config(), None)
 
 
-def test_finished_shards_say_how_many_pictures_of_which_channels(tmp_path: Path) -> None:
+def test_finished_shards_say_how_many_images_of_which_channels(tmp_path: Path) -> None:
     config = load_config(["--data.source", str(make_shards(tmp_path, "uint16")), "--data.crop_size", "64"], {})
     found, epoch = of_source(config)
     assert (found.model.bits, epoch) == (16, max(SIZES))

@@ -21,8 +21,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_training_survives_a_full_storage(small: Path, tmp_path: Path) -> None:
-    write_dataset(tmp_path / "pictures", pictures=20, test=2)
-    common = {"data.source": tmp_path / "pictures", "data.shards": tmp_path / "shards", "cluster.compile_cache": tmp_path / "programs"}
+    write_dataset(tmp_path / "images", images=20, test=2)
+    common = {"data.source": tmp_path / "images", "data.shards": tmp_path / "shards", "cluster.compile_cache": tmp_path / "programs"}
     length = {"train.steps": STEPS, "run.checkpoint_every": 10, "run.keep": 50, "run.log_every": 1, "run.name": "a"}
     arguments = options({**SMALL, **common, **length})
 

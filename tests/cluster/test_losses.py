@@ -1,4 +1,4 @@
-"""One run on real pictures through every loss, and equal bit for bit to the undisturbed one in the end."""
+"""One run on real images through every loss, and equal bit for bit to the undisturbed one in the end."""
 
 import json
 import os

@@ -22,7 +22,7 @@ def run(arguments: Sequence[str], tmp_path: Path) -> str:
     return line
 
 
-def pictures(folder: Path, count: int) -> None:
+def images(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for i in range(count):
         Image.new("RGB", (40, 40), (i * 20, 100, 100)).save(folder / f"{i}.jpg")
@@ -30,8 +30,8 @@ def pictures(folder: Path, count: int) -> None:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    pictures(tmp_path / "horses/trainA", 4)
-    pictures(tmp_path / "horses/trainB", 3)
+    images(tmp_path / "horses/trainA", 4)
+    images(tmp_path / "horses/trainB", 3)
     return tmp_path / "horses"
 
 
@@ -46,8 +46,8 @@ def test_no_source(tmp_path: Path) -> None:
 
 
 def test_empty_domain(source: Path, tmp_path: Path) -> None:
-    for picture in (source / "trainB").iterdir():
-        picture.unlink()
+    for image in (source / "trainB").iterdir():
+        image.unlink()
     line = run(["--data.source", str(source)], tmp_path)
     assert "trainB" in line
 
@@ -66,7 +66,7 @@ def test_more_workers_than_cpus(source: Path, tmp_path: Path) -> None:
 def test_batch_larger_than_domain(source: Path, tmp_path: Path) -> None:
     sizes = ["--data.load_size", "40", "--data.crop_size", "32"]
     line = run(["--data.source", str(source), *sizes, "--train.batch", "4"], tmp_path)
-    assert line == (f"error: train.batch = 4, but domain B has 3 pictures ({source}/trainB): use 3 or fewer, or add pictures")
+    assert line == (f"error: train.batch = 4, but domain B has 3 images ({source}/trainB): use 3 or fewer, or add images")
 
 
 @pytest.mark.process

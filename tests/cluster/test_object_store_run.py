@@ -14,7 +14,7 @@ from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import checkpoints, step_of, verify
 from cyclegan.inference.generator_checkpoint import read_trained
 from preprocess.synthetic import write_dataset
-from ringcycle.storage.location import Place, child
+from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
 from tests.cluster.jobs import job, submit
 from tests.cluster.launch import SMALL, WORKER, options
@@ -24,20 +24,20 @@ from tests.ray_nodes import ROOT, Head
 pytestmark = pytest.mark.process
 
 
-def upload(pictures: Path, server: ObjectStore) -> None:
-    for file in sorted(pictures.glob("*/*.jpg")):
-        store, name = parent_and_name(child(server.uri("pictures"), f"{file.parent.name}/{file.name}"))
+def upload(images: Path, server: ObjectStore) -> None:
+    for file in sorted(images.glob("*/*.jpg")):
+        store, name = parent_and_name(child(server.uri("images"), f"{file.parent.name}/{file.name}"))
         store.write(name, file.read_bytes())
 
 
 def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path: Path) -> None:
     """`ray job submit`, then `ray job stop`."""
-    write_dataset(tmp_path / "pictures", pictures=12, test=1, size=72)
+    write_dataset(tmp_path / "images", images=12, test=1, size=72)
     with object_store() as server:
-        upload(tmp_path / "pictures", server)
+        upload(tmp_path / "images", server)
         server.flaky.fails = lambda number: number % 5 == 0
         run = Store(server.uri("runs/bucket"))
-        places = {"data.source": server.uri("pictures"), "data.cache": tmp_path / "cache", "run.storage": server.uri("runs")}
+        places = {"data.source": server.uri("images"), "data.cache": tmp_path / "cache", "run.storage": server.uri("runs")}
         here = {"run.name": "bucket", "cluster.compile_cache": programs, "run.sample_every": 10}
         length = {"cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 10, "run.log_every": 1}
         submit(head, "bucket", "--no-wait", *options({**SMALL, **places, **here, **length}))
@@ -66,7 +66,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
     ours = "\n".join(line for line in printed.splitlines() if "Running entrypoint for job" not in line)
     for text in (ours, configuration, listed):
         assert "SECRET" not in text
-    assert "s3://***@bucket/pictures" in ours and "s3://***@bucket/runs" in configuration
+    assert "s3://***@bucket/images" in ours and "s3://***@bucket/runs" in configuration
 
 
 def wait_for_checkpoint(run: Store, step: int, seconds: float = 240) -> None:
@@ -76,7 +76,7 @@ def wait_for_checkpoint(run: Store, step: int, seconds: float = 240) -> None:
         time.sleep(0.5)
 
 
-def listing(run: Place) -> str:
+def listing(run: Location) -> str:
     """What `python -m cluster.checkpoint list` prints."""
     command = [sys.executable, "-m", "cluster.checkpoint", "list", str(run)]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout

@@ -42,7 +42,7 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
     units = dict(zip(UNITS, cold.stdout.split("\n\n")[1:], strict=True))
     assert re.search(r"^  real +uint8\[2, 1, 24, 24, 3\], argument$", units["generator_pass"], re.M)
     assert re.search(r"^  generators\.weights +float32\[\d+\], variable read$", units["generator_pass"], re.M)
-    assert re.search(r"^  pool\.pictures +float32\[2, 1, 2, 24, 24, 3\], variable updated in place$", units["discriminator_pass"], re.M)
+    assert re.search(r"^  pool\.images +float32\[2, 1, 2, 24, 24, 3\], variable updated in place$", units["discriminator_pass"], re.M)
     for pair in ("generators", "discriminators"):
         lines = units[f"update_{pair}"].splitlines()
         size = int(re.search(rf"{pair}\.weights +float32\[(\d+)\], variable updated in place", units[f"update_{pair}"])[1])  # type: ignore[index]
@@ -59,7 +59,7 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
     ("arguments", "fact"),
     [
         (["--model.filters", "0"], "model.filters = 0: "),
-        (["--model.channels_a", "1"], "train.lambda_identity = 0.5, but pictures of A have 1 channels and of B 3: "),
+        (["--model.channels_a", "1"], "train.lambda_identity = 0.5, but images of A have 1 channels and of B 3: "),
     ],
 )
 def test_a_mistake_costs_one_line(arguments: list[str], fact: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The main job on real pictures: what a whole run leaves behind, and what `translate` makes of it."""
+"""The main job on real images: what a whole run leaves behind, and what `translate` makes of it."""
 
 import json
 import shutil
@@ -44,5 +44,5 @@ def test_translate_writes_the_test_folder(undisturbed: Path, source: Path, tmp_p
     subprocess.run([*command, str(source / "testA"), str(tmp_path / "out")], cwd=ROOT, check=True, timeout=240)
     originals = sorted((source / "testA").glob("*.jpg"))
     translated = sorted((tmp_path / "out").iterdir())
-    assert [picture.stem for picture in translated] == [picture.stem for picture in originals]
+    assert [image.stem for image in translated] == [image.stem for image in originals]
     assert Image.open(translated[0]).size == Image.open(originals[0]).size

@@ -39,8 +39,8 @@ def test_faults_on_several_hosts(undisturbed: Path, arguments: list[str], storag
 
 
 def check_build(world: World, folder: Path) -> None:
-    """Build actors run on all nodes. The pictures are large, so that building takes longer than starting an actor on another host."""
-    write_dataset(folder / "small", pictures=2, test=1)
+    """Build actors run on all nodes. The images are large, so that building takes longer than starting an actor on another host."""
+    write_dataset(folder / "small", images=2, test=1)
     for split in ("trainA", "trainB"):
         (folder / "source" / split).mkdir(parents=True)
         large = folder / f"{split}.png"

@@ -55,9 +55,9 @@ def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.D
     rows = np.arange(GLOBAL_BATCH)[rank::workers]
     saved = {}
     for number in range(STEPS):
-        pictures = np.random.default_rng(number).integers(0, 256, (2, GLOBAL_BATCH, SIZE, SIZE, 3), np.uint8)[:, rows]
+        images = np.random.default_rng(number).integers(0, 256, (2, GLOBAL_BATCH, SIZE, SIZE, 3), np.uint8)[:, rows]
         draws = pool_draws(0, number * GLOBAL_BATCH, rows, GLOBAL_BATCH, 0)
-        step(tf.constant(pictures), tf.constant(draws), tf.zeros(2, dtype), tf.constant(2e-4))
+        step(tf.constant(images), tf.constant(draws), tf.zeros(2, dtype), tf.constant(2e-4))
         if number == 0:
             # Adam's first moment after one step is (1 - beta1) times the exchanged gradient.
             saved["generator gradient"] = state.generators.first.numpy() / (1 - config.beta1)

@@ -9,12 +9,12 @@ import numpy as np
 
 from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
 from cyclegan.config import ModelConfig
-from cyclegan.networks.flat_parameters import Layout
+from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generator_shapes
 
 Fields = Mapping[str, Mapping[str, object]]
 MODEL = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
-SIZE = Layout(generator_shapes(MODEL)).size
+SIZE = FlatParameters(generator_shapes(MODEL)).size
 
 
 def weights(seed: int = 0) -> np.ndarray:

@@ -94,20 +94,20 @@ class Network:
 
 @dataclass
 class ListPool:
-    """The reference code's pool of `size` pictures: it fills, then trades where the draw says so."""
+    """The reference code's pool of `size` images: it fills, then trades where the draw says so."""
 
     size: int
-    pictures: list[Array] = field(default_factory=list)
+    images: list[Array] = field(default_factory=list)
 
-    def query(self, picture: Array, slot: int, take: int) -> Array:
+    def query(self, image: Array, slot: int, take: int) -> Array:
         if self.size == 0:
-            return picture
-        if len(self.pictures) < self.size:
-            self.pictures.append(picture)
-            return picture
+            return image
+        if len(self.images) < self.size:
+            self.images.append(image)
+            return image
         if not take:
-            return picture
-        old, self.pictures[slot] = self.pictures[slot], picture
+            return image
+        old, self.images[slot] = self.images[slot], image
         return old
 
 
@@ -125,7 +125,7 @@ class CycleGAN:
     lambda_identity: float = 0.5
 
     def step(self, real_A: Array, real_B: Array, draws_A: Array, draws_B: Array, rate: float) -> dict[str, float]:
-        """One update of all four; pictures [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Gives the losses by name."""
+        """One update of all four; images [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Gives the losses by name."""
         G_AB, G_BA, D_A, D_B = (n.tensors() for n in (self.G_AB, self.G_BA, self.D_A, self.D_B))
         with tf.GradientTape() as tape:
             tape.watch([G_AB, G_BA])

@@ -15,8 +15,8 @@ import pytest
 from cyclegan.checkpoint_files import (
     ASIDE,
     INDEX,
+    DamagedCheckpoint,
     Index,
-    TornCheckpoint,
     checkpoints,
     delete,
     drop_leftovers,
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 
 def arrays(rank: int) -> dict[str, npt.NDArray[Any]]:
     random = np.random.default_rng(rank)
-    pool = {"pool.pictures": random.random((2, 1, 3, 4, 4, 3), np.float32), "pool.filled": random.random((2, 1, 3)) < 0.5}
+    pool = {"pool.images": random.random((2, 1, 3, 4, 4, 3), np.float32), "pool.filled": random.random((2, 1, 3)) < 0.5}
     return pool if rank else {"generators.weights": random.random(1000), "generators.updates": np.array(7, np.int32)} | pool
 
 
@@ -90,7 +90,7 @@ def test_parts_are_plain_numpy_files_and_nothing_is_unpickled(tmp_path: Path) ->
                     assert np.lib.format.read_magic(member) in {(1, 0), (2, 0)}
                     assert not np.lib.format.read_array_header_1_0(member)[2].hasobject
     np.savez(folder / index.parts[0].file, evil=np.array([print], object))
-    with pytest.raises(TornCheckpoint, match="allow_pickle=False"):
+    with pytest.raises(DamagedCheckpoint, match="allow_pickle=False"):
         read_arrays(folder, index.parts[0])
 
 
@@ -211,7 +211,7 @@ def reseal(path: Path, **values: object) -> None:
 def test_a_torn_checkpoint_is_known_by_name(tmp_path: Path, file: str, harm: Any, text: str) -> None:
     folder = save(tmp_path, 3)
     harm(folder / file)
-    with pytest.raises(TornCheckpoint, match=text) as caught:
+    with pytest.raises(DamagedCheckpoint, match=text) as caught:
         verify(folder)
     assert str(caught.value).startswith(f"{folder / file}: ")
     assert "\n" not in str(caught.value)

@@ -18,10 +18,10 @@ from tests.cyclegan.made_checkpoint import write_checkpoint
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run and a source of 6 test pictures, 36 pixels a side."""
+    """A folder with a run and a source of 6 test images, 36 pixels a side."""
     folder = tmp_path_factory.mktemp("made")
     write_checkpoint(folder / "run")
-    write_dataset(folder / "source", pictures=1, test=6, size=36)
+    write_dataset(folder / "source", images=1, test=6, size=36)
     return folder
 
 
@@ -39,7 +39,7 @@ def test_numbers_are_those_of_the_files(made: Path) -> None:
         truths = [source / f"truth/{direction}/{i:05}.png" for i in range(6)]
         translated = np.mean([distance(truth, translate(decode(test)).astype(float)) for test, truth in zip(tests, truths, strict=True)])
         unchanged = np.mean([distance(truth, np.asarray(Image.open(test), float)) for test, truth in zip(tests, truths, strict=True)])
-        assert found.pictures == 6
+        assert found.images == 6
         # Means of the same integers in another order: float64 rounding.
         assert found.translated == pytest.approx(translated, rel=1e-9)
         assert found.unchanged == pytest.approx(unchanged, rel=1e-9)
@@ -48,7 +48,7 @@ def test_numbers_are_those_of_the_files(made: Path) -> None:
 
 
 def test_truth_itself_has_no_error(made: Path, tmp_path: Path) -> None:
-    """Where the picture is its own truth, unchanged has the error 0, and nothing can be better."""
+    """Where the image is its own truth, unchanged has the error 0, and nothing can be better."""
     source = tmp_path / "source"
     shutil.copytree(made / "source", source)
     for direction in DIRECTIONS:
@@ -60,7 +60,7 @@ def test_truth_itself_has_no_error(made: Path, tmp_path: Path) -> None:
 
 
 def test_command_prints_numbers_and_writes_a_table(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--pictures", str(tmp_path / "new/table.png")]) == 0
+    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--images", str(tmp_path / "new/table.png")]) == 0
     printed = capsys.readouterr()
     errors = ground_truth_error(made / "run", made / "source")
     assert printed.out.splitlines() == [f"{direction}: {found.describe()}" for direction, found in errors.items()]
@@ -89,7 +89,7 @@ def test_what_has_no_truth_is_refused(made: Path, tmp_path: Path, capsys: pytest
     shutil.rmtree(source / "truth/BtoA")
     assert "truth/BtoA: give what `python -m preprocess.synthetic` wrote" in refused(capsys, "--checkpoint", run, source)
     assert "nowhere does not exist" in refused(capsys, "--checkpoint", made / "nowhere", made / "source")
-    assert "does not end with .png" in refused(capsys, "--checkpoint", run, made / "source", "--pictures", tmp_path / "x.gif")
+    assert "does not end with .png" in refused(capsys, "--checkpoint", run, made / "source", "--images", tmp_path / "x.gif")
 
 
 @pytest.mark.parametrize(("content", "fact"), [(b"", "empty file"), (None, "differ in size")])

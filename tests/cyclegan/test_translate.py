@@ -1,4 +1,4 @@
-"""The command translates what is a picture, says what is none, and refuses mistakes in one line."""
+"""The command translates what is a image, says what is none, and refuses mistakes in one line."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan.inference.paths import plan_outputs
 from cyclegan.translate import main
-from preprocess.images.decode import BrokenPicture, decode
+from preprocess.images.decode import BrokenImage, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     save(source / "a.png", 37, 53)
     save(source / "a.bmp", 8, 9)
     save(source / "deep" / "[red]b.webp", 5, 70)
-    (source / "deep" / "[bold]c.jpg").write_text("no picture")
+    (source / "deep" / "[bold]c.jpg").write_text("no image")
     (source / "d.png").write_bytes((source / "a.png").read_bytes()[:900])
     (source / "notes.txt").write_text("not meant")
     assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", source, tmp_path / "out") == 1
@@ -56,34 +56,34 @@ def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
     assert printed.err.splitlines() == [
         f"skipped: {source / 'd.png'}: truncated file",
-        f"skipped: {source / 'deep/[bold]c.jpg'}: no picture of a known format",
+        f"skipped: {source / 'deep/[bold]c.jpg'}: no image of a known format",
     ]
 
 
-def test_one_picture_to_each_kind_of_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_image_to_each_kind_of_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = write_checkpoint(tmp_path / "run")
-    picture = save(tmp_path / "a.png", 30, 20)
+    image = save(tmp_path / "a.png", 30, 20)
     for direction in ("AtoB", "BtoA"):
         for name in (f"{direction}.png", f"{direction}.JPG", direction):
-            assert translate("--checkpoint", checkpoint, "--direction", direction, picture, tmp_path / "out" / name) == 0
+            assert translate("--checkpoint", checkpoint, "--direction", direction, image, tmp_path / "out" / name) == 0
     assert files(tmp_path / "out") == ["AtoB.JPG", "AtoB.png", "AtoB/a.png", "BtoA.JPG", "BtoA.png", "BtoA/a.png"]
     ab, ba = (decode(tmp_path / "out" / f"{d}.png").astype(int) for d in ("AtoB", "BtoA"))
     np.testing.assert_array_equal(ab, decode(tmp_path / "out/AtoB/a.png"))
     assert np.abs(ab - ba).mean() > 10
-    assert np.abs(ab - decode(tmp_path / "out/AtoB.JPG")).mean() < 12  # noise at quality 95; another picture differs by 70
+    assert np.abs(ab - decode(tmp_path / "out/AtoB.JPG")).mean() < 12  # noise at quality 95; another image differs by 70
     with Image.open(tmp_path / "out/AtoB.JPG") as image:
         assert image.format == "JPEG"
     assert "1 translated, 0 skipped" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not AWKWARD.is_dir(), reason=f"no folder {AWKWARD}; RINGCYCLE_TEST_DATA names its parent")
-def test_awkward_pictures_come_out_in_their_size_or_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_awkward_images_come_out_in_their_size_or_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run")
     assert translate("--checkpoint", tmp_path / "run", "--direction", "BtoA", AWKWARD, tmp_path / "out") == 1
-    for picture, result in plan_outputs(AWKWARD, tmp_path / "out").items():
+    for image, result in plan_outputs(AWKWARD, tmp_path / "out").items():
         try:
-            height, width, _ = decode(picture).shape
-        except BrokenPicture:
+            height, width, _ = decode(image).shape
+        except BrokenImage:
             assert not result.exists()
         else:
             assert size(result) == (width, height)
@@ -95,8 +95,8 @@ def test_awkward_pictures_come_out_in_their_size_or_are_skipped(tmp_path: Path, 
 def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run", 9)
     damage(write_checkpoint(tmp_path / "run", 10))
-    picture = save(tmp_path / "a.png", 8, 8)
-    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", picture, tmp_path / "out") == 0
+    image = save(tmp_path / "a.png", 8, 8)
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", image, tmp_path / "out") == 0
     printed = capsys.readouterr()
     assert "step 9 of" in printed.out
     assert printed.err.startswith("checkpoint passed over: ")
@@ -104,9 +104,9 @@ def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_results_that_cannot_be_written_are_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run")
-    picture = save(tmp_path / "a.png", 8, 8)
+    image = save(tmp_path / "a.png", 8, 8)
     (tmp_path / "file").write_text("x")
-    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", picture, tmp_path / "file" / "out") == 2
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", image, tmp_path / "file" / "out") == 2
     assert "cannot be written (Not a directory)" in capsys.readouterr().err
 
 
@@ -132,7 +132,7 @@ assert "tensorflow" not in sys.modules
 def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "run")
     save(tmp_path / "a.png", 8, 8)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", MISTAKES], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
@@ -142,10 +142,10 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
         "error: --direction = AtoC: there is no such direction: give AtoB or BtoA",
         "error: --checkpoint = nowhere does not exist: give the folder of a run, or of one of its checkpoints",
         "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
-        "error: INPUT = none.png does not exist: give a picture or a folder of pictures",
-        "error: INPUT = empty holds no pictures (it is empty): give a folder with JPEG, PNG, WebP or TIFF files",
-        "error: INPUT = notes.txt cannot be translated: no picture of a known format: give a picture, or a folder of pictures",
-        "error: OUTPUT = . is in INPUT = ., among the pictures to read: give another folder",
+        "error: INPUT = none.png does not exist: give a image or a folder of images",
+        "error: INPUT = empty holds no images (it is empty): give a folder with JPEG, PNG, WebP or TIFF files",
+        "error: INPUT = notes.txt cannot be translated: no image of a known format: give a image, or a folder of images",
+        "error: OUTPUT = . is in INPUT = ., among the images to read: give another folder",
     ]
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""Damaged manifests and shards: one clear line, or the very same pictures."""
+"""Damaged manifests and shards: one clear line, or the very same images."""
 
 from collections.abc import Callable
 from pathlib import Path

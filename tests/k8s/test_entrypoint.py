@@ -65,7 +65,7 @@ def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None], progr
 def test_the_rendered_entrypoint_trains(cluster: Cluster, documents: dict[str, Any]) -> None:
     assert answer(f"{cluster.dashboard}/api/jobs/") == 401, "without the token nobody may submit"
     job = documents["RayJob"]
-    write_dataset(cluster.storage / "data", pictures=6, test=2, size=40, seed=0)
+    write_dataset(cluster.storage / "data", images=6, test=2, size=40, seed=0)
     # KubeRay too pastes the entrypoint, unquoted, into a command of bash.
     submit = f"{RAY} job submit --address {cluster.dashboard} --submission-id {job['metadata']['name']} -- {job['spec']['entrypoint']}"
     submitted = subprocess.run(["bash", "-ce", submit], env=cluster.environment, capture_output=True, text=True, timeout=500)

@@ -1,4 +1,4 @@
-"""A build in this process, without Ray: the same steps as `preprocess.build`, for tests of what becomes of pictures."""
+"""A build in this process, without Ray: the same steps as `preprocess.build`, for tests of what becomes of images."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,20 +10,20 @@ from preprocess.building.result import check_rejected, manifest_of, rejected_so_
 from preprocess.building.units import build_unit, plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
-from preprocess.sources.layouts import find_pictures, fingerprint, opener
+from preprocess.sources.layouts import find_images, fingerprint, opener
 
 
 def build_here(source: Path, out: Path, config: DataConfig) -> Manifest:
     """Shards and manifest of `source` in `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    pictures, read = find_pictures(str(source)), opener(str(source))
-    recipe = choose_recipe(config, pictures, read)
-    units = plan_units(pictures, recipe, config.shard_mb)
+    images, read = find_images(str(source)), opener(str(source))
+    recipe = choose_recipe(config, images, read)
+    units = plan_units(images, recipe, config.shard_mb)
     with ThreadPoolExecutor(2) as pool:
         done = {unit.shard: Done(unit, *build_unit(unit, read, out, recipe, pool), "here", False) for unit in units}
-    check_rejected(rejected_so_far(units, done), pictures, config.max_rejected)
+    check_rejected(rejected_so_far(units, done), images, config.max_rejected)
     duplicates = drop_duplicates(units, done, out)
-    name = fingerprint(pictures, settings_text(config))
-    manifest = manifest_of(str(source), name, pictures, recipe, units, done, duplicates)
+    name = fingerprint(images, settings_text(config))
+    manifest = manifest_of(str(source), name, images, recipe, units, done, duplicates)
     manifest.save(out)
     return manifest

@@ -28,7 +28,7 @@ from ringcycle.errors import UserError
 SIZE = 32
 COUNTS = {"trainA": 11, "trainB": 7, "testA": 2}
 ALL = sum(COUNTS.values())
-# Three pictures a shard: 4 + 3 + 1 shards.
+# Three images a shard: 4 + 3 + 1 shards.
 CONFIG = DataConfig(load_size=SIZE, crop_size=SIZE, shard_mb=3 * SIZE * SIZE * 3 / 2**20, max_rejected=0)
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
@@ -96,7 +96,7 @@ def test_shards_hold_what_decode_and_resize_make(kept: Path, reference: Path) ->
         shards = ShardSet(reference, manifest.splits[split])
         assert [shards.key(i) for i in range(len(shards))] == sorted(f"{split}/{path.name}" for path in (kept / split).iterdir())
         for i in range(len(shards)):
-            np.testing.assert_array_equal(shards.picture(i), square(decode(kept / shards.key(i), at_least=2 * SIZE), SIZE))
+            np.testing.assert_array_equal(shards.image(i), square(decode(kept / shards.key(i), at_least=2 * SIZE), SIZE))
     names = {shard.name for split in manifest.splits.values() for shard in split.shards}
     assert {path.name for path in reference.iterdir()} == names | {NAME, "build.json", ".lock"}
 
@@ -108,9 +108,9 @@ def test_any_number_of_actors_and_threads_gives_equal_bytes(changes: dict[str, i
     assert contents(tmp_path) == contents(reference)
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
     assert seen[-1].done == seen[-1].new == seen[-1].total == ALL
-    assert "20/20 pictures" in seen[-1].describe() and "0 s left" in seen[-1].describe()
+    assert "20/20 images" in seen[-1].describe() and "0 s left" in seen[-1].describe()
     log = json.loads((tmp_path / "build.json").read_text())
-    assert log["nodes"] == [ray.get_runtime_context().get_node_id()] and log["pictures"] == ALL and not log["shared_cpus"]
+    assert log["nodes"] == [ray.get_runtime_context().get_node_id()] and log["images"] == ALL and not log["shared_cpus"]
 
 
 def test_interrupted_build_goes_on_where_it_was(kept: Path, reference: Path, tmp_path: Path) -> None:
@@ -178,14 +178,12 @@ def test_a_full_cluster_does_not_stop_a_build(kept: Path, reference: Path, tmp_p
     assert contents(tmp_path) == contents(reference)
 
 
-def test_broken_pictures(source: Path, tmp_path: Path) -> None:
+def test_broken_images(source: Path, tmp_path: Path) -> None:
     (source / "trainA" / "004.png").write_bytes(b"")
-    (source / "testA" / "000.jpg").write_text("no picture")
+    (source / "testA" / "000.jpg").write_text("no image")
     out = tmp_path / "out"
     text = wrong(lambda: build(str(source), out, config(source, max_rejected=0.05)))
-    assert text.startswith(
-        "data.max_rejected = 0.05, but 2 or more of 20 pictures are broken (trainA/004.png: empty file, testA/000.jpg: no"
-    )
+    assert text.startswith("data.max_rejected = 0.05, but 2 or more of 20 images are broken (trainA/004.png: empty file, testA/000.jpg: no")
     seen: list[BuildProgress] = []
     manifest = build(str(source), out, config(source, max_rejected=0.1), seen.append)
     assert [one.path for one in manifest.rejected] == ["trainA/004.png", "testA/000.jpg"]
@@ -217,7 +215,7 @@ def test_out_that_cannot_be_used(kept: Path, reference: Path, tmp_path: Path) ->
     out = shutil.copytree(reference, tmp_path / "out")
     assert build(str(kept), out, CONFIG) == Manifest.load(reference)
     text = wrong(lambda: build(str(kept), out, config(kept, load_size=40)))
-    assert f"{out} holds shards of {kept}, pictures {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8" in text
+    assert f"{out} holds shards of {kept}, images {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8" in text
     (out / "trainA-00000.arrow").unlink()
     assert "trainA-00000.arrow cannot be read" in wrong(lambda: build(str(kept), out, CONFIG))
     assert "is a file" in wrong(lambda: build(str(kept), kept / "trainA" / "000.jpg", CONFIG))
@@ -277,14 +275,12 @@ def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path
     assert (run.returncode, run.stderr) == (0, "")
     lines = run.stdout.splitlines()
     assert lines[:5] == [
-        "trainA: 11 pictures in 1 shard",
-        "trainB: 7 pictures in 1 shard",
-        "testA: 2 pictures in 1 shard",
-        f"pictures {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8",
+        "trainA: 11 images in 1 shard",
+        "trainB: 7 images in 1 shard",
+        "testA: 2 images in 1 shard",
+        f"images {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8",
         "rejected trainA/bad[0].jpg: empty file",
     ]
-    assert (
-        lines[5].startswith(f"20 pictures, 1 rejected, in {tmp_path}/out after ") and lines[5].endswith(" pictures/s") and len(lines) == 6
-    )
+    assert lines[5].startswith(f"20 images, 1 rejected, in {tmp_path}/out after ") and lines[5].endswith(" images/s") and len(lines) == 6
     assert list(home.iterdir()) == []
     Manifest.load(tmp_path / "out").verify(tmp_path / "out")

@@ -35,8 +35,8 @@ print(preprocess.build.ensure_shards(DataConfig(**json.loads(sys.argv[1])), path
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures large enough to be interrupted; some are twice there, some broken."""
-    root = tmp_path_factory.mktemp("pictures") / "source"
+    """Images large enough to be interrupted; some are twice there, some broken."""
+    root = tmp_path_factory.mktemp("images") / "source"
     for domain, split in enumerate(("trainA", "trainB")):
         (root / split).mkdir(parents=True)
         for i in range(COUNT):
@@ -78,7 +78,7 @@ def test_killed_in_the_middle_and_again(source: Path, undisturbed: dict[str, byt
     assert not (tmp_path / "manifest.json").exists()
     subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, check=True)
     assert contents(tmp_path) == undisturbed
-    assert 0 < json.loads((tmp_path / "build.json").read_text())["pictures"] <= 2 * (COUNT + 2) - 2 * 15  # two pictures a shard
+    assert 0 < json.loads((tmp_path / "build.json").read_text())["images"] <= 2 * (COUNT + 2) - 2 * 15  # two images a shard
 
 
 def test_two_at_once_without_locks_end_with_the_same_shards(source: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:

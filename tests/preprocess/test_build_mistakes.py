@@ -28,7 +28,7 @@ def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
     for path in (source / "trainB").iterdir():
         path.unlink()
     for act in (check_source, lambda config: ensure_shards(config, tmp_path / "shards")):
-        assert "no pictures in trainB" in wrong(lambda act=act: act(DataConfig(source=str(source))))  # type: ignore[misc]
+        assert "no images in trainB" in wrong(lambda act=act: act(DataConfig(source=str(source))))  # type: ignore[misc]
         assert "does not exist" in wrong(lambda act=act: act(DataConfig(source=str(tmp_path / "absent"))))  # type: ignore[misc]
     assert not (tmp_path / "shards").exists()
 

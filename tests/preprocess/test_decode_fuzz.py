@@ -1,4 +1,4 @@
-"""Cut and changed files of each format: a picture or a clear phrase, never another exception, a hang or a crash."""
+"""Cut and changed files of each format: a image or a clear phrase, never another exception, a hang or a crash."""
 
 import io
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from preprocess.images.decode import BrokenPicture, Form, decode, form_of
+from preprocess.images.decode import BrokenImage, Form, decode, form_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*decompression bomb:RuntimeWarning")
 
@@ -62,12 +62,12 @@ def outcome(look: Callable[[], Any]) -> Any:
     """What it gives, or the reason why it gives nothing."""
     try:
         return look()
-    except BrokenPicture as reason:
+    except BrokenImage as reason:
         return str(reason)
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_damage_is_a_phrase_or_a_picture(kind: str) -> None:
+def test_damage_is_a_phrase_or_a_image(kind: str) -> None:
     whole = FILES[kind]
 
     @settings(max_examples=120, derandomize=True, deadline=5000)
@@ -89,7 +89,7 @@ def test_damage_is_a_phrase_or_a_picture(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_whole_files_are_pictures(kind: str) -> None:
+def test_whole_files_are_images(kind: str) -> None:
     form = form_of(FILES[kind])
     assert form == (Form(5, 8) if "bands" in kind else Form(3, 16 if "16-bit" in kind else 8))
     assert decode(FILES[kind], channels=form.channels, bits=form.bits).shape == (24, 20, form.channels)

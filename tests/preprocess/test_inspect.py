@@ -14,12 +14,12 @@ def test_it_says_what_is_inside_and_draws_it(tmp_path: Path, capsys: pytest.Capt
     shards = make_shards(tmp_path / "shards", "uint16")
     assert main([str(shards), "--sheet", str(tmp_path / "sheet.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["fingerprint 0000000000000000, of here", "pictures 70x70, 3 and 3 channels (A and B) of uint16"]
-    assert lines[2].startswith("trainA: 13 pictures, 70x70, 3 shard(s), ")
+    assert lines[:2] == ["fingerprint 0000000000000000, of here", "images 70x70, 3 and 3 channels (A and B) of uint16"]
+    assert lines[2].startswith("trainA: 13 images, 70x70, 3 shard(s), ")
     assert lines[4] == "rejected: 0" and lines[7] == "checksums: all shards are as they were written"
     assert [line.rpartition("/")[2] for line in lines[8:]] == ["sheet-trainA.png", "sheet-trainB.png"]
     with Image.open(tmp_path / "sheet-trainB.png") as sheet:
-        assert sheet.size == (8 * 136 + 8, 3 * 150 + 8)  # 20 pictures in rows of 8
+        assert sheet.size == (8 * 136 + 8, 3 * 150 + 8)  # 20 images in rows of 8
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

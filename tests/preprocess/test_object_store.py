@@ -29,7 +29,7 @@ SIZES = {"trainA": 40, "trainB": 30, "testA": 3}
 
 @dataclass(frozen=True)
 class Both:
-    """The same pictures built from folders into a folder, and from a bucket into a bucket."""
+    """The same images built from folders into a folder, and from a bucket into a bucket."""
 
     server: ObjectStore
     local: Path
@@ -43,16 +43,16 @@ def both(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with object_store() as server:
         random = np.random.default_rng(0)
         for split, count in SIZES.items():
-            (folder / "pictures" / split).mkdir(parents=True)
+            (folder / "images" / split).mkdir(parents=True)
             for n in range(count):
                 file = BytesIO()
                 Image.fromarray(random.integers(0, 255, (20, 20, 3), np.uint8)).resize((200, 180)).save(file, "JPEG", quality=95)
-                (folder / "pictures" / split / f"{n}.jpg").write_bytes(file.getvalue())
-                store, name = parent_and_name(child(server.uri("pictures"), f"{split}/{n}.jpg"))
+                (folder / "images" / split / f"{n}.jpg").write_bytes(file.getvalue())
+                store, name = parent_and_name(child(server.uri("images"), f"{split}/{n}.jpg"))
                 store.write(name, file.getvalue())
         server.flaky.fails = lambda number: number % 5 == 0
-        config = DataConfig(source=server.uri("pictures"), load_size=160, crop_size=128, shard_mb=1)
-        build(str(folder / "pictures"), folder / "shards", config)
+        config = DataConfig(source=server.uri("images"), load_size=160, crop_size=128, shard_mb=1)
+        build(str(folder / "images"), folder / "shards", config)
         place = ensure_shards(config, server.uri("shards"))
         yield Both(server, folder / "shards", str(place), config)
 
@@ -90,8 +90,8 @@ def test_an_interrupted_build_goes_on(both: Both) -> None:
     Store(out).delete(NAME)
     again = build(source_of(both.config), out, both.config)
     assert again == Manifest.load(both.remote) and Store(out).read("build.json") != log
-    with pytest.raises(UserError, match=r"s3://\*\*\*@bucket/interrupted holds shards of s3://\*\*\*@bucket/pictures"):
-        build(Source(both.server.uri("pictures"), class_a="trainA", class_b="trainB"), out, both.config)
+    with pytest.raises(UserError, match=r"s3://\*\*\*@bucket/interrupted holds shards of s3://\*\*\*@bucket/images"):
+        build(Source(both.server.uri("images"), class_a="trainA", class_b="trainB"), out, both.config)
 
 
 def test_a_feed_from_a_bucket_gives_the_batches_of_a_folder_and_fetches_them_once(both: Both, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_feed_from_a_bucket_gives_the_batches_of_a_folder_and_fetches_them_onc
         assert any(".arrow" in request for request in both.server.flaky.requests[start:]) == fetched
 
 
-def test_only_the_record_batches_of_a_picture_are_read(both: Both) -> None:
+def test_only_the_record_batches_of_a_image_are_read(both: Both) -> None:
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     start = len(both.server.flaky.requests)
     Reader(both.remote, plan, 1, 0, 1).read(0, 1)
@@ -128,5 +128,5 @@ def test_a_damaged_shard_in_a_bucket_is_named(both: Both, tmp_path: Path) -> Non
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     with pytest.raises(UserError) as error:
         Reader(out, plan, 40, 0, 1, CacheSettings(tmp_path / "cache", 1)).read(0, 1)
-    assert str(error.value).startswith(f"s3://***@bucket/damaged/{shard.name} cannot be read (its pictures ")
+    assert str(error.value).startswith(f"s3://***@bucket/damaged/{shard.name} cannot be read (its images ")
     assert "CRC-32 is" in str(error.value) and "SECRET" not in str(error.value)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from preprocess.build import check_source
 from preprocess.config import DataConfig
-from preprocess.sources.layouts import Source, find_pictures, fingerprint, is_test, opener, source_of
+from preprocess.sources.layouts import Source, find_images, fingerprint, is_test, opener, source_of
 from ringcycle.errors import UserError
 from ringcycle.storage.location import child
 from ringcycle.storage.store import parent_and_name
@@ -33,7 +33,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore) ->
     return str(tmp_path) if request.param == "folder" else server.uri(f"of/{tmp_path.name}")
 
 
-def put(root: str, name: str, content: bytes = b"picture") -> str:
+def put(root: str, name: str, content: bytes = b"image") -> str:
     place = child(root, name)
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ def put(root: str, name: str, content: bytes = b"picture") -> str:
 
 
 def names(source: Source) -> dict[str, list[str]]:
-    return {split: [file.name for file in files] for split, files in find_pictures(source).items()}
+    return {split: [file.name for file in files] for split, files in find_images(source).items()}
 
 
 def says(source: Source) -> str:
     with pytest.raises(UserError) as error:
-        find_pictures(source)
+        find_images(source)
     assert "\n" not in str(error.value) and "SECRET" not in str(error.value)
     return str(error.value)
 
@@ -91,7 +91,7 @@ def test_classes(root: str) -> None:
     source = Source(root, class_a="horse", class_b="zebra")
     assert names(source) == {"trainA": ["horse/1.jpg", "horse/2.jpg"], "trainB": ["zebra/1.jpg"]}
     assert names(source._replace(class_b="more/dog"))["trainB"] == ["more/dog/1.jpg"]
-    assert opener(source)("zebra/1.jpg") == b"picture"
+    assert opener(source)("zebra/1.jpg") == b"image"
     line = says(source._replace(class_b="zebar"))
     assert "has no folder zebar, its folders are cat, horse, more, zebra: name two of them" in line
     assert str(source).endswith(" (horse and zebra)") and "SECRET" not in str(source)
@@ -101,8 +101,8 @@ def test_a_class_is_the_same_with_slashes_around_it(tmp_path: Path) -> None:
     for n in range(20):
         put(str(tmp_path), f"horse/{n}.jpg")
         put(str(tmp_path), f"zebra/{n}.jpg")
-    plain = find_pictures(Source(str(tmp_path), class_a="horse", class_b="zebra", test_fraction=0.5))
-    assert find_pictures(Source(str(tmp_path), class_a="/horse/", class_b="zebra/", test_fraction=0.5)) == plain
+    plain = find_images(Source(str(tmp_path), class_a="horse", class_b="zebra", test_fraction=0.5))
+    assert find_images(Source(str(tmp_path), class_a="/horse/", class_b="zebra/", test_fraction=0.5)) == plain
     assert [file.name[6:] for file in plain["testA"]] == [file.name[6:] for file in plain["testB"]]
 
 
@@ -115,10 +115,10 @@ def test_lists(root: str, ending: str, tmp_path: Path) -> None:
     source = Source(source_list=write_list(root, f"list.{ending}", table))
     assert names(source) == {"trainA": ["sub/1.jpg"], "trainB": ["4.png", "sub/2.jpg"], "testA": ["3.jpg"]}
     assert opener(source)("sub/2.jpg") == b"sub/2.jpg"
-    assert find_pictures(source)["trainA"][0].size == 9
+    assert find_images(source)["trainA"][0].size == 9
 
     put(root, "sub/unlisted.jpg")
-    assert fingerprint(find_pictures(source), "") == fingerprint(find_pictures(source), "")
+    assert fingerprint(find_images(source), "") == fingerprint(find_images(source), "")
     unsplit = Source(source_list=write_list(root, f"unsplit.{ending}", table.drop_columns("split")), test_fraction=0.0)
     assert names(unsplit) == {"trainA": ["3.jpg", "sub/1.jpg"], "trainB": ["4.png", "sub/2.jpg"]}
 
@@ -129,9 +129,9 @@ def test_lists_of_absolute_paths_and_classes(tmp_path: Path) -> None:
     put(str(tmp_path), "list.csv", f"path,domain\n{tmp_path}/x/1.jpg,cat\n{tmp_path}/y/2.jpg,dog\nfile://{tmp_path}/y/3.jpg,cow\n".encode())
     source = Source(source_list=f"{tmp_path}/list.csv", class_a="cat", class_b="dog")
     assert names(source) == {"trainA": [f"{tmp_path}/x/1.jpg"], "trainB": [f"{tmp_path}/y/2.jpg"]}
-    assert opener(source)(f"{tmp_path}/y/2.jpg") == b"picture"
+    assert opener(source)(f"{tmp_path}/y/2.jpg") == b"image"
     assert names(source._replace(class_b="cow"))["trainB"] == [f"file://{tmp_path}/y/3.jpg"]
-    assert "no pictures of domain B" in says(source._replace(class_b="bird"))
+    assert "no images of domain B" in says(source._replace(class_b="bird"))
 
 
 def test_wrong_lists(root: str) -> None:
@@ -148,7 +148,7 @@ def test_wrong_lists(root: str) -> None:
     assert "row 2 names 3.jpg, which does not exist" in line("path,domain\n1.jpg,A\n3.jpg,B\n")
     assert "1.jpg stands in row 1 and again in row 3: delete one" in line("path,domain\n1.jpg,A\n2.jpg,B\n1.jpg,B\n")
     assert "row 2 has no path" in line("path,domain\n1.jpg,A\n,B\n")
-    assert "no pictures of domain B" in line("path,domain\n1.jpg,A\n")
+    assert "no images of domain B" in line("path,domain\n1.jpg,A\n")
     assert "row 1 holds keys (s3://***@b/1.jpg): delete them" in line("path,domain\ns3://KEY:SECRET@b/1.jpg,A\n")
     assert "is no CSV or Parquet file of such columns" in line("path,path,domain\n1.jpg,2.jpg,A\n")
     assert "is no CSV or Parquet file" in line("path,domain\n1.jpg,A\n2.jpg\n") and "is no CSV or Parquet file" in line("x", "list.parquet")
@@ -164,8 +164,8 @@ def test_wrong_folders(root: str) -> None:
     assert says(Source(source_a=a, source_b=absent)).startswith("data.source_b = ") and "does not exist" in says(
         Source(source_a=a, source_b=absent)
     )
-    assert "no pictures in it (1 files, .txt)" in says(Source(source_a=a, source_b=empty))
-    assert "data.test_fraction = 0.99 leaves none of 1 pictures of domain A: use less" in says(
+    assert "no images in it (1 files, .txt)" in says(Source(source_a=a, source_b=empty))
+    assert "data.test_fraction = 0.99 leaves none of 1 images of domain A: use less" in says(
         Source(source_a=a, source_b=a, test_fraction=0.99)
     )
     assert "does not exist" in says(Source(absent))
@@ -191,11 +191,11 @@ def test_what_moves_to_the_test_set_changes_the_fingerprint(tmp_path: Path) -> N
     for n in range(40):
         put(str(tmp_path), f"a/{n}.jpg")
     source = Source(source_a=f"{tmp_path}/a", source_b=f"{tmp_path}/a", test_fraction=0.2)
-    assert fingerprint(find_pictures(source), "") != fingerprint(find_pictures(source._replace(test_fraction=0.4)), "")
-    before = {file.name for file in find_pictures(source)["testA"]}
+    assert fingerprint(find_images(source), "") != fingerprint(find_images(source._replace(test_fraction=0.4)), "")
+    before = {file.name for file in find_images(source)["testA"]}
     for n in range(40, 80):
         put(str(tmp_path), f"a/{n}.jpg")
-    assert before <= {file.name for file in find_pictures(source)["testA"]}
+    assert before <= {file.name for file in find_images(source)["testA"]}
 
 
 def test_wrong_configurations() -> None:

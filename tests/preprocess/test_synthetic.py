@@ -20,7 +20,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def picture(path: Path) -> np.ndarray:
+def image(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path)).astype(float)
 
 
@@ -46,7 +46,7 @@ def test_lines_lie_at_their_distance_inside_the_shapes() -> None:
     assert B[glow].mean() > 220 and A[glow].mean() < 150
 
 
-def test_pictures_are_painted_alike_everywhere() -> None:
+def test_images_are_painted_alike_everywhere() -> None:
     scene = SCENES[0]
     part = Scene(scene.albedo[9:, 5:60], scene.distance[9:, 5:60], scene.scale)
     assert np.array_equal(render_a(part), render_a(scene)[9:, 5:60])
@@ -54,7 +54,7 @@ def test_pictures_are_painted_alike_everywhere() -> None:
 
 
 def test_the_error_says_something() -> None:
-    """Unchanged is far off, and an answer that ignores the picture is not much better: the content varies as much as the style."""
+    """Unchanged is far off, and an answer that ignores the image is not much better: the content varies as much as the style."""
     unchanged = np.abs(A - B).mean()
     assert unchanged > 0.15 * 255
     for domain in (A, B):
@@ -75,7 +75,7 @@ def test_another_size_shows_the_same_scene() -> None:
 
 def test_files_and_their_truth(tmp_path: Path) -> None:
     out = tmp_path / "new" / "set"
-    write_dataset(out, pictures=3, test=2, size=64, seed=5)
+    write_dataset(out, images=3, test=2, size=64, seed=5)
     assert sorted(files(out)) == sorted(
         ["README.txt", "synthetic.json"]
         + [f"{folder}/0000{n}.jpg" for folder, count in (("trainA", 3), ("trainB", 3), ("testA", 2), ("testB", 2)) for n in range(count)]
@@ -86,45 +86,45 @@ def test_files_and_their_truth(tmp_path: Path) -> None:
             [("testA", "AtoB", render_a, render_b), ("testB", "BtoA", render_b, render_a)], start=2
         ):
             scene = draw_scene(5, 4 * n + turn, 64)
-            stored = picture(out / test / f"0000{n}.jpg")
+            stored = image(out / test / f"0000{n}.jpg")
             assert Image.open(out / test / f"0000{n}.jpg").format == "JPEG" and stored.shape == (64, 64, 3)
             assert np.abs(stored - render(scene)).mean() < 3  # JPEG of quality 95 without colour subsampling
-            assert np.array_equal(picture(out / "truth" / truth / f"0000{n}.png"), other(scene))
+            assert np.array_equal(image(out / "truth" / truth / f"0000{n}.png"), other(scene))
 
 
 def test_domains_show_different_scenes(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "set", pictures=6, test=1)
+    write_dataset(tmp_path / "set", images=6, test=1)
     for a in (tmp_path / "set" / "trainA").iterdir():
-        as_b = np.interp(picture(a)[..., 2], sun(np.linspace(0, 1, 999)[:, None])[:, 2] * 255, np.linspace(0, 255, 999))
+        as_b = np.interp(image(a)[..., 2], sun(np.linspace(0, 1, 999)[:, None])[:, 2] * 255, np.linspace(0, 255, 999))
         for b in (tmp_path / "set" / "trainB").iterdir():
-            assert np.abs(as_b - picture(b)[..., 2]).mean() > 15
+            assert np.abs(as_b - image(b)[..., 2]).mean() > 15
 
 
-def test_same_settings_same_bytes_other_seed_other_pictures(tmp_path: Path) -> None:
+def test_same_settings_same_bytes_other_seed_other_images(tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
-        write_dataset(tmp_path / name, pictures=2, test=1, size=48, seed=seed)
+        write_dataset(tmp_path / name, images=2, test=1, size=48, seed=seed)
     one, two, three = (files(tmp_path / name) for name in ("one", "two", "three"))
     assert one == two
     assert not {one[name] for name in one if name.endswith(".jpg")} & {three[name] for name in three if name.endswith(".jpg")}
 
 
 def test_a_longer_set_begins_with_the_shorter_one(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "short", pictures=1, test=1, size=48)
-    write_dataset(tmp_path / "long", pictures=2, test=2, size=48)
+    write_dataset(tmp_path / "short", images=1, test=1, size=48)
+    write_dataset(tmp_path / "long", images=2, test=2, size=48)
     short, long = files(tmp_path / "short"), files(tmp_path / "long")
     assert all(long[name] == short[name] for name in short if name != "synthetic.json")
 
 
 def test_a_complete_set_is_left_as_it_is(tmp_path: Path) -> None:
-    write_dataset(tmp_path, pictures=1, test=1, size=48)
+    write_dataset(tmp_path, images=1, test=1, size=48)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    write_dataset(tmp_path, pictures=1, test=1, size=48)
+    write_dataset(tmp_path, images=1, test=1, size=48)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_the_draft_of_a_killed_run_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / ".synthetic-draft-x" / "trainA").mkdir(parents=True)
-    write_dataset(tmp_path, pictures=1, test=1, size=48)
+    write_dataset(tmp_path, images=1, test=1, size=48)
     names = ["README.txt", "synthetic.json", "testA", "testB", "trainA", "trainB", "truth"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
@@ -134,18 +134,18 @@ def test_refusals_touch_nothing(tmp_path: Path) -> None:
     foreign.mkdir()
     (foreign / "holiday.jpg").write_bytes(b"mine")
     with pytest.raises(UserError, match="holds files that are no synthetic set: give a new or empty folder"):
-        write_dataset(foreign, pictures=1, test=1)
+        write_dataset(foreign, images=1, test=1)
     assert files(foreign) == {"holiday.jpg": b"mine"}
     with pytest.raises(UserError, match="is a file: give a folder"):
-        write_dataset(foreign / "holiday.jpg", pictures=1, test=1)
+        write_dataset(foreign / "holiday.jpg", images=1, test=1)
     other = tmp_path / "other"
-    write_dataset(other, pictures=1, test=1, size=48)
+    write_dataset(other, images=1, test=1, size=48)
     with pytest.raises(UserError, match=r"other settings .*'seed': 0.*: give another folder, or delete this one"):
-        write_dataset(other, pictures=1, test=1, size=48, seed=1)
+        write_dataset(other, images=1, test=1, size=48, seed=1)
     assert json.loads((other / "synthetic.json").read_text())["seed"] == 0
 
 
-@pytest.mark.parametrize("setting", [{"pictures": 0}, {"test": 0}, {"size": 31}, {"size": 1025}, {"seed": -1}])
+@pytest.mark.parametrize("setting", [{"images": 0}, {"test": 0}, {"size": 31}, {"size": 1025}, {"seed": -1}])
 def test_settings_out_of_range_are_refused(tmp_path: Path, setting: dict[str, int]) -> None:
     ((name, value),) = setting.items()
     with pytest.raises(UserError, match=f"--{name} = {value} is out of range: give "):
@@ -155,7 +155,7 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, setting: dict[str, in
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "set")
-    assert main([out, "--pictures", "2", "--test", "1", "--size", "48"]) == 0
-    assert "2 + 2 training and 1 + 1 test pictures" in capsys.readouterr().out
-    assert main([out, "--pictures", "3", "--test", "1", "--size", "48"]) == 2
+    assert main([out, "--images", "2", "--test", "1", "--size", "48"]) == 0
+    assert "2 + 2 training and 1 + 1 test images" in capsys.readouterr().out
+    assert main([out, "--images", "3", "--test", "1", "--size", "48"]) == 2
     assert capsys.readouterr().err.startswith("error: OUT = ")

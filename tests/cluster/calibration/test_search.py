@@ -25,13 +25,13 @@ def test_each_setting_is_varied_from_the_best_so_far() -> None:
     assert tried[:4] == [FIRST, replace(FIRST, form="plain"), replace(FIRST, form="bfloat16"), replace(FIRST, workers=2, threads=2)]
     assert len(set(tried)) == len(tried)
     chosen = best(trials).candidate
-    # One worker: 1 / 1.5 pictures a second at batch 1; two workers: 2 / 2.9, a gain of 3.4 %.
+    # One worker: 1 / 1.5 images a second at batch 1; two workers: 2 / 2.9, a gain of 3.4 %.
     assert (chosen.workers, chosen.form, chosen.wire) == (2, "auto", "float32")
     assert chosen.batch == 8  # twice as much gains under 3 %
 
 
 def test_a_batch_that_is_likely_not_to_fit_is_not_tried() -> None:
-    trials = search(FIRST, FORMS, [(1, 4)], 3 * GIB, machine)  # 1 GiB a picture
+    trials = search(FIRST, FORMS, [(1, 4)], 3 * GIB, machine)  # 1 GiB a image
     assert max(trial.candidate.batch for trial in trials) == 2
 
 

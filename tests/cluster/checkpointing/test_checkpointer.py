@@ -18,7 +18,7 @@ from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training.state import TrainingState, make_state
 from ringcycle.storage import store as stores
-from ringcycle.storage.location import Place
+from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 from tests.preprocess.object_store import ObjectStore, object_store
 from tests.small_file_system import small_disk, small_file_system
@@ -48,7 +48,7 @@ def size(state: TrainingState) -> int:
 class Run:
     """A run's checkpoints, saved by one rank or more in this process, and the lines said."""
 
-    def __init__(self, root: Place, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
+    def __init__(self, root: Location, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.said = root, list[str]()
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
         self.ranks = [Checkpointer(root, config, "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]

@@ -33,7 +33,7 @@ def save(root: Path, step: int, workers: int = 2) -> Path:
         rows = np.arange(4)[rank::workers]
         pools = {
             "pool.rows": rows,
-            "pool.pictures": np.broadcast_to(rows[None, :, None, None, None, None], (2, len(rows), 3, 2, 2, 1)).astype(np.float32),
+            "pool.images": np.broadcast_to(rows[None, :, None, None, None, None], (2, len(rows), 3, 2, 2, 1)).astype(np.float32),
             "pool.filled": np.broadcast_to(rows[None, :, None] % 2 == 0, (2, len(rows), 3)),
         }
         write_part(folder, rank, "x", {**pools, **({"generators.weights": np.full(5, step)} if rank == 0 else {})})
@@ -51,8 +51,8 @@ def test_pools_are_dealt_by_row_to_any_number_of_workers(workers: int, tmp_path:
         found, arrays = load_state(folder, rows)
         assert found.step == 7
         assert (arrays["generators.weights"] == 7).all()
-        assert arrays["pool.pictures"].shape == (2, len(rows), 3, 2, 2, 1)
-        assert (arrays["pool.pictures"][0, :, 0, 0, 0, 0] == rows).all()
+        assert arrays["pool.images"].shape == (2, len(rows), 3, 2, 2, 1)
+        assert (arrays["pool.images"][0, :, 0, 0, 0, 0] == rows).all()
         assert (arrays["pool.filled"][1, :, 0] == (rows % 2 == 0)).all()
 
 

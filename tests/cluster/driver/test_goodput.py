@@ -1,11 +1,11 @@
 import pytest
 
-from cluster.driver.goodput import Life, goodput, recovery
+from cluster.driver.goodput import AttemptRecord, goodput, recovery
 
 ENTERED = {"starting": 8.0, "compiling": 10.0, "restoring": 20.0, "training": 21.0, "stepped": 22.0}
-FIRST = Life(began=5, noticed=100, entered=ENTERED, resumed=0, reached=70, trained=70.0, cause="worker 1 died", blind=3.0)
-SECOND = Life(began=102, noticed=200, entered=ENTERED, resumed=60, reached=130, trained=70.0, cause="finished", blind=0.0)
-IN_VAIN = Life(began=102, noticed=112, entered={"starting": 8.0}, resumed=0, reached=0, trained=0.0, cause="no port", blind=0.0)
+FIRST = AttemptRecord(began=5, noticed=100, entered=ENTERED, resumed=0, reached=70, trained=70.0, cause="worker 1 died", blind=3.0)
+SECOND = AttemptRecord(began=102, noticed=200, entered=ENTERED, resumed=60, reached=130, trained=70.0, cause="finished", blind=0.0)
+IN_VAIN = AttemptRecord(began=102, noticed=112, entered={"starting": 8.0}, resumed=0, reached=0, trained=0.0, cause="no port", blind=0.0)
 
 
 def test_a_recovery_in_parts() -> None:
@@ -25,7 +25,7 @@ def test_goodput_counts_no_step_twice() -> None:
 
 
 @pytest.mark.parametrize("lives", [[FIRST, IN_VAIN], [FIRST, IN_VAIN, SECOND]])
-def test_a_start_in_vain_prolongs_the_loss_before_it(lives: list[Life]) -> None:
+def test_a_start_in_vain_prolongs_the_loss_before_it(lives: list[AttemptRecord]) -> None:
     found = goodput(0.0, 200.0, lives)
     assert found.starts == len(lives)
     assert found.lost["worker 1 died"] == pytest.approx(103 if len(lives) == 2 else 37)

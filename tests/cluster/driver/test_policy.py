@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.driver.policy import Act, Ended, Patience, Rank, Running, after_end, go_back_before, while_running, workers_now
+from cluster.driver.policy import Act, Ended, Patience, Running, WorkerStatus, after_end, go_back_before, while_running, workers_now
 
 PATIENCE = Patience(start=180, peer=60, close=660)
-FINE = Rank("training", step=100, silent=0.5, still=1.0, step_seconds=1.0)
+FINE = WorkerStatus("training", step=100, seconds_since_heartbeat=0.5, seconds_since_step=1.0, step_seconds=1.0)
 TWO = Running(workers=2, age=500, ranks={0: FINE, 1: FINE})
-COMPILING = replace(FINE, phase="compiling", step=0, still=900)
+COMPILING = replace(FINE, phase="compiling", step=0, seconds_since_step=900)
 
 
-def ranks(first: Rank, second: Rank) -> Running:
+def ranks(first: WorkerStatus, second: WorkerStatus) -> Running:
     return replace(TWO, ranks={0: first, 1: second})
 
 
@@ -26,25 +26,37 @@ def ranks(first: Rank, second: Rank) -> Running:
         (replace(TWO, ranks={0: COMPILING}, age=9, short=True), Act.START_AGAIN, "a node was lost before worker 1 started"),
         (replace(TWO, short=True), Act.WAIT, ""),
         (ranks(COMPILING, COMPILING), Act.WAIT, ""),
-        (ranks(COMPILING, replace(COMPILING, silent=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
-        (ranks(replace(FINE, still=61), replace(FINE, silent=61, still=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
-        (ranks(replace(FINE, still=62), FINE), Act.WAIT, ""),
-        (ranks(replace(FINE, still=64), replace(FINE, still=64)), Act.START_AGAIN, "no step for 64 s"),
-        (ranks(replace(FINE, still=200, step_seconds=50), FINE), Act.WAIT, ""),
+        (ranks(COMPILING, replace(COMPILING, seconds_since_heartbeat=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
         (
-            ranks(replace(FINE, still=64), replace(FINE, still=64, waits_for_data=True)),
+            ranks(replace(FINE, seconds_since_step=61), replace(FINE, seconds_since_heartbeat=61, seconds_since_step=61)),
+            Act.START_AGAIN,
+            "worker 1 has been silent for 61 s",
+        ),
+        (ranks(replace(FINE, seconds_since_step=62), FINE), Act.WAIT, ""),
+        (ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64)), Act.START_AGAIN, "no step for 64 s"),
+        (ranks(replace(FINE, seconds_since_step=200, step_seconds=50), FINE), Act.WAIT, ""),
+        (
+            ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64, waits_for_data=True)),
             Act.START_AGAIN,
             "no step for 64 s, worker 1 waits for data",
         ),
-        (ranks(replace(FINE, phase="closing", still=99), FINE), Act.WAIT, ""),
-        (ranks(replace(FINE, phase="closing", still=99, silent=61), FINE), Act.START_AGAIN, "worker 0 has been silent for 61 s"),
-        (ranks(replace(FINE, phase="closing", still=661), FINE), Act.START_AGAIN, "the last checkpoint was not written within 660 s"),
+        (ranks(replace(FINE, phase="closing", seconds_since_step=99), FINE), Act.WAIT, ""),
+        (
+            ranks(replace(FINE, phase="closing", seconds_since_step=99, seconds_since_heartbeat=61), FINE),
+            Act.START_AGAIN,
+            "worker 0 has been silent for 61 s",
+        ),
+        (
+            ranks(replace(FINE, phase="closing", seconds_since_step=661), FINE),
+            Act.START_AGAIN,
+            "the last checkpoint was not written within 660 s",
+        ),
         (replace(TWO, signals=1), Act.SAVE_AND_STOP, "stopping: waiting for a checkpoint; once more leaves at once"),
         (replace(TWO, signals=1, asked=True), Act.WAIT, ""),
         (replace(TWO, signals=2, asked=True), Act.STOP, "left before a checkpoint was written"),
         (replace(ranks(COMPILING, COMPILING), signals=1), Act.STOP, "stopped before the first step"),
         (
-            replace(ranks(replace(FINE, still=99), FINE), signals=1, asked=True),
+            replace(ranks(replace(FINE, seconds_since_step=99), FINE), signals=1, asked=True),
             Act.START_AGAIN,
             "no step for 99 s",
         ),

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.driver.supervise import go_back
 from cyclegan.checkpoint_files import ASIDE, checkpoints, step_of
-from tests.cluster.test_resume import save
+from tests.cluster.checkpointing.test_resume import save
 
 
 @pytest.mark.parametrize(

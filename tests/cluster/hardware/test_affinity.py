@@ -75,7 +75,7 @@ with ThreadPoolExecutor(1) as pool:
 
 def test_memory_comes_from_the_preferred_node() -> None:
     """In a process of its own: a policy set here would stay."""
-    code = "from cluster.affinity import prefer_memory; print(prefer_memory([0])); print(open('/proc/self/numa_maps').read())"
+    code = "from cluster.hardware.affinity import prefer_memory; print(prefer_memory([0])); print(open('/proc/self/numa_maps').read())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     done, *policies = result.stdout.split("\n")
     if done != "True":
@@ -84,5 +84,5 @@ def test_memory_comes_from_the_preferred_node() -> None:
 
 
 def test_several_nodes_keep_linuxs_default() -> None:
-    code = "from cluster.affinity import prefer_memory; print(prefer_memory([0, 1]))"
+    code = "from cluster.hardware.affinity import prefer_memory; print(prefer_memory([0, 1]))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "False\n"

@@ -62,7 +62,7 @@ def test_a_real_cgroup_of_one_cpu() -> None:
         except OSError as error:
             pytest.skip(f"the processor's controller is not given to cgroups here: {error}")
         join = f"import os; open({str(folder / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
-        command = [sys.executable, "-c", f"{join}; from cluster.cgroup import cpu_quota; print(cpu_quota())"]
+        command = [sys.executable, "-c", f"{join}; from cluster.hardware.cgroup import cpu_quota; print(cpu_quota())"]
         assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "1.0\n"
     finally:
         folder.rmdir()

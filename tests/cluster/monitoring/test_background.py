@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from cluster.monitoring.background import LONGEST, Background
-from cluster.worker.hooks import Moment
+from cluster.worker.hooks import StepInfo
 
 SECONDS = 20.0
 
 
-def moment(step: int) -> Moment:
+def moment(step: int) -> StepInfo:
     nothing: Any = None
-    return Moment(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, False)
+    return StepInfo(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, False)
 
 
 def test_hooks_run_in_order_and_drain_waits_for_them() -> None:
     background, seen = Background(pytest.fail), list[tuple[str, int]]()
 
-    def slowly(moment: Moment) -> None:
+    def slowly(moment: StepInfo) -> None:
         time.sleep(0.01)
         seen.append(("slow", moment.step))
 
@@ -52,7 +52,7 @@ def test_storage_that_hangs_costs_moments_and_no_time() -> None:
     said, seen, gate = list[str](), list[int](), threading.Event()
     background = Background(said.append)
 
-    def hang(moment: Moment) -> None:
+    def hang(moment: StepInfo) -> None:
         gate.wait(SECONDS)
         seen.append(moment.step)
 

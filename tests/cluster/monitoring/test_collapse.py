@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.monitoring.collapse import ENOUGH, ColourWatch, colours
+from cluster.monitoring.collapse import ENOUGH, CollapseWatch, colours
 
 RANDOM = np.random.default_rng(0)
 
@@ -13,7 +13,7 @@ def moment(step: int, real: Any, fake: Any) -> Any:
     return SimpleNamespace(step=step, real=real, fake=SimpleNamespace(numpy=lambda: fake))
 
 
-def pictures() -> Any:
+def images() -> Any:
     return RANDOM.integers(0, 256, (2, 2, 8, 8, 3)).astype(np.uint8)
 
 
@@ -23,7 +23,7 @@ def signed(pixels: Any) -> Any:
 
 @pytest.mark.parametrize(("change", "correlation"), [(lambda p: p, 1.0), (lambda p: -p, -1.0), (lambda p: 0 * p, 0.0)])
 def test_colours(change: Any, correlation: float) -> None:
-    real = pictures()
+    real = images()
     fake = change(signed(real))
     np.testing.assert_allclose(colours(real, fake)[:, 0], correlation, atol=1e-6)
     np.testing.assert_allclose(colours(real, fake)[:, 1], [fake[d].mean(-1).std() for d in range(2)], rtol=1e-5)
@@ -40,9 +40,9 @@ def test_colours(change: Any, correlation: float) -> None:
 )
 def test_a_lasting_fault_is_said_once_with_its_cure(change: Any, texts: list[str]) -> None:
     said: list[str] = []
-    watch = ColourWatch(said.append)
+    watch = CollapseWatch(said.append)
     for step in range(1, 3 * ENOUGH):
-        real = pictures()
+        real = images()
         watch(moment(step, real, change(signed(real))))
         assert step >= ENOUGH or not said
     assert len(said) == len(texts)
@@ -53,8 +53,8 @@ def test_a_lasting_fault_is_said_once_with_its_cure(change: Any, texts: list[str
 
 def test_a_passing_fault_is_not_said() -> None:
     said: list[str] = []
-    watch = ColourWatch(said.append)
+    watch = CollapseWatch(said.append)
     for step in range(1, 3 * ENOUGH):
-        real = pictures()
+        real = images()
         watch(moment(step, real, signed(real) * (-1 if step % 4 == 0 else 1)))
     assert said == []

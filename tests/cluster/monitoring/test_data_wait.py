@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.monitoring.data_wait import STEPS, DataWait
-from tests.cluster.test_hooks import moment
+from tests.cluster.worker.test_hooks import moment
 
 LINE = "step 50: the last 50 steps waited for data 6% of their time: use more than data.feed_actors = 1, or faster storage for the shards"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.monitoring import object_store_sync as mirror
-from cluster.monitoring.object_store_sync import Mirror
+from cluster.monitoring.object_store_sync import ObjectStoreSync
 from ringcycle.storage import store as storage
 from ringcycle.storage.store import Store
 from tests.preprocess.object_store import ObjectStore, object_store
@@ -32,7 +32,7 @@ def until(what: object) -> None:
 
 def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     store = Store(server.uri("run"))
-    one = Mirror(store.place, pytest.fail)
+    one = ObjectStoreSync(store.place, pytest.fail)
     one.fetch("metrics.jsonl")
     (one.folder / "events").mkdir()
     (one.folder / "events/a").write_text("1")
@@ -50,7 +50,7 @@ def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     one.close(SECONDS)
     assert store.folders() == {"events": {"a", "b"}}
     assert not one.folder.exists()
-    another = Mirror(store.place, pytest.fail)
+    another = ObjectStoreSync(store.place, pytest.fail)
     another.fetch("metrics.jsonl")
     assert Path(another.folder / "metrics.jsonl").read_text() == "first\nsecond\n"
     another.close(SECONDS)
@@ -58,7 +58,7 @@ def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
 
 def test_a_store_that_fails_is_said_once_and_gets_everything_later(server: ObjectStore) -> None:
     said: list[str] = []
-    logs = Mirror(server.uri("run"), said.append)
+    logs = ObjectStoreSync(server.uri("run"), said.append)
     server.flaky.fails = lambda number: True
     (logs.folder / "metrics.jsonl").write_text("first\n")
     until(lambda: said)

@@ -50,11 +50,11 @@ def test_tensorboard_reads_on_in_the_next_file(tmp_path: Path, monkeypatch: pyte
     assert [event.step for event in read.Scalars("G_AB")] == list(range(1, 20))
 
 
-def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path) -> None:
+def test_tensorboard_reads_scalars_and_images(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl", tmp_path / "events", 0)
     log.scalars(3, {"G_AB": 0.5})
-    pictures = np.zeros((2, 1, 8, 8, 3))
-    log.picture(3, "real, fake, cycled", grid(pictures.astype(np.uint8), pictures, pictures))
+    images = np.zeros((2, 1, 8, 8, 3))
+    log.image(3, "real, fake, cycled", grid(images.astype(np.uint8), images, images))
     log.close()
     events = EventAccumulator(str(tmp_path / "events")).Reload()
     assert [(e.step, e.value) for e in events.Scalars("G_AB")] == [(3, 0.5)]
@@ -62,15 +62,15 @@ def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path) -> None:
     assert (image.width, image.height) == (24, 16)
 
 
-def test_grid_pairs_each_picture_with_its_own_translations() -> None:
+def test_grid_pairs_each_image_with_its_own_translations() -> None:
     batch = 2
-    # Value 10 * direction + row marks which picture it is: real (A, B), fake (of A, of B), cycled (B, A).
+    # Value 10 * direction + row marks which image it is: real (A, B), fake (of A, of B), cycled (B, A).
     number = 10 * np.arange(2)[:, None] + np.arange(batch)
     real = np.broadcast_to(number[:, :, None, None, None], (2, batch, 1, 1, 3)).astype(np.uint8)
     signed = real.astype(np.float64) / 127.5 - 1
-    picture = np.asarray(grid(real, signed, signed[::-1]))
-    assert picture.shape == (4, 3, 3)
-    assert (picture == np.array([0, 1, 10, 11])[:, None, None]).all()
+    image = np.asarray(grid(real, signed, signed[::-1]))
+    assert image.shape == (4, 3, 3)
+    assert (image == np.array([0, 1, 10, 11])[:, None, None]).all()
 
 
 def test_event_files_go_on_after_a_full_disk(storage: Path) -> None:

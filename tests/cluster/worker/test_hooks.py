@@ -6,15 +6,15 @@ import pytest
 
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.driver.console import duration, progress_text
-from cluster.monitoring.status import Board, Progress
-from cluster.worker.hooks import Moment, checkpoints, checksums, every, say_dropped, tolerant
+from cluster.monitoring.status import Progress, StatusBoard
+from cluster.worker.hooks import StepInfo, checkpoints, checksums, every, say_dropped, tolerant
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training.state import make_state
 
 
-def moment(step: int, last: bool = False) -> Moment:
+def moment(step: int, last: bool = False) -> StepInfo:
     nothing: Any = None
-    return Moment(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, last)
+    return StepInfo(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, last)
 
 
 @pytest.mark.parametrize(("steps", "end", "due"), [(1, 3, [1, 2, 3]), (2, 5, [2, 4, 5]), (10, 4, [4])])
@@ -41,7 +41,7 @@ def test_failing_storage_costs_entries_not_the_training() -> None:
     said: list[str] = []
     broken = {3, 4, 6}
 
-    def hook(moment: Moment) -> None:
+    def hook(moment: StepInfo) -> None:
         if moment.step in broken:
             raise OSError(28, "No space left on device", "metrics.jsonl")
 
@@ -78,7 +78,7 @@ def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle
 
 def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
     states = [make_state(ModelConfig(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
-    board = Board(workers=3)
+    board = StatusBoard(workers=3)
 
     def step(number: int) -> None:
         for rank, state in enumerate(states):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.monitoring.status import Beat
-from cluster.worker.heartbeat import Pulse
+from cluster.monitoring.status import Heartbeat
+from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.loop import MOST_DROPPED, run_steps
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training.passes import make_passes
@@ -20,7 +20,7 @@ SIZE = 24
 ROWS = np.arange(1)
 
 
-class Pictures:
+class Images:
     """A feed of noise."""
 
     waited = 0.0
@@ -29,7 +29,7 @@ class Pictures:
         return np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE, 3), np.uint8)
 
 
-def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Beat] | None = None) -> Any:
+def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Heartbeat] | None = None) -> Any:
     """The outcome of a loop whose units are not compiled, which would take long for nothing."""
     model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
     state = make_state(model, train, (SIZE, SIZE))
@@ -38,7 +38,9 @@ def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Beat] |
     beats = [] if beats is None else beats
     schedule = make_schedule(train, 1, 10)
     with uncompiled():
-        return run_steps(step, state, Pictures(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter, Pulse(beats.append, "node"))  # type: ignore[arg-type]
+        return run_steps(
+            step, state, Images(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter, HeartbeatSender(beats.append, "node")
+        )  # type: ignore[arg-type]
 
 
 def test_steps_without_effect_are_dropped_then_end_the_run() -> None:
@@ -51,7 +53,7 @@ def test_steps_without_effect_are_dropped_then_end_the_run() -> None:
 
 
 def test_the_first_step_is_told_at_once() -> None:
-    beats: list[Beat] = []
+    beats: list[Heartbeat] = []
     run(TrainConfig(steps=3), lambda moment: None, beats=beats)
     assert [beat.step for beat in beats] == [1]
     assert beats[0].step_seconds > 0

@@ -7,13 +7,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from cyclegan.inference.files import holds, suffix_for, write_picture
+from cyclegan.inference.files import holds, suffix_for, write_image
 from preprocess.images.decode import Form, decode, form_of
 
 
 def written(pixels: np.ndarray, suffix: str) -> bytes:
     file = io.BytesIO()
-    write_picture(pixels, suffix, file)
+    write_image(pixels, suffix, file)
     return file.getvalue()
 
 

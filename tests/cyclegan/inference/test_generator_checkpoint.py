@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cyclegan.checkpoint_files import TornCheckpoint, read_arrays, verify
+from cyclegan.checkpoint_files import DamagedCheckpoint, read_arrays, verify
 from cyclegan.config import ModelConfig
 from cyclegan.inference.generator_checkpoint import read_trained
 from ringcycle.errors import UserError
@@ -73,5 +73,5 @@ def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_part_without_generators_is_refused(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
-    with pytest.raises(TornCheckpoint, match=r"part-00001-x\.npz: .generators.weights is not a file"):
+    with pytest.raises(DamagedCheckpoint, match=r"part-00001-x\.npz: .generators.weights is not a file"):
         read_arrays(folder, verify(folder).parts[1], ("generators.weights",))

@@ -1,4 +1,4 @@
-"""Each picture gets a place of its own below the output, never among the pictures to read."""
+"""Each image gets a place of its own below the output, never among the images to read."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyclegan.inference.paths import find_pictures, plan_outputs, result_names
+from cyclegan.inference.paths import find_images, plan_outputs, result_names
 from ringcycle.errors import UserError
 
 
@@ -17,10 +17,10 @@ def folder(root: Path, *names: str) -> Path:
     return root
 
 
-def test_pictures_are_found_in_inner_folders_but_not_hidden_or_other_files(tmp_path: Path) -> None:
+def test_images_are_found_in_inner_folders_but_not_hidden_or_other_files(tmp_path: Path) -> None:
     folder(tmp_path, "b.JPG", "a.png", "in/c.webp", ".d.png", ".e/f.png", "g.txt", "h")
     (tmp_path / "folder.png").mkdir()
-    assert find_pictures(tmp_path) == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
+    assert find_images(tmp_path) == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
 
 
 def test_results_keep_folders_and_stems(tmp_path: Path) -> None:
@@ -45,33 +45,33 @@ def test_results_never_share_a_name(stems: set[str]) -> None:
     assert len(set(result_names(names))) == len(names)
 
 
-def test_one_picture_goes_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
-    picture = folder(tmp_path, "in/a.jpg") / "in" / "a.jpg"
+def test_one_image_goes_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
+    image = folder(tmp_path, "in/a.jpg") / "in" / "a.jpg"
     (tmp_path / "made.d").mkdir()
     for output, result in [("x.png", "x.png"), ("x.JPG", "x.JPG"), ("new", "new/a.png"), ("made.d", "made.d/a.png")]:
-        assert plan_outputs(picture, tmp_path / output) == {picture: tmp_path / result}
+        assert plan_outputs(image, tmp_path / output) == {image: tmp_path / result}
 
 
 @pytest.mark.parametrize(
     ("source", "output", "says"),
     [
-        ("none", "out", "does not exist: give a picture or a folder"),
-        ("empty", "out", "holds no pictures (it is empty)"),
-        ("texts", "out", "holds no pictures (2 files: .txt, no ending)"),
-        ("pictures", "pictures", "among the pictures to read"),
-        ("pictures", "pictures/out", "among the pictures to read"),
-        ("pictures", "link", "among the pictures to read"),
-        ("pictures", "texts/a.txt", "is a file, but INPUT"),
-        ("pictures/a.png", "pictures/a.png", "would replace"),
-        ("pictures/a.png", "pictures", "would replace"),
-        ("pictures/a.png", "out.gif", "ends with .gif: end it with .png"),
+        ("none", "out", "does not exist: give a image or a folder"),
+        ("empty", "out", "holds no images (it is empty)"),
+        ("texts", "out", "holds no images (2 files: .txt, no ending)"),
+        ("images", "images", "among the images to read"),
+        ("images", "images/out", "among the images to read"),
+        ("images", "link", "among the images to read"),
+        ("images", "texts/a.txt", "is a file, but INPUT"),
+        ("images/a.png", "images/a.png", "would replace"),
+        ("images/a.png", "images", "would replace"),
+        ("images/a.png", "out.gif", "ends with .gif: end it with .png"),
         ("nested", ".", "would replace"),
     ],
 )
 def test_what_cannot_be_done_is_refused(source: str, output: str, says: str, tmp_path: Path) -> None:
-    folder(tmp_path, "texts/a.txt", "texts/b", "pictures/a.png", "nested/a.png", "nested/nested/a.jpg")
+    folder(tmp_path, "texts/a.txt", "texts/b", "images/a.png", "nested/a.png", "nested/nested/a.jpg")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    (tmp_path / "link").symlink_to(tmp_path / "images")
     with pytest.raises(UserError) as error:
         plan_outputs(tmp_path / source, tmp_path / output)
     assert says in str(error.value)

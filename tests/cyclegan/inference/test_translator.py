@@ -1,4 +1,4 @@
-"""A translator is one direction of `generate`, for pictures of any size."""
+"""A translator is one direction of `generate`, for images of any size."""
 
 from pathlib import Path
 
@@ -7,26 +7,26 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelConfig
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, Trained
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
 from cyclegan.inference.translator import Translator
-from cyclegan.networks.flat_parameters import Layout
+from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate, generator_shapes
 from cyclegan.training.pixels import to_pixels, to_signed
-from preprocess.images.decode import BrokenPicture, UInt8
+from preprocess.images.decode import BrokenImage, UInt8
 from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import MODEL, weights
 
-TRAINED = Trained(Path("step-00000010"), 10, MODEL, weights())
+TRAINED = GeneratorCheckpoint(Path("step-00000010"), 10, MODEL, weights())
 
 
-def picture(height: int, width: int) -> UInt8:
+def image(height: int, width: int) -> UInt8:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), np.uint8)
 
 
 def twin(pixels: UInt8, form: str) -> UInt8:
     """Both translations [2, H, W, 3] by the twin network that training uses."""
     model = MODEL.model_copy(update={"form": form})
-    parameters = Layout(generator_shapes(model)).split(tf.constant(TRAINED.weights))
+    parameters = FlatParameters(generator_shapes(model)).split(tf.constant(TRAINED.weights))
     signed = to_signed(tf.constant(np.stack([pixels, pixels])[:, None]))
     return to_pixels(generate(parameters, signed, model).numpy()[:, 0])
 
@@ -34,7 +34,7 @@ def twin(pixels: UInt8, form: str) -> UInt8:
 @pytest.mark.parametrize("form", ["plain", "auto"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_it_is_one_direction_of_the_twin(direction: str, form: str) -> None:
-    pixels = picture(32, 40)
+    pixels = image(32, 40)
     got = Translator(TRAINED, direction)(pixels)
     both = twin(pixels, form).astype(int)
     i = DIRECTIONS.index(direction)
@@ -45,14 +45,14 @@ def test_it_is_one_direction_of_the_twin(direction: str, form: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 5), (6, 6), (7, 8), (37, 53), (4, 400), (400, 3), (64, 64)])
 def test_output_has_the_size_of_the_input(size: tuple[int, int]) -> None:
-    pixels = picture(*size)
+    pixels = image(*size)
     translated = Translator(TRAINED, "AtoB")(pixels)
     assert translated.shape == pixels.shape
     assert translated.dtype == np.uint8
 
 
-def test_a_picture_is_continued_by_reflection() -> None:
-    pixels = picture(30, 41)
+def test_a_image_is_continued_by_reflection() -> None:
+    pixels = image(30, 41)
     padded = np.concatenate([pixels, pixels[-2:-4:-1]], 0)
     padded = np.concatenate([padded, padded[:, -2:-5:-1]], 1)
     assert padded.shape == (32, 44, 3)
@@ -62,21 +62,21 @@ def test_a_picture_is_continued_by_reflection() -> None:
 
 def test_more_than_the_memory_is_refused_before_it_is_asked_for() -> None:
     model = ModelConfig(filters=512, blocks=1)
-    flat = np.zeros(Layout(generator_shapes(model)).size, np.float16)  # never computed with
+    flat = np.zeros(FlatParameters(generator_shapes(model)).size, np.float16)  # never computed with
     pixels = np.broadcast_to(np.zeros(3, np.uint8), (30000, 30000, 3))  # 15 TB with 512 filters; itself 3 bytes
-    with pytest.raises(BrokenPicture, match=r"30000x30000 pixels need about \d+\.\d GiB of memory"):
-        Translator(Trained(Path("x"), 1, model, flat), "AtoB")(pixels)
+    with pytest.raises(BrokenImage, match=r"30000x30000 pixels need about \d+\.\d GiB of memory"):
+        Translator(GeneratorCheckpoint(Path("x"), 1, model, flat), "AtoB")(pixels)
 
 
 def test_weights_of_other_networks_are_refused() -> None:
     with pytest.raises(UserError, match="holds 17,333 generator weights, but this version's networks of its sizes have 17,334"):
-        Translator(Trained(Path("x"), 1, MODEL, weights()[1:]), "AtoB")
+        Translator(GeneratorCheckpoint(Path("x"), 1, MODEL, weights()[1:]), "AtoB")
 
 
-def of_channels(a: int, b: int, bits: int = 8) -> Trained:
+def of_channels(a: int, b: int, bits: int = 8) -> GeneratorCheckpoint:
     model = MODEL.model_copy(update={"channels_a": a, "channels_b": b, "bits": bits})
-    flat = np.random.default_rng(0).normal(0, 0.2, Layout(generator_shapes(model)).size).astype(np.float32)
-    return Trained(Path("step-00000010"), 10, model, flat)
+    flat = np.random.default_rng(0).normal(0, 0.2, FlatParameters(generator_shapes(model)).size).astype(np.float32)
+    return GeneratorCheckpoint(Path("step-00000010"), 10, model, flat)
 
 
 @pytest.mark.parametrize(("a", "b"), [(1, 3), (3, 1), (5, 3), (2, 2)])
@@ -90,13 +90,13 @@ def test_channels_are_those_of_the_other_domain(a: int, b: int) -> None:
         i = DIRECTIONS.index(direction)
         signed[i, 0, ..., :taken] = to_signed(tf.constant(pixels))
         model = trained.model.model_copy(update={"form": "plain"})
-        parameters = Layout(generator_shapes(model)).split(tf.constant(trained.weights))
+        parameters = FlatParameters(generator_shapes(model)).split(tf.constant(trained.weights))
         whole = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
         assert np.abs(got - to_pixels(whole[..., :made]).astype(int)).max() <= 1
 
 
 def test_16_bits_come_out_if_they_go_in_or_were_trained_on() -> None:
-    pixels = picture(16, 20)
+    pixels = image(16, 20)
     deep = pixels.astype(np.uint16) * 257
     eight = Translator(TRAINED, "AtoB")
     got = eight(deep)

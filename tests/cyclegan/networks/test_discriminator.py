@@ -13,7 +13,7 @@ def parameters_of(config, dtype="float32"):
     return {name: tf.constant(RNG.normal(0, 0.05, shape), dtype) for name, shape in discriminator_shapes(config).items()}
 
 
-def pictures(height, width, dtype="float32", batch=1):
+def images(height, width, dtype="float32", batch=1):
     return tf.constant(RNG.uniform(-1, 1, (2, batch, height, width, 3)), dtype)
 
 
@@ -46,27 +46,27 @@ def test_parameters_of_the_paper():
 
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (64, 64), (128, 96), (70, 78)])
 def test_one_logit_per_patch(height, width):
-    y = discriminate(parameters_of(SMALL), pictures(height, width), SMALL)
+    y = discriminate(parameters_of(SMALL), images(height, width), SMALL)
     assert y.shape == (2, 1, height // 8 - 2, width // 8 - 2, 1)
 
 
 @pytest.mark.parametrize("form", ["auto", "plain"])
 def test_is_the_network_of_the_reference(form):
-    p, x = parameters_of(SMALL, "float64"), pictures(64, 40, "float64", batch=2)
+    p, x = parameters_of(SMALL, "float64"), images(64, 40, "float64", batch=2)
     y = discriminate(p, x, SMALL.model_copy(update={"form": form}))
     # float64 through five layers.
     np.testing.assert_allclose(y, [by_reference({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
 
 def test_directions_are_independent():
-    p, x = parameters_of(SMALL, "float64"), pictures(32, 32, "float64")
+    p, x = parameters_of(SMALL, "float64"), images(32, 32, "float64")
     y, other = discriminate(p, x, SMALL), discriminate(p, tf.stack([x[0], -x[1]]), SMALL)
     np.testing.assert_allclose(other[0], y[0], atol=1e-12)
     assert np.abs(other[1] - y[1]).max() > 0.01
 
 
 def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
-    p, x = parameters_of(SMALL), pictures(64, 64)
+    p, x = parameters_of(SMALL), images(64, 64)
 
     def value_and_gradients(form):
         with tf.GradientTape() as tape:

@@ -6,20 +6,20 @@ import tensorflow as tf
 
 from cyclegan.config import ModelConfig
 from cyclegan.networks.discriminator import discriminator_shapes
-from cyclegan.networks.flat_parameters import INITIAL_DEVIATION, Layout
+from cyclegan.networks.flat_parameters import INITIAL_DEVIATION, FlatParameters
 from cyclegan.networks.generator import generator_shapes
 
 SHAPES = {"a/kernel": (2, 3, 3, 1, 4), "b/kernel": (2, 5), "b/bias": (2, 2)}
 
 
 def test_sizes_are_those_of_the_shapes_in_order() -> None:
-    layout = Layout(SHAPES)
+    layout = FlatParameters(SHAPES)
     assert layout.sizes == [72, 10, 4]
     assert layout.size == 86
 
 
 def test_split_and_join_undo_each_other() -> None:
-    layout = Layout(SHAPES)
+    layout = FlatParameters(SHAPES)
     flat = tf.range(86, dtype=tf.float32)
     parts = layout.split(flat)
     assert {name: tuple(part.shape) for name, part in parts.items()} == SHAPES
@@ -29,7 +29,7 @@ def test_split_and_join_undo_each_other() -> None:
 
 
 def test_views_are_what_split_gives_and_write_through() -> None:
-    layout = Layout(SHAPES)
+    layout = FlatParameters(SHAPES)
     flat = np.arange(86, dtype=np.float32)
     views = layout.views(flat)
     for name, part in layout.split(tf.constant(flat)).items():
@@ -39,7 +39,7 @@ def test_views_are_what_split_gives_and_write_through() -> None:
 
 
 def test_gradient_through_split_is_the_joined_gradient_of_the_parts() -> None:
-    layout = Layout(SHAPES, tf.float64)
+    layout = FlatParameters(SHAPES, tf.float64)
     flat = tf.constant(np.random.default_rng(0).normal(size=86))
 
     def loss(parts: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -56,23 +56,23 @@ def test_gradient_through_split_is_the_joined_gradient_of_the_parts() -> None:
 
 
 def test_initial_values_depend_on_seed_and_name_only() -> None:
-    values = Layout(SHAPES).views(Layout(SHAPES).initial(5))
+    values = FlatParameters(SHAPES).views(FlatParameters(SHAPES).initial(5))
     other_order = dict(reversed(SHAPES.items())) | {"new/kernel": (2, 7)}
-    others = Layout(other_order).views(Layout(other_order).initial(5))
+    others = FlatParameters(other_order).views(FlatParameters(other_order).initial(5))
     for name in SHAPES:
         np.testing.assert_array_equal(values[name], others[name])
-    assert not np.array_equal(values["a/kernel"], Layout(SHAPES).views(Layout(SHAPES).initial(6))["a/kernel"])
+    assert not np.array_equal(values["a/kernel"], FlatParameters(SHAPES).views(FlatParameters(SHAPES).initial(6))["a/kernel"])
 
 
 def test_equal_shapes_under_other_names_start_differently() -> None:
     shapes = {"R32.0/kernel1": (2, 3), "R32.0/kernel2": (2, 3)}
-    one, two = Layout(shapes).views(Layout(shapes).initial(0)).values()
+    one, two = FlatParameters(shapes).views(FlatParameters(shapes).initial(0)).values()
     assert not np.any(one == two)
 
 
 @pytest.mark.parametrize("shapes", [generator_shapes(ModelConfig(filters=16)), discriminator_shapes(ModelConfig(discriminator_filters=16))])
 def test_networks_start_as_the_paper_says(shapes: dict[str, tuple[int, ...]]) -> None:
-    layout = Layout(shapes)
+    layout = FlatParameters(shapes)
     flat = layout.initial(0)
     assert flat.dtype == np.float32
     for name, value in layout.views(flat).items():
@@ -86,4 +86,4 @@ def test_networks_start_as_the_paper_says(shapes: dict[str, tuple[int, ...]]) ->
 
 
 def test_float64_starts_where_float32_does() -> None:
-    np.testing.assert_array_equal(Layout(SHAPES, tf.float64).initial(3).astype(np.float32), Layout(SHAPES).initial(3))
+    np.testing.assert_array_equal(FlatParameters(SHAPES, tf.float64).initial(3).astype(np.float32), FlatParameters(SHAPES).initial(3))

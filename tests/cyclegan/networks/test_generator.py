@@ -13,7 +13,7 @@ def parameters_of(config, dtype="float32"):
     return {name: tf.constant(RNG.normal(0, 0.05, shape), dtype) for name, shape in generator_shapes(config).items()}
 
 
-def pictures(height, width, dtype="float32", batch=1):
+def images(height, width, dtype="float32", batch=1):
     return tf.constant(RNG.uniform(-1, 1, (2, batch, height, width, 3)), dtype)
 
 
@@ -52,7 +52,7 @@ def test_parameters_of_the_paper_with_nine_blocks():
     assert all(shape[0] == 2 for shape in shapes.values())
 
 
-def test_names_are_distinct_when_pictures_have_as_many_channels_as_filters():
+def test_names_are_distinct_when_images_have_as_many_channels_as_filters():
     config = ModelConfig(channels_a=8, filters=8)
     assert len(generator_shapes(config)) == len(generator_shapes(ModelConfig(filters=8)))
     x = tf.zeros([2, 1, 8, 8, 8])
@@ -61,14 +61,14 @@ def test_names_are_distinct_when_pictures_have_as_many_channels_as_filters():
 
 @pytest.mark.parametrize("form", ["auto", "plain"])
 def test_is_the_network_of_the_paper(form):
-    p, x = parameters_of(SMALL, "float64"), pictures(24, 36, "float64", batch=2)
+    p, x = parameters_of(SMALL, "float64"), images(24, 36, "float64", batch=2)
     y = generate(p, x, SMALL.model_copy(update={"form": form}))
     # float64 through eight layers.
     np.testing.assert_allclose(y, [by_paper({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
 
 def test_directions_are_independent():
-    p, x = parameters_of(SMALL, "float64"), pictures(16, 16, "float64")
+    p, x = parameters_of(SMALL, "float64"), images(16, 16, "float64")
     swapped = generate({name: tensor[::-1] for name, tensor in p.items()}, x[::-1], SMALL)
     other = generate(p, tf.stack([x[0], -x[1]]), SMALL)
     y = generate(p, x, SMALL)
@@ -78,7 +78,7 @@ def test_directions_are_independent():
 
 
 def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
-    p, x = parameters_of(SMALL), pictures(32, 40)
+    p, x = parameters_of(SMALL), images(32, 40)
 
     def value_and_gradients(form):
         with tf.GradientTape() as tape:

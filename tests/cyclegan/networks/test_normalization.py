@@ -34,7 +34,7 @@ def test_equals_the_formula_and_its_gradient(slope, dtype, tolerance, compiled):
 
 
 @pytest.mark.parametrize("slope", [None, 0.0, 0.2])
-def test_constant_picture_stays_finite(slope):
+def test_constant_image_stays_finite(slope):
     x = tf.fill([2, 1, 8, 8, 3], 0.1)
     y, dx = value_and_gradient(lambda x: instance_norm(x, slope), x, tf.ones_like(x))
     # Variance 0: rounding of the mean, at most 1e-7, is divided by sqrt(1e-5).
@@ -42,7 +42,7 @@ def test_constant_picture_stays_finite(slope):
     assert np.isfinite(dx).all()
 
 
-def test_pictures_are_independent():
+def test_images_are_independent():
     x = tf.constant(RNG.normal(size=(2, 2, 6, 6, 3)))
     y = instance_norm(x, 0.0)
     np.testing.assert_allclose(instance_norm(x[:, 1:], 0.0), y[:, 1:], atol=1e-14)

@@ -17,19 +17,19 @@ SIZES = [(0, 1), (7, 7), (9, 14)]
 def by_definition(x, w, stride):
     k = w.shape[1]
     y = np.zeros((2, x.shape[1], (x.shape[2] - k) // stride + 1, (x.shape[3] - k) // stride + 1, w.shape[-1]))
-    for direction, picture, i, j in np.ndindex(y.shape[:4]):
-        patch = x[direction, picture, i * stride : i * stride + k, j * stride : j * stride + k]
-        y[direction, picture, i, j] = np.einsum("ijc,ijck->k", patch, w[direction])
+    for direction, image, i, j in np.ndindex(y.shape[:4]):
+        patch = x[direction, image, i * stride : i * stride + k, j * stride : j * stride + k]
+        y[direction, image, i, j] = np.einsum("ijc,ijck->k", patch, w[direction])
     return y
 
 
 def transposed_by_definition(x, w):
     _, batch, height, width, _ = x.shape
     y = np.zeros((2, batch, 2 * height, 2 * width, w.shape[-1]))
-    for direction, picture, i, j, a, b in np.ndindex(2, batch, height, width, 3, 3):
+    for direction, image, i, j, a, b in np.ndindex(2, batch, height, width, 3, 3):
         row, column = 2 * i + a - 1, 2 * j + b - 1
         if 0 <= row < 2 * height and 0 <= column < 2 * width:
-            y[direction, picture, row, column] += x[direction, picture, i, j] @ w[direction, a, b]
+            y[direction, image, row, column] += x[direction, image, i, j] @ w[direction, a, b]
     return y
 
 

@@ -2,40 +2,40 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.ops.lazy_gather import ZEROS, Mode, depth_to_space, gather, padded, picture, pixels, resized, space_to_depth
-from cyclegan.training.compiled_function import Program
+from cyclegan.ops.lazy_gather import ZEROS, Mode, depth_to_space, gather, image, padded, pixels, resized, space_to_depth
+from cyclegan.training.compiled_function import CompiledFunction
 
 RNG = np.random.default_rng(0)
-PICTURES = RNG.normal(size=(2, 2, 4, 6, 3))
-X = pixels(tf.constant(PICTURES))
+IMAGES = RNG.normal(size=(2, 2, 4, 6, 3))
+X = pixels(tf.constant(IMAGES))
 
 
-def test_pixels_are_the_picture():
-    np.testing.assert_array_equal(picture(X), PICTURES)
+def test_pixels_are_the_image():
+    np.testing.assert_array_equal(image(X), IMAGES)
 
 
 @pytest.mark.parametrize(("mode", "numpys"), [("zero", "constant"), ("reflect", "reflect")])
 def test_padding(mode: Mode, numpys):
-    expected = np.pad(PICTURES, [(0, 0), (0, 0), (3, 3), (3, 3), (0, 0)], numpys)
-    np.testing.assert_array_equal(picture(padded(X, 3, mode)), expected)
+    expected = np.pad(IMAGES, [(0, 0), (0, 0), (3, 3), (3, 3), (0, 0)], numpys)
+    np.testing.assert_array_equal(image(padded(X, 3, mode)), expected)
 
 
 def test_cut_and_filled_with_zeros():
-    expected = np.pad(PICTURES[:, :, :3], [(0, 0), (0, 0), (0, 0), (0, 2), (0, 0)])
-    np.testing.assert_array_equal(picture(resized(X, 3, 8)), expected)
+    expected = np.pad(IMAGES[:, :, :3], [(0, 0), (0, 0), (0, 0), (0, 2), (0, 0)])
+    np.testing.assert_array_equal(image(resized(X, 3, 8)), expected)
 
 
 def test_blocks_become_channels_row_by_row():
-    blocks = picture(space_to_depth(X, 2)).numpy()
+    blocks = image(space_to_depth(X, 2)).numpy()
     assert blocks.shape == (2, 2, 2, 3, 12)
-    np.testing.assert_array_equal(blocks[1, 0, 1, 2].reshape(2, 2, 3), PICTURES[1, 0, 2:4, 4:6])
+    np.testing.assert_array_equal(blocks[1, 0, 1, 2].reshape(2, 2, 3), IMAGES[1, 0, 2:4, 4:6])
 
 
 def test_channels_become_blocks_again_zeros_too():
     filled = resized(X, 4, 8)
-    blocks = picture(space_to_depth(filled, 2))
-    np.testing.assert_array_equal(picture(depth_to_space(pixels(blocks), 2)), picture(filled))
-    np.testing.assert_array_equal(picture(depth_to_space(resized(pixels(blocks), 2, 5), 2))[:, :, :, 8:], 0)
+    blocks = image(space_to_depth(filled, 2))
+    np.testing.assert_array_equal(image(depth_to_space(pixels(blocks), 2)), image(filled))
+    np.testing.assert_array_equal(image(depth_to_space(resized(pixels(blocks), 2, 5), 2))[:, :, :, 8:], 0)
 
 
 # Rows used once, never and three times, zeros in between; and each row at most once, or exactly as they are.
@@ -67,7 +67,7 @@ def test_layers_alike_share_a_table_which_is_an_argument_of_the_program():
     def two_layers(rows):
         return gather(tf.sin(gather(rows, index)), index.copy())
 
-    program = Program(two_layers, [tf.TensorSpec([200, 3])])
+    program = CompiledFunction(two_layers, [tf.TensorSpec([200, 3])])
     rows = RNG.normal(size=(200, 3)).astype(np.float32)
     np.testing.assert_allclose(program(tf.constant(rows)), np.sin(rows[index])[index], rtol=1e-6)
     (table,) = program.captures()

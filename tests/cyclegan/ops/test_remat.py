@@ -38,21 +38,21 @@ def test_xla_does_not_undo_it() -> None:
     assert compiled_products(recomputed(perceptron), arguments) == 8
 
 
-def generator_gradients(remat: bool, pictures: tf.Tensor, parameters: dict[str, tf.Tensor]) -> Arrays:
+def generator_gradients(remat: bool, images: tf.Tensor, parameters: dict[str, tf.Tensor]) -> Arrays:
     config = ModelConfig(filters=20, blocks=2, remat=remat)
 
-    def value(pictures: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
-        return generate(dict(zip(parameters, values, strict=True)), pictures, config)
+    def value(images: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
+        return generate(dict(zip(parameters, values, strict=True)), images, config)
 
-    return [array.numpy() for array in gradients(value)(pictures, *parameters.values())]
+    return [array.numpy() for array in gradients(value)(images, *parameters.values())]
 
 
 def test_generators_have_the_same_value_and_gradient() -> None:
     random = np.random.default_rng(0)
     shapes = generator_shapes(ModelConfig(filters=20, blocks=2))
     parameters = {name: tf.constant(random.normal(0, 0.05, shape)) for name, shape in shapes.items()}
-    pictures = tf.constant(random.uniform(-1, 1, (2, 1, 32, 32, 3)))
-    for plain, again in zip(*(generator_gradients(remat, pictures, parameters) for remat in (False, True)), strict=True):
+    images = tf.constant(random.uniform(-1, 1, (2, 1, 32, 32, 3)))
+    for plain, again in zip(*(generator_gradients(remat, images, parameters) for remat in (False, True)), strict=True):
         np.testing.assert_allclose(again, plain, rtol=0, atol=1e-12 * np.abs(plain).max())  # float64: same operations, sums regrouped
 
 

@@ -5,16 +5,16 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.training.adam import Learner, adam, make_learner
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 
 SIZE = 37
 
 
-def compiled(learner: Learner, beta1: float, beta2: float, tail: int = 0) -> Program:
+def compiled(learner: Learner, beta1: float, beta2: float, tail: int = 0) -> CompiledFunction:
     def update(vector: tf.Tensor, rate: tf.Tensor) -> None:
         adam(learner, vector, rate, beta1, beta2)
 
-    return Program(update, [tf.TensorSpec([SIZE + tail], learner.weights.dtype), tf.TensorSpec([])])
+    return CompiledFunction(update, [tf.TensorSpec([SIZE + tail], learner.weights.dtype), tf.TensorSpec([])])
 
 
 # float32: twenty steps of at most one rounding of a weight near 1 each, and of the rate itself; float64: the rate is float32.

@@ -39,9 +39,9 @@ def new_state(dtype: tf.DType = tf.float64) -> TrainingState:
 
 
 def real(seed: int = 0) -> npt.NDArray[np.uint16]:
-    pictures = np.random.default_rng(seed).integers(0, 65536, (2, 1, SIDE, SIDE, 3)).astype(np.uint16)
-    pictures[0, ..., 1:] = 0
-    return pictures
+    images = np.random.default_rng(seed).integers(0, 65536, (2, 1, SIDE, SIDE, 3)).astype(np.uint16)
+    images[0, ..., 1:] = 0
+    return images
 
 
 def test_equal_channels_need_no_mask() -> None:

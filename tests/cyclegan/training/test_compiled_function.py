@@ -11,46 +11,46 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.training.compiled_function import Program, SignatureError
+from cyclegan.training.compiled_function import CompiledFunction, SignatureError
 
 ROOT = Path(__file__).parents[2]
 
 
-def doubled() -> Program:
-    def double(pictures: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        return pictures * rate
+def doubled() -> CompiledFunction:
+    def double(images: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        return images * rate
 
-    return Program(double, [tf.TensorSpec([2, 3], tf.float32, "pictures"), tf.TensorSpec([], tf.float32, "rate")])
+    return CompiledFunction(double, [tf.TensorSpec([2, 3], tf.float32, "images"), tf.TensorSpec([], tf.float32, "rate")])
 
 
 @pytest.mark.parametrize(
-    ("pictures", "text"),
+    ("images", "text"),
     [
-        (tf.zeros([2, 4]), "(pictures: float32[2, 4], rate: float32[])"),
-        (tf.zeros([2, 3], tf.float64), "(pictures: float64[2, 3], rate: float32[])"),
-        (tf.zeros([3]), "(pictures: float32[3], rate: float32[])"),
+        (tf.zeros([2, 4]), "(images: float32[2, 4], rate: float32[])"),
+        (tf.zeros([2, 3], tf.float64), "(images: float64[2, 3], rate: float32[])"),
+        (tf.zeros([3]), "(images: float32[3], rate: float32[])"),
     ],
 )
-def test_another_signature_is_an_error_that_shows_both(pictures: tf.Tensor, text: str) -> None:
+def test_another_signature_is_an_error_that_shows_both(images: tf.Tensor, text: str) -> None:
     program = doubled()
     program(tf.ones([2, 3]), tf.constant(2.0))
     with pytest.raises(SignatureError) as caught:
-        program(pictures, tf.constant(2.0))
-    assert str(caught.value) == (f"program double was compiled for (pictures: float32[2, 3], rate: float32[]) but is called with {text}")
+        program(images, tf.constant(2.0))
+    assert str(caught.value) == (f"program double was compiled for (images: float32[2, 3], rate: float32[]) but is called with {text}")
     assert program.traces() == 1
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ([tf.zeros([2, 3])], "(pictures: float32[2, 3])"),
-        ([tf.zeros([2, 3]), tf.constant(2.0), tf.constant(1)], "(pictures: float32[2, 3], rate: float32[], surplus: int32[])"),
+        ([tf.zeros([2, 3])], "(images: float32[2, 3])"),
+        ([tf.zeros([2, 3]), tf.constant(2.0), tf.constant(1)], "(images: float32[2, 3], rate: float32[], surplus: int32[])"),
     ],
 )
 def test_another_number_of_arguments_too(given: list[tf.Tensor], text: str) -> None:
     with pytest.raises(SignatureError) as caught:
         doubled()(*given)
-    assert str(caught.value).endswith(f"(pictures: float32[2, 3], rate: float32[]) but is called with {text}")
+    assert str(caught.value).endswith(f"(images: float32[2, 3], rate: float32[]) but is called with {text}")
 
 
 def test_more_calls_trace_nothing() -> None:
@@ -69,7 +69,7 @@ def test_compiling_runs_once_on_zeros_and_takes_time() -> None:
         calls.assign_add(1)
         return x + 1
 
-    report = Program(count, [tf.TensorSpec([2])]).compile(None)
+    report = CompiledFunction(count, [tf.TensorSpec([2])]).compile(None)
     assert report.name == "count"
     assert report.seconds > 0
     assert calls.numpy() == 1
@@ -82,7 +82,7 @@ from pathlib import Path
 import tensorflow as tf
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training.passes import make_passes
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.state import make_state
 
 cache = Path(sys.argv[1])
@@ -96,7 +96,7 @@ def step(real, fake, draws, rate):
     passes.update_discriminators(vector, rate)
     return vector
 
-step = Program(step, [*units[0].signature, units[1].signature[1]], jit_compile=False)
+step = CompiledFunction(step, [*units[0].signature, units[1].signature[1]], jit_compile=False)
 reports = [unit.compile(cache) for unit in units]
 state.assign_initial(int(sys.argv[2]))
 before = sorted(f.name for f in cache.iterdir())

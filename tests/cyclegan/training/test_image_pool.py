@@ -5,27 +5,27 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import NO_SLOT, Pool, make_pool, pool_draws, trade
 from tests.cyclegan.reference import ListPool
 
-PICTURE = (2, 3, 1)
+IMAGE = (2, 3, 1)
 
 
 def fakes(step: int, batch: int) -> npt.NDArray[np.float32]:
-    return np.random.default_rng(step).uniform(-1, 1, (2, batch, *PICTURE)).astype(np.float32)
+    return np.random.default_rng(step).uniform(-1, 1, (2, batch, *IMAGE)).astype(np.float32)
 
 
-def compiled_trade(pool: Pool, batch: int) -> Program:
+def compiled_trade(pool: Pool, batch: int) -> CompiledFunction:
     def run(fakes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         return trade(pool, fakes, draws)
 
-    return Program(run, [tf.TensorSpec([2, batch, *PICTURE]), tf.TensorSpec([2, batch, 2], tf.int32)])
+    return CompiledFunction(run, [tf.TensorSpec([2, batch, *IMAGE]), tf.TensorSpec([2, batch, 2], tf.int32)])
 
 
 def test_pool_does_what_lists_do_while_filling_trading_and_passing() -> None:
     batch, size, steps = 3, 4, 30
-    pool = make_pool(batch, size, PICTURE, tf.float32)
+    pool = make_pool(batch, size, IMAGE, tf.float32)
     run = compiled_trade(pool, batch)
     lists = [[ListPool(size) for _ in range(batch)] for _ in range(2)]
     taken = 0
@@ -38,39 +38,39 @@ def test_pool_does_what_lists_do_while_filling_trading_and_passing() -> None:
             np.testing.assert_array_equal(shown[direction, row], lists[direction][row].query(new[direction, row], slot, take))
             taken += take
     assert 0 < taken < 2 * batch * (steps - size), "both trading and passing must have happened"
-    np.testing.assert_array_equal(pool.pictures, [[p.pictures for p in rows] for rows in lists])
+    np.testing.assert_array_equal(pool.images, [[p.images for p in rows] for rows in lists])
     assert pool.filled.numpy().all()
 
 
-def test_non_finite_pictures_are_shown_but_never_kept() -> None:
-    pool = make_pool(1, 2, PICTURE, tf.float32)
+def test_non_finite_images_are_shown_but_never_kept() -> None:
+    pool = make_pool(1, 2, IMAGE, tf.float32)
     good, bad = fakes(0, 1), fakes(1, 1)
     bad[1, 0, 0, 0, 0] = np.nan
 
     fill_first, fill_second = (tf.constant([[[slot, 0]], [[slot, 0]]]) for slot in (0, 1))
     trade(pool, tf.constant(bad), fill_first)
     np.testing.assert_array_equal(pool.filled, [[[True, False]], [[False, False]]])
-    np.testing.assert_array_equal(pool.pictures[1], 0)
-    # An empty slot has nothing to show: the new picture is shown, and kept there.
+    np.testing.assert_array_equal(pool.images[1], 0)
+    # An empty slot has nothing to show: the new image is shown, and kept there.
     take_first = tf.constant([[[0, 1]], [[0, 1]]])
     shown = trade(pool, tf.constant(good), take_first)
     np.testing.assert_array_equal(shown, np.stack([bad[0], good[1]]))
-    np.testing.assert_array_equal(pool.pictures[:, :, 0], good)
+    np.testing.assert_array_equal(pool.images[:, :, 0], good)
     # A full slot gives what it has and stays as it is.
     bad[:] = np.inf
     np.testing.assert_array_equal(trade(pool, tf.constant(bad), take_first), good)
-    np.testing.assert_array_equal(pool.pictures[:, :, 0], good)
+    np.testing.assert_array_equal(pool.images[:, :, 0], good)
     trade(pool, tf.constant(bad), fill_second)
     np.testing.assert_array_equal(pool.filled, [[[True, False]], [[True, False]]])
 
 
 def test_passing_leaves_the_pool_alone() -> None:
-    pool = make_pool(1, 2, PICTURE, tf.float32)
+    pool = make_pool(1, 2, IMAGE, tf.float32)
     trade(pool, tf.constant(fakes(0, 1)), tf.constant([[[0, 0]], [[0, 0]]]))
-    before = pool.pictures.numpy()
+    before = pool.images.numpy()
     new = fakes(1, 1)
     np.testing.assert_array_equal(trade(pool, tf.constant(new), tf.constant([[[NO_SLOT, 0]], [[NO_SLOT, 0]]])), new)
-    np.testing.assert_array_equal(pool.pictures, before)
+    np.testing.assert_array_equal(pool.images, before)
     np.testing.assert_array_equal(pool.filled, [[[True, False]], [[True, False]]])
 
 
@@ -117,4 +117,4 @@ def test_draws_differ_between_seeds_steps_rows_and_directions() -> None:
 
 def test_without_a_pool_there_is_nothing_to_draw() -> None:
     np.testing.assert_array_equal(pool_draws(0, 123, np.arange(3), 3, 0), np.zeros((2, 3, 2)))
-    assert make_pool(3, 0, PICTURE, tf.float32).pictures.shape == [2, 3, 0, *PICTURE]
+    assert make_pool(3, 0, IMAGE, tf.float32).images.shape == [2, 3, 0, *IMAGE]

@@ -29,7 +29,7 @@ def test_rates_never_rise() -> None:
 def test_rate_grows_with_the_root_of_the_global_batch(global_batch: int, factor: float) -> None:
     schedule = make_schedule(TrainConfig(), global_batch, HORSES)
     assert schedule.rate(0) == pytest.approx(2e-4 * factor)
-    # The length in pictures stays, so the rate halves at the same picture (to a step, as the last one is filled up).
+    # The length in images stays, so the rate halves at the same image (to a step, as the last one is filled up).
     assert schedule.steps * global_batch == pytest.approx(200 * HORSES, abs=global_batch)
     assert schedule.rate(150 * HORSES) == pytest.approx(1e-4 * factor, rel=1e-3)
 
@@ -60,6 +60,6 @@ def test_share_of_the_constant_rate(constant: float, middle: float) -> None:
 
 def test_description_says_length_and_rule() -> None:
     assert make_schedule(TrainConfig(), 4, HORSES).describe() == (
-        "66,700 steps of 4 pictures per domain (200.0 epochs of 1,334); "
+        "66,700 steps of 4 images per domain (200.0 epochs of 1,334); "
         "rate = learning_rate × √(global batch) = 0.0004, constant for 50% of the steps, then falling linearly to 0"
     )

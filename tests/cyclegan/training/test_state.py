@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelConfig, TrainConfig
 from cyclegan.training.adam import adam
-from cyclegan.training.compiled_function import Program
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.state import Arrays, TrainingState, make_state
 from tests.cyclegan.snapshot import snapshot
 
@@ -33,7 +33,7 @@ def test_names_and_shapes() -> None:
         "discriminators.first": (d,),
         "discriminators.second": (d,),
         "discriminators.updates": (),
-        "pool.pictures": (2, 2, 3, 24, 28, 3),
+        "pool.images": (2, 2, 3, 24, 28, 3),
         "pool.filled": (2, 2, 3),
     }
 
@@ -67,7 +67,7 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
     def update(gradient: tf.Tensor, rate: tf.Tensor) -> None:
         adam(state.generators, gradient, rate, 0.5, 0.999)
 
-    program = Program(update, [tf.TensorSpec([state.generator_layout.size]), tf.TensorSpec([])])
+    program = CompiledFunction(update, [tf.TensorSpec([state.generator_layout.size]), tf.TensorSpec([])])
     for _ in range(3):
         program(tf.ones([state.generator_layout.size]), tf.constant(0.1))
     assert not np.array_equal(state.generators.weights, kept["generators.weights"])
@@ -81,7 +81,7 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
         np.testing.assert_array_equal(value, after[name], err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["generators.weights", "discriminators.second", "pool.pictures"])
+@pytest.mark.parametrize("name", ["generators.weights", "discriminators.second", "pool.images"])
 def test_another_shape_is_refused(name: str) -> None:
     state = make()
     given = random_arrays(state, 0)

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelConfig, TrainConfig
-from cyclegan.networks.flat_parameters import Layout
-from cyclegan.training.compiled_function import Program
+from cyclegan.networks.flat_parameters import FlatParameters
+from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import NO_SLOT, pool_draws
 from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes, make_passes
 from cyclegan.training.state import Arrays, TrainingState, make_state
@@ -34,12 +34,12 @@ class Training:
     train: TrainConfig
     state: TrainingState
     passes: Passes
-    step: Program
+    step: CompiledFunction
 
-    def run(self, pictures: Array, draws: Array, flags: tuple[float, float] = (0, 0)) -> list[Array]:
-        """One step on `pictures`, a pair of [B, H, W, C]: means, fake and cycled."""
+    def run(self, images: Array, draws: Array, flags: tuple[float, float] = (0, 0)) -> list[Array]:
+        """One step on `images`, a pair of [B, H, W, C]: means, fake and cycled."""
         dtype = self.state.generator_layout.dtype
-        return [t.numpy() for t in self.step(tf.constant(pictures), tf.constant(draws), tf.constant(flags, dtype), tf.constant(RATE))]
+        return [t.numpy() for t in self.step(tf.constant(images), tf.constant(draws), tf.constant(flags, dtype), tf.constant(RATE))]
 
     def draws(self, step: int) -> Array:
         batch = self.train.batch
@@ -67,11 +67,11 @@ def double() -> Training:
     return training
 
 
-def pictures(step: int, batch: int) -> npt.NDArray[np.uint8]:
+def images(step: int, batch: int) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(step).integers(0, 256, (2, batch, SIDE, SIDE, 3), np.uint8)
 
 
-def network(layout: Layout, flat: Array, direction: int) -> Network:
+def network(layout: FlatParameters, flat: Array, direction: int) -> Network:
     return Network([value[direction].astype(np.float64) for value in layout.views(flat).values()])
 
 
@@ -94,7 +94,7 @@ def check_against_reference(training: Training, steps: int) -> None:
     training.state.assign_initial(SEED)
     plain, batch, traded = reference(training), training.train.batch, []
     for step in range(steps):
-        real, draws = pictures(step, batch), training.draws(step)
+        real, draws = images(step, batch), training.draws(step)
         means, _, _ = training.run(real, draws)
         real_A, real_B = real / 127.5 - 1
         # Direction 0 makes fakes of B, direction 1 of A.
@@ -105,7 +105,7 @@ def check_against_reference(training: Training, steps: int) -> None:
     if training.train.pool_size:
         assert np.concatenate(traded).any(), "the pools must have traded"
         for direction, pools in enumerate((plain.pool_B, plain.pool_A)):
-            assert_same(training.state.pool.pictures[direction].numpy(), np.array([p.pictures for p in pools]), 1e-6, "pool")
+            assert_same(training.state.pool.images[direction].numpy(), np.array([p.images for p in pools]), 1e-6, "pool")
     state = training.state
     for layout, learner, twin in (
         (state.generator_layout, state.generators, (plain.G_AB, plain.G_BA)),
@@ -123,7 +123,7 @@ def test_compiled_steps_equal_the_plain_reference(double: Training) -> None:
     check_against_reference(double, steps=5)
 
 
-def test_steps_of_two_pictures_equal_the_plain_reference() -> None:
+def test_steps_of_two_images_equal_the_plain_reference() -> None:
     with uncompiled():
         check_against_reference(make(tf.float64, batch=2), steps=3)
 
@@ -136,7 +136,7 @@ def test_steps_in_accumulated_parts_equal_the_plain_reference() -> None:
 def test_parts_average_to_the_batch_and_carry_the_flags() -> None:
     whole, apart = make(tf.float64, batch=3), make(tf.float64, batch=3, accumulate=3)
     with uncompiled():
-        results = [training.run(pictures(0, 3), training.draws(0), flags=(1, 0)) for training in (whole, apart)]
+        results = [training.run(images(0, 3), training.draws(0), flags=(1, 0)) for training in (whole, apart)]
     for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
         assert_same(theirs, ours, 1e-12, name)
     means = dict(zip(MEANS, results[1][0], strict=True))
@@ -157,7 +157,7 @@ def test_steps_in_plain_form_equal_the_plain_reference() -> None:
         check_against_reference(make(tf.float64, form="plain"), steps=5)
 
 
-def vectors(training: Training) -> Program:
+def vectors(training: Training) -> CompiledFunction:
     """Both passes without pool: real → the vectors to exchange. A plain function around them, as the step is, or XLA compiles anew."""
     passes, dtype = training.passes, training.state.generator_layout.dtype
     draws = tf.constant([NO_SLOT, 0]) * tf.ones([2, training.train.batch, 1], tf.int32)
@@ -166,17 +166,17 @@ def vectors(training: Training) -> Program:
         g_vector, fake, _ = passes.generator_pass(real, tf.zeros([len(FLAGS)], dtype))
         return g_vector, passes.discriminator_pass(real, fake, draws)
 
-    return Program(both, passes.generator_pass.signature[:1], jit_compile=False)
+    return CompiledFunction(both, passes.generator_pass.signature[:1], jit_compile=False)
 
 
-def means_of_two(one_row: Program, real: Array) -> tuple[tf.Tensor, tf.Tensor]:
+def means_of_two(one_row: CompiledFunction, real: Array) -> tuple[tf.Tensor, tf.Tensor]:
     """What two workers with a row of `real` each exchange to: their weights are equal, so one state stands for both."""
     first, second = (one_row(tf.constant(real[:, row : row + 1])) for row in range(2))
     return (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
 
 
-def test_two_workers_have_the_gradient_of_one_with_both_pictures() -> None:
-    real = pictures(0, 2)
+def test_two_workers_have_the_gradient_of_one_with_both_images() -> None:
+    real = images(0, 2)
     with uncompiled():
         apart = [v.numpy() for v in means_of_two(vectors(make(tf.float32)), real)]
         together = [v.numpy() for v in vectors(make(tf.float32, batch=2, pool_size=0))(tf.constant(real))]
@@ -187,12 +187,12 @@ def test_two_workers_have_the_gradient_of_one_with_both_pictures() -> None:
         np.testing.assert_allclose(one[-len(tail) :], other[-len(tail) :], rtol=1e-5)
 
 
-def test_two_workers_have_the_weights_of_one_with_both_pictures(double: Training) -> None:
+def test_two_workers_have_the_weights_of_one_with_both_images(double: Training) -> None:
     double.state.assign_initial(SEED)
     one_row, rate = vectors(double), tf.constant(RATE)
     together = make(tf.float64, batch=2, pool_size=0)
     for step in range(3):
-        real = pictures(step, 2)
+        real = images(step, 2)
         g_mean, d_mean = means_of_two(one_row, real)
         double.passes.update_generators(g_mean, rate)
         double.passes.update_discriminators(d_mean, rate)
@@ -207,7 +207,7 @@ def test_steps_repeat_bit_for_bit(double: Training) -> None:
     outcomes = []
     for _ in range(2):
         double.state.assign_initial(SEED)
-        results = [double.run(pictures(step, 1), double.draws(step)) for step in range(3)]
+        results = [double.run(images(step, 1), double.draws(step)) for step in range(3)]
         outcomes.append([*(array for result in results for array in result), *double.arrays().values()])
     for one, other in zip(*outcomes, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -216,13 +216,13 @@ def test_steps_repeat_bit_for_bit(double: Training) -> None:
 def test_a_restored_state_goes_on_bit_for_bit(double: Training) -> None:
     double.state.assign_initial(SEED)
     for step in range(3):
-        double.run(pictures(step, 1), double.draws(step))
+        double.run(images(step, 1), double.draws(step))
     saved = double.arrays()
-    double.run(pictures(3, 1), double.draws(3))
+    double.run(images(3, 1), double.draws(3))
     after = double.arrays()
     double.state.assign_initial(SEED + 1)
     double.state.assign(saved)
-    double.run(pictures(3, 1), double.draws(3))
+    double.run(images(3, 1), double.draws(3))
     for name, value in double.arrays().items():
         np.testing.assert_array_equal(value, after[name], err_msg=name)
 
@@ -230,7 +230,7 @@ def test_a_restored_state_goes_on_bit_for_bit(double: Training) -> None:
 def test_fast_form_equals_plain_form_in_float32() -> None:
     fast, plain = make(tf.float32), make(tf.float32, form="plain")
     with uncompiled():
-        results = [training.run(pictures(0, 1), training.draws(0)) for training in (fast, plain)]
+        results = [training.run(images(0, 1), training.draws(0)) for training in (fast, plain)]
     for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
         assert_same(ours, theirs, 1e-4, name)
     # The first moment after one step is half of the gradient; Adam makes signs of what is near zero, so weights are no measure.
@@ -248,10 +248,10 @@ def test_flags_and_losses_ride_through_the_exchange() -> None:
             lengths.append((vector.shape[0], exact))
             return vector / 2
 
-        own = training.run(pictures(0, 1), training.draws(0), flags=(1, 0))[0]
+        own = training.run(images(0, 1), training.draws(0), flags=(1, 0))[0]
         training.state.assign_initial(SEED)
         step = make_step(training.passes, exchange=halve)
-        arguments = (tf.constant(pictures(0, 1)), tf.constant(training.draws(0)), tf.constant([1, 0], tf.float64), tf.constant(RATE))
+        arguments = (tf.constant(images(0, 1)), tf.constant(training.draws(0)), tf.constant([1, 0], tf.float64), tf.constant(RATE))
         exchanged = step(*arguments)[0].numpy()
     np.testing.assert_array_equal(exchanged, own / 2)
     assert dict(zip(MEANS, own, strict=True))["save"] == 1
@@ -268,7 +268,7 @@ def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> No
     weights[0] = np.nan
     double.state.generators.weights.assign(weights)
     before = double.arrays()
-    double.run(pictures(0, 1), double.draws(0))
+    double.run(images(0, 1), double.draws(0))
     for name, value in double.arrays().items():
         # Direction 0 alone is broken by its weight, but its fakes reach the other through the cycle.
         if name.startswith("pool"):
@@ -280,7 +280,7 @@ def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> No
 
 def test_units_are_traced_once_in_their_life(double: Training) -> None:
     for step in range(3):
-        double.run(pictures(step, 1), double.draws(step))
+        double.run(images(step, 1), double.draws(step))
     assert {unit.name: unit.traces() for unit in (*double.passes.all(), double.step)} == {
         "generator_pass": 1,
         "discriminator_pass": 1,

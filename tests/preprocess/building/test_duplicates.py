@@ -13,12 +13,12 @@ from preprocess.shards.manifest import Duplicate, Manifest
 from preprocess.shards.shard_set import ShardSet
 from tests.preprocess.built_here import build_here
 
-CONFIG = DataConfig(load_size=24, crop_size=24, shard_mb=2 * 24 * 24 * 3 / 2**20)  # two pictures a shard
+CONFIG = DataConfig(load_size=24, crop_size=24, shard_mb=2 * 24 * 24 * 3 / 2**20)  # two images a shard
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """trainA 0 … 4, trainB and testA two pictures of their own."""
+    """trainA 0 … 4, trainB and testA two images of their own."""
     random = np.random.default_rng(0)
     for split, count in (("trainA", 5), ("trainB", 2), ("testA", 2)):
         (tmp_path / "source" / split).mkdir(parents=True)
@@ -54,9 +54,9 @@ def test_copies_are_named_and_dropped_from_train_only(source: Path, tmp_path: Pa
     assert keys(out, manifest, "trainB") == ["trainB/0.png", "trainB/1.png", "trainB/9.png"]
     assert manifest.splits["testA"].count == 4
     manifest.verify(out)
-    pictures = ShardSet(out, manifest.splits["trainA"])
+    images = ShardSet(out, manifest.splits["trainA"])
     for i in range(5):
-        np.testing.assert_array_equal(pictures.picture(i), np.asarray(Image.open(source / pictures.key(i))))
+        np.testing.assert_array_equal(images.image(i), np.asarray(Image.open(source / images.key(i))))
     text = "\n".join(describe(manifest, None))
     assert "duplicates: 5, 2 of them left out, 3 kept" in text and "  testA/7.png is trainA/0.png" in text
 
@@ -78,7 +78,7 @@ def test_a_build_that_was_cut_after_dropping_goes_on_to_the_same_bytes(source: P
     assert {path.name: path.read_bytes() for path in out.iterdir() if not path.name.endswith(".json")} == before
 
 
-def test_near_constant_pictures_are_flagged_and_kept(source: Path, tmp_path: Path) -> None:
+def test_near_constant_images_are_flagged_and_kept(source: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     Image.new("RGB", (24, 24), (9, 90, 200)).save(source / "trainA" / "8.png")
     Image.fromarray(random.integers(99, 102, (24, 24, 3), np.uint8)).save(source / "trainB" / "8.png")

@@ -12,7 +12,7 @@ from PIL import Image
 from preprocess.building.recipe import Recipe, choose_recipe, most_channels, mostly_deep, settings_text
 from preprocess.config import DataConfig
 from preprocess.images.decode import Form
-from preprocess.sources.layouts import PictureFile
+from preprocess.sources.layouts import ImageFile
 from ringcycle.errors import UserError
 
 GRAY, COLOUR, BANDS = Form(1, 8), Form(3, 8), Form(5, 16)
@@ -53,11 +53,11 @@ FILES = {
 
 
 def recipe_of(a: list[str], b: list[str], **fields: object) -> Recipe:
-    pictures = {
-        split: [PictureFile(f"{split}/{i}-{kind}", 1, 0) for i, kind in enumerate(kinds)] for split, kinds in (("trainA", a), ("trainB", b))
+    images = {
+        split: [ImageFile(f"{split}/{i}-{kind}", 1, 0) for i, kind in enumerate(kinds)] for split, kinds in (("trainA", a), ("trainB", b))
     }
     config = DataConfig.model_validate({"load_size": 40, "crop_size": 24, **fields})
-    return choose_recipe(config, pictures, lambda name: FILES[name.rpartition("-")[2]])
+    return choose_recipe(config, images, lambda name: FILES[name.rpartition("-")[2]])
 
 
 def test_auto_follows_the_files() -> None:
@@ -77,9 +77,9 @@ def test_a_file_that_is_gone() -> None:
     def read(name: str) -> bytes:
         raise FileNotFoundError(2, "No such file or directory")
 
-    pictures = {split: [PictureFile(f"{split}/x.png", 1, 0)] for split in ("trainA", "trainB")}
+    images = {split: [ImageFile(f"{split}/x.png", 1, 0)] for split in ("trainA", "trainB")}
     with pytest.raises(UserError, match=r"^data.source: trainA/x.png was listed but cannot be read \(.*No such file"):
-        choose_recipe(DataConfig(), pictures, read)
+        choose_recipe(DataConfig(), images, read)
 
 
 def test_settings_that_decide_pixels_have_texts_of_their_own(tmp_path: Path) -> None:

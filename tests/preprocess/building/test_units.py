@@ -13,7 +13,7 @@ from preprocess.building.result import check_rejected, check_seen, manifest_of
 from preprocess.building.units import Built, Unit, build_unit, note, plan_units
 from preprocess.shards.manifest import Manifest, Rejected, Split
 from preprocess.shards.shard_set import ShardSet
-from preprocess.sources.layouts import PictureFile, find_pictures, opener
+from preprocess.sources.layouts import ImageFile, find_images, opener
 from ringcycle.errors import UserError
 
 SIZE = 16
@@ -50,7 +50,7 @@ def split_of(built: Built) -> Split:
 
 
 def unit_of(source: Path, load_size: int = SIZE) -> Unit:
-    return plan_units(find_pictures(str(source)), recipe(load_size), 64)[0]
+    return plan_units(find_images(str(source)), recipe(load_size), 64)[0]
 
 
 def make(source: Path, out: Path, pool: Executor, load_size: int = SIZE) -> tuple[Built, bool]:
@@ -58,11 +58,11 @@ def make(source: Path, out: Path, pool: Executor, load_size: int = SIZE) -> tupl
 
 
 def test_plan_cuts_in_order_and_fills_all_but_the_last() -> None:
-    files = [PictureFile(f"trainA/{i}.png", 1, 1) for i in range(7)]
+    files = [ImageFile(f"trainA/{i}.png", 1, 1) for i in range(7)]
     units = plan_units({"trainA": files, "trainB": files[:1]}, recipe(100), 3 * 30_000 / 2**20)
     assert [unit.shard for unit in units] == ["trainA-00000.arrow", "trainA-00001.arrow", "trainA-00002.arrow", "trainB-00000.arrow"]
     assert [file for unit in units[:3] for file in unit.files] == files and [len(unit.files) for unit in units] == [3, 3, 1, 1]
-    assert len(plan_units({"trainA": files}, recipe(4096), 0.1)) == 7  # a picture larger than a shard has a shard of its own
+    assert len(plan_units({"trainA": files}, recipe(4096), 0.1)) == 7  # a image larger than a shard has a shard of its own
     assert len({unit.digest for unit in units} | {unit.digest for unit in plan_units({"trainA": files}, recipe(101), 64)}) == 5
 
 
@@ -72,7 +72,7 @@ def test_a_finished_unit_is_not_made_again(source: Path, out: Path, pool: Execut
     assert make(source, out, pool) == (first, False)
 
 
-@pytest.mark.parametrize("harm", ["cut the shard", "flip a bit", "lose the shard", "cut the note", "lose the note", "replace a picture"])
+@pytest.mark.parametrize("harm", ["cut the shard", "flip a bit", "lose the shard", "cut the note", "lose the note", "replace a image"])
 def test_a_unit_that_is_not_whole_is_made_again(harm: str, source: Path, out: Path, pool: Executor) -> None:
     make(source, out, pool)
     shard = out / "trainA-00000.arrow"
@@ -91,22 +91,22 @@ def test_a_unit_that_is_not_whole_is_made_again(harm: str, source: Path, out: Pa
         Image.new("RGB", (20, 30), "red").save(source / "trainA" / "1.png")
     again, fresh = make(source, out, pool)
     assert fresh and again.shard is not None
-    assert (shard.read_bytes() == good) == (harm != "replace a picture")
-    pictures = ShardSet(out, split_of(again))
-    assert tuple(pictures.picture(1)[0, 0]) == ((255, 0, 0) if harm == "replace a picture" else (40, 50, 60))
+    assert (shard.read_bytes() == good) == (harm != "replace a image")
+    images = ShardSet(out, split_of(again))
+    assert tuple(images.image(1)[0, 0]) == ((255, 0, 0) if harm == "replace a image" else (40, 50, 60))
 
 
 def test_another_size_is_made_again(source: Path, out: Path, pool: Executor) -> None:
     make(source, out, pool)
     built, fresh = make(source, out, pool, load_size=24)
     assert fresh and built.shard is not None
-    assert ShardSet(out, split_of(built)).picture(0).shape == (24, 24, 3)
+    assert ShardSet(out, split_of(built)).image(0).shape == (24, 24, 3)
 
 
 def test_broken_files_are_left_out_with_their_reasons(source: Path, out: Path, pool: Executor) -> None:
     (source / "trainA" / "1.png").write_bytes(b"text")
     built, _ = make(source, out, pool)
-    assert built.rejected == [Rejected(path="trainA/1.png", reason="no picture of a known format")]
+    assert built.rejected == [Rejected(path="trainA/1.png", reason="no image of a known format")]
     assert built.shard is not None
     shards = ShardSet(out, split_of(built))
     assert [shards.key(i) for i in range(2)] == ["trainA/0.png", "trainA/2.png"]
@@ -135,13 +135,13 @@ def test_a_folder_that_cannot_be_written(source: Path, out: Path, pool: Executor
 
 
 def done_of(source: Path, out: Path, pool: Executor) -> tuple[list[Unit], dict[str, Done]]:
-    units = plan_units(find_pictures(str(source)), recipe(), 64)
+    units = plan_units(find_images(str(source)), recipe(), 64)
     read = opener(str(source))
     return units, {unit.shard: Done(unit, *build_unit(unit, read, out, recipe(), pool), "node-7", False) for unit in units}
 
 
 def manifest(source: Path, units: list[Unit], done: dict[str, Done]) -> Manifest:
-    return manifest_of(str(source), "0" * 16, find_pictures(str(source)), recipe(), units, done, [])
+    return manifest_of(str(source), "0" * 16, find_images(str(source)), recipe(), units, done, [])
 
 
 def test_the_manifest_does_not_depend_on_the_order_of_completion(source: Path, out: Path, pool: Executor) -> None:
@@ -149,16 +149,16 @@ def test_the_manifest_does_not_depend_on_the_order_of_completion(source: Path, o
     assert manifest(source, units, done) == manifest(source, units, dict(reversed(done.items())))
 
 
-def test_a_domain_without_whole_pictures(source: Path, out: Path, pool: Executor) -> None:
+def test_a_domain_without_whole_images(source: Path, out: Path, pool: Executor) -> None:
     for path in (source / "trainA").iterdir():
         path.write_bytes(b"")
     with pytest.raises(
-        UserError, match=r'^data.source = ".*": all pictures of trainA are broken \(trainA/0.png: empty file, .*\): put whole'
+        UserError, match=r'^data.source = ".*": all images of trainA are broken \(trainA/0.png: empty file, .*\): put whole'
     ):
         manifest(source, *done_of(source, out, pool))
 
 
-def test_test_pictures_that_are_all_broken_leave_no_split(source: Path, out: Path, pool: Executor) -> None:
+def test_test_images_that_are_all_broken_leave_no_split(source: Path, out: Path, pool: Executor) -> None:
     (source / "testA").mkdir()
     (source / "testA" / "0.png").write_bytes(b"")
     assert set(manifest(source, *done_of(source, out, pool)).splits) == {"trainA", "trainB"}
@@ -173,14 +173,14 @@ def test_shards_that_another_node_wrote_elsewhere_are_missed(source: Path, out: 
         check_seen(whole, out, done)
 
 
-def test_the_limit_of_rejected_pictures_is_a_share() -> None:
-    pictures = {"trainA": [PictureFile(str(i), 1, 1) for i in range(200)]}
+def test_the_limit_of_rejected_images_is_a_share() -> None:
+    images = {"trainA": [ImageFile(str(i), 1, 1) for i in range(200)]}
     rejected = [Rejected(path=f"trainA/{i}.png", reason="empty file") for i in range(5)]
-    check_rejected(rejected[:2], pictures, 0.01)
-    check_rejected([], pictures, 0)
+    check_rejected(rejected[:2], images, 0.01)
+    check_rejected([], images, 0)
     with pytest.raises(UserError) as error:
-        check_rejected(rejected, pictures, 0.01)
+        check_rejected(rejected, images, 0.01)
     assert str(error.value) == (
-        "data.max_rejected = 0.01, but 5 or more of 200 pictures are broken (trainA/0.png: empty file, trainA/1.png: empty file, "
+        "data.max_rejected = 0.01, but 5 or more of 200 images are broken (trainA/0.png: empty file, trainA/1.png: empty file, "
         "trainA/2.png: empty file and 2 more): mend or remove them, or raise data.max_rejected"
     )

@@ -9,17 +9,17 @@ import pytest
 from preprocess.feed.augment import batches, crop
 from preprocess.feed.plan import Plan, offset
 
-Picture = npt.NDArray[Any]
+ImageArray = npt.NDArray[Any]
 
 
-def picture(height: int = 10, width: int = 12, channels: int = 3) -> Picture:
+def image(height: int = 10, width: int = 12, channels: int = 3) -> ImageArray:
     """Every value says where it is."""
     return np.arange(height * width * channels, dtype=np.uint16).reshape(height, width, channels)
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (2, 4), (1, 3)])
 def test_crop_is_the_square_at_its_place(top: int, left: int) -> None:
-    whole = picture()
+    whole = image()
     plain, mirrored = (crop(whole, top, left, 8, flip) for flip in (False, True))
     for row in range(8):
         for column in range(8):
@@ -28,21 +28,21 @@ def test_crop_is_the_square_at_its_place(top: int, left: int) -> None:
 
 
 def test_crop_is_a_view() -> None:
-    whole = picture()
+    whole = image()
     assert all(np.shares_memory(whole, crop(whole, 1, 1, 8, flip)) for flip in (False, True))
 
 
 @pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (3, 0), (0, 5)])
 def test_crop_beyond_the_edge(top: int, left: int) -> None:
     with pytest.raises(AssertionError):
-        crop(picture(), top, left, 8, False)
+        crop(image(), top, left, 8, False)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_batches_follow_the_rows(channels: int, dtype: type[np.uint8] | type[np.uint16]) -> None:
     random = np.random.default_rng(0)
-    domains: list[Picture] = [random.integers(0, 256, (n, 12, 12, channels)).astype(dtype) for n in (5, 7)]
+    domains: list[ImageArray] = [random.integers(0, 256, (n, 12, 12, channels)).astype(dtype) for n in (5, 7)]
     rows = Plan((5, 7), 0, 8, True).worker_rows(3, 2, 0, 1, steps=6)
     got = batches((lambda i: domains[0][i], lambda i: domains[1][i]), rows, steps=6, size=8)
 
@@ -65,10 +65,10 @@ def test_domains_of_unequal_channels_share_the_larger_number() -> None:
             assert (got[:, domain, ..., :count] == value).all() and not got[:, domain, ..., count:].any()
 
 
-def test_pictures_of_several_sizes_are_cropped_anywhere() -> None:
-    pictures = [picture(8, 8), picture(8, 30), picture(40, 9)]
+def test_images_of_several_sizes_are_cropped_anywhere() -> None:
+    images = [image(8, 8), image(8, 30), image(40, 9)]
     rows = Plan((3, 3), 1, 8, False).rows(0, 600)
-    got = batches((lambda i: pictures[i], lambda i: pictures[i]), rows, steps=600, size=8)
+    got = batches((lambda i: images[i], lambda i: images[i]), rows, steps=600, size=8)
     corners = got[:, 0, 0, 0, 0, 0]  # the first value says where the crop began
     assert set(corners[rows.index[0] == 0]) == {0}
     assert set(corners[rows.index[0] == 1]) == {3 * left for left in range(23)}

@@ -20,7 +20,7 @@ from preprocess.feed.plan import Plan
 from ringcycle.errors import UserError
 from tests.preprocess.small_shards import PLAN, expected, make_shards
 
-Picture = npt.NDArray[Any]
+ImageArray = npt.NDArray[Any]
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
@@ -98,7 +98,7 @@ def test_batches_lie_in_the_object_store(endless: Feed) -> None:
     assert all(np.array_equal(batch, expected(begin + i, 1, 0, 1)) for i, batch in enumerate(kept))
 
 
-def mapping(array: Picture) -> str:
+def mapping(array: ImageArray) -> str:
     """The file behind the memory of an array, from /proc/self/maps."""
     address = array.ctypes.data
     for line in Path("/proc/self/maps").read_text().splitlines():
@@ -184,6 +184,6 @@ def test_other_shards_than_planned(shards: Path) -> None:
     with pytest.raises(UserError) as error:
         Feed(shards, Plan((12, 20), 5, 64, True), batch=1, rank=0, workers=1, position=0, end=None)
     assert str(error.value) == (
-        f"{shards} holds 13 and 20 pictures, but the run was planned for 12 and 20: "
+        f"{shards} holds 13 and 20 images, but the run was planned for 12 and 20: "
         "name the shards with which it was started, or start a new run"
     )

@@ -1,4 +1,4 @@
-"""The plan: each picture once, the same order for any number of workers and from any step, uniform crops and flips."""
+"""The plan: each image once, the same order for any number of workers and from any step, uniform crops and flips."""
 
 import itertools
 import math
@@ -48,7 +48,7 @@ def test_every_cycle_is_a_permutation(size: int) -> None:
     assert np.array_equal(np.sort(index, axis=2), np.broadcast_to(np.arange(size), (2, 3, size)))
 
 
-def test_each_picture_of_the_larger_domain_once_per_epoch() -> None:
+def test_each_image_of_the_larger_domain_once_per_epoch() -> None:
     plan = make(sizes=(7, 12))
     assert plan.epoch_length == 12
     for epoch in range(5):
@@ -68,7 +68,7 @@ def test_domains_have_their_own_order() -> None:
     assert all(not np.array_equal(a[0], a[1]) for a in arrays(rows))
 
 
-def test_orders_of_few_pictures_are_uniform() -> None:
+def test_orders_of_few_images_are_uniform() -> None:
     size, cycles = 4, 24_000
     orders = make(sizes=(size, size)).rows(0, cycles * size).index.reshape(2 * cycles, size) @ size ** np.arange(size)
     _, counts = np.unique(orders, return_counts=True)
@@ -114,7 +114,7 @@ def test_started_anywhere_equals_the_tail(sizes: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("global_batch", "workers"), [(5, 1), (5, 5), (8, 4), (30, 3)])
-def test_batches_that_divide_no_domain_lose_no_picture_and_go_on_from_any_step(global_batch: int, workers: int) -> None:
+def test_batches_that_divide_no_domain_lose_no_image_and_go_on_from_any_step(global_batch: int, workers: int) -> None:
     def epochs(first_step: int) -> list[Rows]:
         return [
             make().worker_rows(step * global_batch, global_batch, rank, workers)
@@ -123,7 +123,7 @@ def test_batches_that_divide_no_domain_lose_no_picture_and_go_on_from_any_step(g
         ]
 
     whole = epochs(0)
-    seen = np.concatenate([rows.index[1] for rows in whole])  # 12 steps are global_batch epochs of the larger domain, 12 pictures
+    seen = np.concatenate([rows.index[1] for rows in whole])  # 12 steps are global_batch epochs of the larger domain, 12 images
     assert np.array_equal(np.bincount(seen), [global_batch] * 12)
     for step in range(12):
         assert all(same(one, other) for one, other in zip(epochs(step), whole[step * workers :], strict=True))
@@ -154,7 +154,7 @@ def test_no_room_no_crop_and_no_flip() -> None:
     assert not offset(rows.top, 0).any() and not offset(rows.left, 0).any() and not rows.flip.any()
 
 
-def test_offsets_are_all_that_a_picture_allows() -> None:
+def test_offsets_are_all_that_a_image_allows() -> None:
     shares = np.array([0, 2**31 - 1, 2**31, 2**32 - 1], np.uint32)
     assert offset(shares, 1).tolist() == [0, 0, 1, 1] and offset(shares, 2**20 - 1).tolist() == [0, 2**19 - 1, 2**19, 2**20 - 1]
 
@@ -164,7 +164,7 @@ def test_flip_does_not_change_the_rest() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(arrays(with_flip)[:3], arrays(without)[:3], strict=True))
 
 
-def test_ten_million_pictures_cost_no_more_than_ten() -> None:
+def test_ten_million_images_cost_no_more_than_ten() -> None:
     large, small = make(sizes=(10_000_000, 9_999_991)), make(sizes=(10, 9))
     seconds: dict[Plan, list[float]] = {large: [], small: []}
     for step in range(100):
@@ -180,7 +180,7 @@ def test_ten_million_pictures_cost_no_more_than_ten() -> None:
     large.worker_rows(123_456_789, 8, 0, 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 100_000  # bytes: a table of the pictures would be 80 million
+    assert peak < 100_000  # bytes: a table of the images would be 80 million
 
 
 def test_workers_that_do_not_divide_the_global_batch() -> None:
@@ -188,4 +188,4 @@ def test_workers_that_do_not_divide_the_global_batch() -> None:
         check_workers(12, workers)
     with pytest.raises(UserError) as error:
         check_workers(12, 5)
-    assert str(error.value) == "cluster.workers = 5 does not divide the global batch of 12 pictures: use one of 1, 2, 3, 4, 6, 12"
+    assert str(error.value) == "cluster.workers = 5 does not divide the global batch of 12 images: use one of 1, 2, 3, 4, 6, 12"

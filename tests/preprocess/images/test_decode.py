@@ -1,4 +1,4 @@
-"""Every file is either the picture that it shows, or broken in one phrase; never anything else, and never much memory."""
+"""Every file is either the image that it shows, or broken in one phrase; never anything else, and never much memory."""
 
 import contextlib
 import io
@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from preprocess.images.decode import EXTENSIONS, BrokenPicture, UInt8, decode
+from preprocess.images.decode import EXTENSIONS, BrokenImage, UInt8, decode
 
 # pytest resets the filter that decode.py sets; a test below runs without pytest to see that nothing leaks.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 DATA = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data"))
 AWKWARD = sorted(path for path in (DATA / "awkward").glob("*") if path.suffix.lower() in EXTENSIONS)
-needs_data = pytest.mark.skipif(not AWKWARD, reason=f"no pictures in {DATA / 'awkward'}; RINGCYCLE_TEST_DATA names the folder")
+needs_data = pytest.mark.skipif(not AWKWARD, reason=f"no images in {DATA / 'awkward'}; RINGCYCLE_TEST_DATA names the folder")
 
 BROKEN = {
-    "broken.png": "no picture",
+    "broken.png": "no image",
     "broken_data_stream.png": "damaged",
     "decompression_bomb.gif": "pixels",
     "made_empty.jpg": "empty file",
     "made_progressive_truncated.jpg": "truncated",
-    "made_text.jpg": "no picture",
+    "made_text.jpg": "no image",
     "png_decompression_dos.png": "damaged",
     "truncated_end_chunk.png": "truncated",
     "truncated_image.png": "truncated",
@@ -46,7 +46,7 @@ def test_all_awkward_files_are_here() -> None:
 @pytest.mark.parametrize("path", AWKWARD, ids=lambda path: path.name)
 def test_awkward_file_decodes_or_is_broken(path: Path) -> None:
     if path.name in BROKEN:
-        with pytest.raises(BrokenPicture, match=BROKEN[path.name]):
+        with pytest.raises(BrokenImage, match=BROKEN[path.name]):
             decode(path)
         return
     pixels = decode(path)
@@ -56,7 +56,7 @@ def test_awkward_file_decodes_or_is_broken(path: Path) -> None:
 
 def awkward(name: str) -> UInt8:
     if not AWKWARD:
-        pytest.skip(f"no pictures in {DATA / 'awkward'}")
+        pytest.skip(f"no images in {DATA / 'awkward'}")
     return decode(DATA / "awkward" / name)
 
 
@@ -68,7 +68,7 @@ def apart(one: UInt8, two: UInt8) -> float:
 
 @pytest.mark.parametrize("name", [*(f"hopper_orientation_{n}.jpg" for n in (2, 3, 5, 6, 8)), "hopper_orientation_6.webp"])
 def test_orientation_is_applied(name: str) -> None:
-    # JPEG and WebP each lose about 2 levels; a picture turned the wrong way is 60 levels away.
+    # JPEG and WebP each lose about 2 levels; a image turned the wrong way is 60 levels away.
     assert apart(awkward(name), awkward("hopper.jpg")) < 6
 
 
@@ -114,7 +114,7 @@ def test_pixels_of_unknown_range_are_refused_not_guessed() -> None:
     for levels in (np.full((2, 2), 0.5, np.float32), np.array([[0, 70000]], np.int32)):
         buffer = io.BytesIO()
         Image.fromarray(levels).save(buffer, "TIFF")
-        with pytest.raises(BrokenPicture, match="32-bit"):
+        with pytest.raises(BrokenImage, match="32-bit"):
             decode(buffer.getvalue())
 
 
@@ -134,26 +134,26 @@ def test_first_frame_of_animations() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM" + bytes(60), b"II*\0" + bytes(20)])
-def test_no_picture(data: bytes) -> None:
-    with pytest.raises(BrokenPicture) as error:
+def test_no_image(data: bytes) -> None:
+    with pytest.raises(BrokenImage) as error:
         decode(data)
     assert "\n" not in str(error.value) and len(str(error.value)) < 120
 
 
 def test_missing_file_is_broken_too(tmp_path: Path) -> None:
-    with pytest.raises(BrokenPicture, match="No such file"):
+    with pytest.raises(BrokenImage, match="No such file"):
         decode(tmp_path / "absent.jpg")
 
 
 def test_formats_that_run_programs_are_not_opened() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "EPS")
-    with pytest.raises(BrokenPicture, match="no picture"):
+    with pytest.raises(BrokenImage, match="no image"):
         decode(buffer.getvalue())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "JPEG2000", "BMP"])
-def test_any_damage_is_broken_or_a_picture(kind: str) -> None:
+def test_any_damage_is_broken_or_a_image(kind: str) -> None:
     random = np.random.default_rng(7)
     buffer = io.BytesIO()
     Image.fromarray(random.integers(0, 255, (40, 40, 3), np.uint8)).save(buffer, kind)
@@ -162,7 +162,7 @@ def test_any_damage_is_broken_or_a_picture(kind: str) -> None:
         data = bytearray(good[: random.integers(1, len(good) + 1)])
         for _ in range(random.integers(0, 6)):
             data[random.integers(0, min(len(data), 400))] = random.integers(0, 256)
-        with contextlib.suppress(BrokenPicture):
+        with contextlib.suppress(BrokenImage):
             assert decode(bytes(data)).shape[2] == 3
 
 
@@ -171,7 +171,7 @@ def test_a_bomb_costs_no_memory(side: int) -> None:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(BrokenPicture, match="pixels"):
+    with pytest.raises(BrokenImage, match="pixels"):
         decode(bomb)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; its 9000x9000 pixels alone are 240,000
 
@@ -179,7 +179,7 @@ def test_a_bomb_costs_no_memory(side: int) -> None:
 def test_the_limit_of_pixels() -> None:
     data = png(np.zeros((10, 10, 3), np.uint8))
     assert decode(data, megapixels=1e-4).shape == (10, 10, 3)
-    with pytest.raises(BrokenPicture, match="10x10 pixels"):
+    with pytest.raises(BrokenImage, match="10x10 pixels"):
         decode(data, megapixels=0.9e-4)
 
 
@@ -200,9 +200,9 @@ def test_at_least_makes_large_jpegs_smaller_but_not_too_small() -> None:
 def test_pillows_warnings_stay_inside() -> None:
     code = """
 import contextlib, pathlib, sys
-from preprocess.images.decode import BrokenPicture, decode
+from preprocess.images.decode import BrokenImage, decode
 for name in sys.argv[1:]:
-    with contextlib.suppress(BrokenPicture):
+    with contextlib.suppress(BrokenImage):
         decode(pathlib.Path(name))
 """
     run = subprocess.run([sys.executable, "-W", "default", "-c", code, *map(str, AWKWARD)], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocess.images.decoded_image import BrokenPicture, Raster, to_channels, to_depth
+from preprocess.images.decoded_image import BrokenImage, DecodedImage, to_channels, to_depth
 
 RANDOM = np.random.default_rng(1)
 
@@ -29,10 +29,10 @@ def test_every_level_of_16_bits_goes_to_the_nearest() -> None:
 
 def test_grey_of_colour_is_pillows() -> None:
     pixels = noise(3)
-    np.testing.assert_array_equal(to_channels(Raster(pixels, 3), 1)[..., 0], np.asarray(Image.fromarray(pixels).convert("L")))
-    deep = to_channels(Raster(to_depth(pixels, 16), 3), 1)
+    np.testing.assert_array_equal(to_channels(DecodedImage(pixels, 3), 1)[..., 0], np.asarray(Image.fromarray(pixels).convert("L")))
+    deep = to_channels(DecodedImage(to_depth(pixels, 16), 3), 1)
     assert deep.dtype == np.uint16 and np.abs(deep / 257 - np.asarray(Image.fromarray(pixels).convert("L"))[..., None]).max() <= 0.51
-    assert to_channels(Raster(np.full((1, 1, 3), 65535, np.uint16), 3), 1)[0, 0, 0] == 65535
+    assert to_channels(DecodedImage(np.full((1, 1, 3), 65535, np.uint16), 3), 1)[0, 0, 0] == 65535
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -40,24 +40,24 @@ def test_alpha_is_laid_over_white(dtype: type[np.uint8] | type[np.uint16]) -> No
     pixels, white = noise(4, dtype), int(np.iinfo(dtype).max)
     share = pixels[..., 3:] / white
     expected = pixels[..., :3] * share + white * (1 - share)
-    got = to_channels(Raster(pixels, 3, alpha=True), 3)
+    got = to_channels(DecodedImage(pixels, 3, alpha=True), 3)
     assert got.dtype == dtype and np.abs(got - expected).max() <= 0.5 + 1e-6
-    assert (to_channels(Raster(np.full((1, 1, 2), white, dtype), 1, alpha=True), 1) == white).all()
+    assert (to_channels(DecodedImage(np.full((1, 1, 2), white, dtype), 1, alpha=True), 1) == white).all()
 
 
 def test_four_channels_are_colour_and_alpha() -> None:
     grey = noise(2)
-    np.testing.assert_array_equal(to_channels(Raster(grey, 1, alpha=True), 4), grey[..., [0, 0, 0, 1]])
-    colour = to_channels(Raster(noise(3, np.uint16), 3), 4)
+    np.testing.assert_array_equal(to_channels(DecodedImage(grey, 1, alpha=True), 4), grey[..., [0, 0, 0, 1]])
+    colour = to_channels(DecodedImage(noise(3, np.uint16), 3), 4)
     assert (colour[..., 3] == 65535).all()
 
 
 def test_bands_are_kept_or_refused() -> None:
     bands = noise(5)
-    assert to_channels(Raster(bands, 5), 5) is bands
+    assert to_channels(DecodedImage(bands, 5), 5) is bands
     unnamed = noise(4)
-    assert to_channels(Raster(unnamed, 3), 4) is unnamed
-    np.testing.assert_array_equal(to_channels(Raster(unnamed, 3), 3), unnamed[..., :3])
-    for raster, channels in ((Raster(bands, 5), 3), (Raster(noise(3), 3), 5), (Raster(noise(2), 2), 1)):
-        with pytest.raises(BrokenPicture, match=rf"^{raster.colours} channels, not {channels}$"):
+    assert to_channels(DecodedImage(unnamed, 3), 4) is unnamed
+    np.testing.assert_array_equal(to_channels(DecodedImage(unnamed, 3), 3), unnamed[..., :3])
+    for raster, channels in ((DecodedImage(bands, 5), 3), (DecodedImage(noise(3), 3), 5), (DecodedImage(noise(2), 2), 1)):
+        with pytest.raises(BrokenImage, match=rf"^{raster.colours} channels, not {channels}$"):
             to_channels(raster, channels)

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from preprocess.images.decode import BrokenPicture, Form, decode, form_of
+from preprocess.images.decode import BrokenImage, Form, decode, form_of
 
 RANDOM = np.random.default_rng(2)
 
@@ -99,9 +99,9 @@ def test_twelve_bits_reach_white() -> None:
         (np.zeros((4, 4, 65), np.uint8), "65 channels, more than 64"),
     ],
 )
-def test_kinds_without_a_picture(pixels: np.ndarray, reason: str) -> None:
+def test_kinds_without_a_image(pixels: np.ndarray, reason: str) -> None:
     photometric = "rgb" if pixels.shape[2:] == (3,) else "minisblack"
-    with pytest.raises(BrokenPicture, match=reason):
+    with pytest.raises(BrokenImage, match=reason):
         decode(tiff(pixels, photometric=photometric), channels=pixels.size // 16)
 
 
@@ -112,7 +112,7 @@ def test_a_huge_tiff_costs_no_memory() -> None:
         for tag in ("ImageWidth", "ImageLength"):
             at = tags[tag].valueoffset
             data[at : at + 2] = b"\xff\xff"
-    with pytest.raises(BrokenPicture, match="pixels, more than"):
+    with pytest.raises(BrokenImage, match="pixels, more than"):
         decode(bytes(data), channels=5)
 
 
@@ -142,5 +142,5 @@ def test_headers_of_ordinary_files(tmp_path: Path) -> None:
     ):
         Image.new(mode, (3, 4)).save(tmp_path / "a.png")
         assert form_of(tmp_path / "a.png") == form, mode
-    with pytest.raises(BrokenPicture, match="no picture"):
+    with pytest.raises(BrokenImage, match="no image"):
         form_of(b"text")

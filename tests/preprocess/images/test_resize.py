@@ -7,28 +7,28 @@ import pytest
 from PIL import Image
 
 from preprocess.images.decode import decode, decode_to_resize
-from preprocess.images.decoded_image import BrokenPicture
+from preprocess.images.decoded_image import BrokenImage
 from preprocess.images.resize import prepare, resize, square
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.mark.parametrize("shape", [(50, 80), (286, 286), (1, 1), (3, 400), (600, 20)])
 def test_square_is_pillows_bicubic(shape: tuple[int, int]) -> None:
-    pixels = picture(*shape)
+    pixels = image(*shape)
     result = square(pixels, 286)
     assert result.shape == (286, 286, 3) and result.dtype == np.uint8
     np.testing.assert_array_equal(result, np.asarray(Image.fromarray(pixels).resize((286, 286), Image.Resampling.BICUBIC)))
 
 
 def test_height_comes_first() -> None:
-    assert resize(picture(10, 10), 20, 30).shape == (20, 30, 3)
+    assert resize(image(10, 10), 20, 30).shape == (20, 30, 3)
 
 
 def test_equal_size_changes_nothing() -> None:
-    np.testing.assert_array_equal(resize(picture(30, 20), 30, 20), picture(30, 20))
+    np.testing.assert_array_equal(resize(image(30, 20), 30, 20), image(30, 20))
 
 
 def test_shrinking_does_not_alias() -> None:
@@ -39,7 +39,7 @@ def test_shrinking_does_not_alias() -> None:
 
 
 def test_reversed_views_are_resized_as_seen() -> None:
-    pixels = picture(40, 40)[:, ::-1]
+    pixels = image(40, 40)[:, ::-1]
     np.testing.assert_array_equal(square(pixels, 20), square(np.ascontiguousarray(pixels), 20))
 
 
@@ -57,7 +57,7 @@ def test_what_pillow_decoded_needs_no_way_over_numpy(mode: str, bits: int) -> No
 
 
 def test_modes_are_the_references() -> None:
-    pixels = picture(60, 90)
+    pixels = image(60, 90)
     np.testing.assert_array_equal(prepare(pixels, "resize_and_crop", 40, None), square(pixels, 40))
     for mode in ("scale_width", "scale_width_and_crop"):
         assert prepare(pixels, mode, 48, 24).shape == (32, 48, 3)
@@ -66,7 +66,7 @@ def test_modes_are_the_references() -> None:
         np.testing.assert_array_equal(prepare(pixels, mode, 90, 24), pixels)
     for mode in ("crop", "none"):
         np.testing.assert_array_equal(prepare(pixels, mode, 7, 24), pixels)
-    with pytest.raises(BrokenPicture, match=r"^90x60 pixels, less than data\.crop_size = 61$"):
+    with pytest.raises(BrokenImage, match=r"^90x60 pixels, less than data\.crop_size = 61$"):
         prepare(pixels, "crop", 286, 61)
 
 

@@ -15,10 +15,10 @@ from tests.preprocess.small_shards import make_manifest
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with two shards and their manifest."""
-    pictures = [np.full((4, 4, 3), value, np.uint8) for value in (1, 2, 3)]
+    images = [np.full((4, 4, 3), value, np.uint8) for value in (1, 2, 3)]
     splits = {}
     for split in ("trainA", "trainB"):
-        shard = write_shard(tmp_path / f"{split}-00000.arrow", [f"{split}/{i}.png" for i in range(3)], pictures)
+        shard = write_shard(tmp_path / f"{split}-00000.arrow", [f"{split}/{i}.png" for i in range(3)], images)
         splits[split] = Split(count=3, shards=[shard], smallest=(4, 4), largest=(4, 4))
     broken = Rejected(path="trainA/bad.jpg", reason="empty file")
     make_manifest(splits).model_copy(update={"rejected": [broken]}).save(tmp_path)

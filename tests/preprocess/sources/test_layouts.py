@@ -1,11 +1,11 @@
-"""What counts as a picture, what names a source, and what a user reads who named a wrong one."""
+"""What counts as a image, what names a source, and what a user reads who named a wrong one."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from preprocess.sources.layouts import absolute, find_pictures, fingerprint, opener
+from preprocess.sources.layouts import absolute, find_images, fingerprint, opener
 from ringcycle.errors import UserError
 
 
@@ -17,28 +17,28 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-def put(path: Path, content: bytes = b"picture") -> None:
+def put(path: Path, content: bytes = b"image") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
 def names(source: object) -> dict[str, list[str]]:
-    return {split: [file.name for file in files] for split, files in find_pictures(str(source)).items()}
+    return {split: [file.name for file in files] for split, files in find_images(str(source)).items()}
 
 
 def says(source: object) -> str:
     """The one line for a wrong source."""
     with pytest.raises(UserError) as error:
-        find_pictures(str(source))
+        find_images(str(source))
     assert "\n" not in str(error.value) and str(error.value).startswith("data.source")
     return str(error.value)
 
 
 def key(source: Path, settings: str = "load_size 286") -> str:
-    return fingerprint(find_pictures(str(source)), settings)
+    return fingerprint(find_images(str(source)), settings)
 
 
-def test_pictures_by_ending_in_any_case_at_any_depth_sorted(source: Path) -> None:
+def test_images_by_ending_in_any_case_at_any_depth_sorted(source: Path) -> None:
     for name in ("trainA/notes.txt", "trainA/.hidden.jpg", "trainA/.cache/z.jpg", "trainA/._b.jpg", "trainA/noending", "other/q.jpg"):
         put(source / name)
     (source / "testB").mkdir()
@@ -60,13 +60,13 @@ def test_links_are_followed(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "file://{}/"])
 def test_forms_of_one_source_are_equal(source: Path, form: str) -> None:
-    assert find_pictures(form.format(source)) == find_pictures(str(source))
-    assert opener(form.format(source))("trainB/x.tiff") == b"picture"
+    assert find_images(form.format(source)) == find_images(str(source))
+    assert opener(form.format(source))("trainB/x.tiff") == b"image"
 
 
 def test_relative_source(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(source.parent)
-    assert find_pictures("source") == find_pictures(str(source))
+    assert find_images("source") == find_images(str(source))
     assert absolute("source") == str(source) and absolute("s3://bucket/x") == "s3://bucket/x"
 
 
@@ -89,16 +89,16 @@ def test_wrong_sources(source: Path, tmp_path: Path) -> None:
     (source / "trainB").rename(source / "TrainB")
     assert "has no folder trainB, its folders are TrainB, testA, trainA" in says(source)
     assert "has no folder trainA, its folders are none" in says(source / "TrainB")
-    assert 'data.source = "ftp://host/pictures" is of an unknown kind' in says("ftp://host/pictures")
-    assert "cannot be opened (Unable to load libjvm)" in says("hdfs://host/pictures") or "libhdfs" in says("hdfs://host/pictures")
+    assert 'data.source = "ftp://host/images" is of an unknown kind' in says("ftp://host/images")
+    assert "cannot be opened (Unable to load libjvm)" in says("hdfs://host/images") or "libhdfs" in says("hdfs://host/images")
 
 
 def test_empty_domain(source: Path) -> None:
     (source / "trainB" / "x.tiff").unlink()
-    assert "no pictures in trainB (it is empty): put" in says(source)
+    assert "no images in trainB (it is empty): put" in says(source)
     for name in ("a.txt", "b.TXT", "c.heic", "d"):
         put(source / "trainB" / name)
-    assert "no pictures in trainB (4 files, .txt, .heic, no ending)" in says(source)
+    assert "no images in trainB (4 files, .txt, .heic, no ending)" in says(source)
 
 
 def test_many_folders_are_cut_short(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-DISTINCT = 16  # drawing and encoding take longer than a build; decoding does not notice that pictures repeat
+DISTINCT = 16  # drawing and encoding take longer than a build; decoding does not notice that images repeat
 
 
-def write_pictures(source: Path, count: int, width: int, height: int) -> None:
-    """Write `count` pictures into trainA and as many into trainB, JPEG at quality 90 with 4:2:0 colour."""
+def write_images(source: Path, count: int, width: int, height: int) -> None:
+    """Write `count` images into trainA and as many into trainB, JPEG at quality 90 with 4:2:0 colour."""
     files = [_jpeg(number, width, height) for number in range(DISTINCT)]
     for split in ("trainA", "trainB"):
         (source / split).mkdir(parents=True)
