@@ -26,7 +26,7 @@ $(INSTALLED): requirements-dev.lock
 	@mkdir -p build && date +%s > build/install-began
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements-dev.lock
 	@expr $$(date +%s) - $$(cat build/install-began) > build/install-seconds
 	@touch $@
 
