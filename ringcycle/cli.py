@@ -1,0 +1,19 @@
+"""What all commands share: exit codes, and how they report a user's mistake."""
+
+import sys
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the commands. STOPPED is EX_TEMPFAIL of sysexits.h: run the same command again to continue."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    STOPPED = 75
+    INTERRUPTED = 130
+
+
+def fail(error: object) -> None:
+    """Print an error in one line on standard error."""
+    print(f"error: {error}", file=sys.stderr, flush=True)
