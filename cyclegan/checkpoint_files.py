@@ -107,7 +107,7 @@ def write_part(folder: Location, rank: int, token: str, arrays: Mapping[str, npt
         written.begin(file)
         np.savez(written, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
-    store.write_by(name, write)
+    store.write_with(name, write)
     store.write(_receipt(rank, token), _json(Part(file=name, bytes=written.bytes, sha256=written.digest.hexdigest())))
 
 

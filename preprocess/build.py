@@ -30,7 +30,7 @@ from ringcycle.errors import UserError
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, redacted
-from ringcycle.storage.locks import alone
+from ringcycle.storage.locks import locked
 from ringcycle.storage.store import Store, writing
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
@@ -74,7 +74,7 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
     folder, unfinished = local / name, local / f".{name}.unfinished"
     with writing(local):
         local.mkdir(parents=True, exist_ok=True)
-        with alone(local / f".{name}.lock"):
+        with locked(local / f".{name}.lock"):
             if not folder.exists():
                 try:
                     if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
@@ -141,7 +141,7 @@ def _alone_in(store: Store) -> AbstractContextManager[object]:
     if store.local is None:
         return nullcontext()
     store.local.mkdir(parents=True, exist_ok=True)
-    return alone(store.local / _LOCK)
+    return locked(store.local / _LOCK)
 
 
 def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location, progress: Progress | None) -> Manifest:

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, and how they report a user's mistake."""
+"""What all commands share: exit codes, and how a user's mistake is reported."""
 
 import sys
 from enum import IntEnum
@@ -15,5 +15,5 @@ class ExitCode(IntEnum):
 
 
 def fail(error: object) -> None:
-    """Print an error in one line on standard error."""
+    """Print an error on standard error, in one line."""
     print(f"error: {error}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """Random numbers as a pure function of (seed, purpose, indices): no stream, no state, the same on every machine.
 
-`cyclegan` and `preprocess` share this module. Seeds and indices are mixed by hashing, never by adding, so that
-seed 1, epoch 0 has nothing to do with seed 0, epoch 1.
+Shared by `cyclegan` and `preprocess`. Seeds and indices are mixed by hashing, never by adding, so that
+seed 1, epoch 0 is unrelated to seed 0, epoch 1.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ UInt64 = npt.NDArray[np.uint64]
 
 
 def hash64(seed: int, purpose: str, *indices: int | npt.ArrayLike) -> UInt64:
-    """Hash (seed, purpose, indices) to 64 uniform bits for each element of the broadcast indices.
+    """Hash (seed, purpose, indices) to 64 uniform bits, one uint64 for each element of the broadcast indices.
 
     The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) absorbs one index at a time.
     """
@@ -26,7 +26,7 @@ def hash64(seed: int, purpose: str, *indices: int | npt.ArrayLike) -> UInt64:
 
 
 def below(bound: int | npt.ArrayLike, hashes: UInt64) -> npt.NDArray[np.int64]:
-    """Map hashes to integers in [0, bound), bound at most 2**31: the top 32 bits, multiplied and shifted (bias under bound / 2**32)."""
+    """Map hashes to integers in [0, bound), bound at most 2**31: the top 32 bits, multiplied and shifted (bias below bound / 2**32)."""
     return ((hashes >> np.uint64(32)) * np.asarray(bound).astype(np.uint64) >> np.uint64(32)).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Log lines on their way to the user's terminal: each process sends its loggers' lines to one receiver."""
+"""Routes log lines to the user's terminal: each process sends its loggers' lines to one receiver."""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +7,7 @@ PACKAGES = ("ringcycle", "preprocess", "cyclegan", "cluster")
 
 
 class _LineHandler(logging.Handler):
-    """Hands each formatted line to `send`; a receiver that fails must not stop the work that logs."""
+    """Hands each formatted line to `send`. A receiver that fails must not stop the work that logs."""
 
     def __init__(self, send: Callable[[str], object]) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class _LineHandler(logging.Handler):
 
 
 def send_lines(send: Callable[[str], object], level: int = logging.INFO) -> None:
-    """Send the lines that this project's packages log from now on in this process to `send`, in place of an earlier receiver."""
+    """From now on, send the lines that this project's packages log in this process to `send`. Replaces an earlier receiver."""
     for package in PACKAGES:
         logger = logging.getLogger(package)
         logger.handlers = [_LineHandler(send)]

@@ -140,7 +140,7 @@ def _place(source: Source, name: str) -> Location:
             scheme, _, path = name.partition("://")
             bucket, _, key = path.partition("/")
             return child(f"{scheme}://{bucket}", key)
-        return Path(name) if name.startswith("/") else child(parent_and_name(source.source_list)[0].place, name)
+        return Path(name) if name.startswith("/") else child(parent_and_name(source.source_list)[0].location, name)
     if source.source_a:
         domain, _, path = name.partition("/")
         return child(source.source_a if domain == "A" else source.source_b, path)
@@ -153,7 +153,7 @@ def _listed(source: Source) -> ImageFiles:
     wanted: dict[Location, dict[str, tuple[str, str, str, int]]] = {}
     for path, domain, split, row in read_list(source.source_list, (source.class_a or "A", source.class_b or "B")):
         store, file = parent_and_name(_place(source, path))
-        before = wanted.setdefault(store.place, {}).setdefault(file, (path, domain, split, row))
+        before = wanted.setdefault(store.location, {}).setdefault(file, (path, domain, split, row))
         if before[3] != row:
             raise UserError(f"{field}: {path} stands in row {before[3]} and again in row {row}: delete one")
     found: ImageFiles = {}

@@ -1,4 +1,4 @@
-"""Writing files that are whole or absent, and checksums of files."""
+"""Atomic writes, which leave a complete file or none, and checksums of files."""
 
 import hashlib
 import os
@@ -8,34 +8,34 @@ from typing import BinaryIO
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object], sync: bool = True) -> None:
-    """Let `write` fill a file beside `path`, bring it to the disk, then give it its name in one step.
+    """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it to `path` in one step.
 
-    Whoever finds `path` finds all of it, also after a loss of power. The name beside carries the process id and starts
+    A reader that finds `path` finds all of it, even after a power failure. The temporary name contains host and process id and starts
     with a dot: two writers never share it, and no listing of images or shards shows it. Raises what `write` raises, and OSError.
-    sync: False leaves the time of writing to the system, so that a loss of power may leave less; `sync_file` makes up for it.
+    sync: False lets the system decide when to write to disk, so a power failure may truncate the file; call `sync_file` later.
     """
-    beside = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             write(file)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     if sync:
         sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:
-    """Bring the bytes of a file to the disk, whoever wrote them."""
+    """Flush the bytes of a file to disk, whichever process wrote them."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk: a rename survives a loss of power only after this."""
+    """Flush the names in a folder to disk: only then does a rename survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,6 +44,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file's bytes, 64 hexadecimal digits."""
+    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -41,7 +41,7 @@ def test_a_place_that_cannot_be_written_is_told_without_ray(tmp_path: Path) -> N
     config = DataConfig(source=str(source))
     below_file = source / "trainA" / "0.jpg" / "shards"
     for act in (lambda: build(str(source), below_file, config), lambda: ensure_shards(config, below_file)):
-        assert wrong(act) == f"{below_file} cannot be written (Not a directory): make room there, or name another folder"
+        assert wrong(act) == f"{below_file} cannot be written (Not a directory): fix this, or name another folder"
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "~"])

@@ -1,4 +1,4 @@
-"""Ray is joined or started as the environment says, and a wrong address costs seconds and one line."""
+"""Ray is joined or started as the environment asks; a wrong address fails within seconds and in one line."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ print(start_ray(num_cpus=3), int(ray.cluster_resources()["CPU"]), signal.getsign
 
 @pytest.fixture
 def closed_port() -> str:
-    """An address where nobody listens."""
+    """An address where nothing is listening."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{server.getsockname()[1]}"
@@ -38,22 +38,22 @@ def test_wrong_address(closed_port: str, monkeypatch: pytest.MonkeyPatch, capfd:
     began = time.monotonic()
     with pytest.raises(UserError) as error:
         start_ray()
-    assert str(error.value) == f"RAY_ADDRESS = {closed_port}: nobody listens there: start a Ray cluster, or set RAY_ADDRESS=local"
+    assert str(error.value) == f"RAY_ADDRESS = {closed_port}: nothing is listening there: start a Ray cluster, or set RAY_ADDRESS=local"
     assert time.monotonic() - began < 10
     assert capfd.readouterr() == ("", "")
 
 
-def test_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_fails_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ("deep" * 20)
     monkeypatch.setenv("RAY_ADDRESS", "local")
     monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    with pytest.raises(UserError, match=r"^Ray does not start here \(.*AF_UNIX.*\): .* with a path of under 40 characters$"):
+    with pytest.raises(UserError, match=r"^Ray failed to start \(.*AF_UNIX.*\): .* and its path shorter than 40 characters$"):
         start_ray(num_cpus=1)
 
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    """Home and Ray's folder of our own, so that neither sees a cluster of others. Short: paths of sockets have 107 letters at most."""
+    """A separate home and Ray folder, isolated from other clusters. The path is short: socket paths have at most 107 characters."""
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
         (Path(folder) / "home").mkdir()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -67,9 +67,9 @@ def report(environment: dict[str, str]) -> str:
 
 
 @pytest.mark.process
-def test_starts_alone_quietly_with_its_own_token(environment: dict[str, str]) -> None:
+def test_starts_quietly_with_its_own_token(environment: dict[str, str]) -> None:
     (Path(environment["RAY_TMPDIR"]) / "ray").mkdir()
-    # What a cluster that is gone leaves behind.
+    # Left behind by a cluster that has ended.
     (Path(environment["RAY_TMPDIR"]) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
     assert report(environment) == "False 3 True\n"
     assert not list(Path(environment["HOME"]).iterdir())

@@ -258,7 +258,7 @@ def test_a_bucket_that_fails_every_fifth_request_keeps_checkpoints_as_a_disk_doe
 
 
 def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "persistently", lambda act, *_: act())
+    monkeypatch.setattr(stores, "with_retries", lambda act, *_: act())
     run = Run(server.uri("run/checkpoints"))
     server.flaky.fails = lambda number: True
     run.save(state, 1)

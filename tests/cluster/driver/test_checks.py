@@ -18,7 +18,7 @@ def test_storage_is_made_and_absolute(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("storage", "environment", "text"),
     [
-        ("s4://bucket/runs", {}, '"s4://bucket/runs" is of an unknown kind: name a folder, or a place that starts with s3://'),
+        ("s4://bucket/runs", {}, '"s4://bucket/runs" has an unknown scheme: name a folder, or a URI that starts with s3://'),
         ("file", {}, "run.storage = file: cannot make this folder (File exists)"),
         ("runs", JOB, "run.storage = runs lies in the job's working directory"),
     ],

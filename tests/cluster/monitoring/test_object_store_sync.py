@@ -18,7 +18,7 @@ SECONDS = 30.0
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     monkeypatch.setattr(mirror, "SECONDS", 0.05)
-    monkeypatch.setattr(storage, "persistently", lambda act, *_: act())
+    monkeypatch.setattr(storage, "with_retries", lambda act, *_: act())
     with object_store() as running:
         yield running
 
@@ -32,7 +32,7 @@ def until(what: object) -> None:
 
 def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     store = Store(server.uri("run"))
-    one = ObjectStoreSync(store.place, pytest.fail)
+    one = ObjectStoreSync(store.location, pytest.fail)
     one.fetch("metrics.jsonl")
     (one.folder / "events").mkdir()
     (one.folder / "events/a").write_text("1")
@@ -50,7 +50,7 @@ def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     one.close(SECONDS)
     assert store.folders() == {"events": {"a", "b"}}
     assert not one.folder.exists()
-    another = ObjectStoreSync(store.place, pytest.fail)
+    another = ObjectStoreSync(store.location, pytest.fail)
     another.fetch("metrics.jsonl")
     assert Path(another.folder / "metrics.jsonl").read_text() == "first\nsecond\n"
     another.close(SECONDS)

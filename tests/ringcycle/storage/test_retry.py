@@ -1,14 +1,15 @@
-"""Which failures are tried again, how often, and what is said of it."""
+"""Which failures are retried, how often, and what is logged."""
 
 import logging
+import re
 
 import pytest
 
-from ringcycle.storage.retry import ATTEMPTS, may_pass, persistently
+from ringcycle.storage.retry import ATTEMPTS, is_temporary, with_retries
 
 
 class Failing:
-    """Fails a number of times, then answers."""
+    """Fails a number of times, then succeeds."""
 
     def __init__(self, error: Exception, times: int) -> None:
         self.error, self.left, self.calls = error, times, 0
@@ -25,7 +26,7 @@ class Failing:
 def test_survives_failures_with_growing_pauses(times: int) -> None:
     pauses: list[float] = []
     act = Failing(OSError("AWS Error SLOW_DOWN"), times)
-    assert persistently(act, "s3://b/x", sleep=pauses.append) == "answer"
+    assert with_retries(act, "s3://b/x", sleep=pauses.append) == "answer"
     assert act.calls == times + 1 and len(pauses) == times
     assert all(0.25 * 2**n <= pause <= 0.25 * 2**n + 0.25 or pause == 30 for n, pause in enumerate(pauses))
     assert sum(pauses) < 90
@@ -34,7 +35,7 @@ def test_survives_failures_with_growing_pauses(times: int) -> None:
 def test_gives_up_with_the_last_error() -> None:
     act = Failing(OSError("AWS Error NETWORK_CONNECTION"), 99)
     with pytest.raises(OSError, match="NETWORK_CONNECTION"):
-        persistently(act, "s3://b/x", attempts=4, sleep=lambda _: None)
+        with_retries(act, "s3://b/x", attempts=4, sleep=lambda _: None)
     assert act.calls == 4
 
 
@@ -49,22 +50,22 @@ def test_gives_up_with_the_last_error() -> None:
         ValueError("not a failure of the network"),
     ],
 )
-def test_what_no_attempt_mends_is_raised_at_once(error: Exception) -> None:
+def test_a_permanent_error_is_raised_at_once(error: Exception) -> None:
     act = Failing(error, 99)
     with pytest.raises(type(error)):
-        persistently(act, "s3://b/x", sleep=lambda _: None)
+        with_retries(act, "s3://b/x", sleep=lambda _: None)
     assert act.calls == 1
 
 
-def test_what_may_pass() -> None:
-    assert may_pass(OSError("AWS Error UNKNOWN (HTTP status 503) during PutObject operation: told to fail"))
-    assert may_pass(OSError("AWS Error UNKNOWN (HTTP status 500)")) and may_pass(ConnectionResetError("reset"))
+def test_temporary_errors() -> None:
+    assert is_temporary(OSError("AWS Error UNKNOWN (HTTP status 503) during PutObject operation: failing on purpose"))
+    assert is_temporary(OSError("AWS Error UNKNOWN (HTTP status 500)")) and is_temporary(ConnectionResetError("reset"))
 
 
-def test_one_line_is_said_when_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+def test_lasting_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        persistently(Failing(OSError("AWS Error SLOW_DOWN\nmore"), 3), "s3://b/x", sleep=lambda _: None)
+        with_retries(Failing(OSError("AWS Error SLOW_DOWN\nmore"), 3), "s3://b/x", sleep=lambda _: None)
         assert caplog.messages == []
-        persistently(Failing(OSError("AWS Error SLOW_DOWN\nmore"), 8), "s3://b/x", sleep=lambda _: None)
+        with_retries(Failing(OSError("AWS Error SLOW_DOWN\nmore"), 8), "s3://b/x", sleep=lambda _: None)
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("s3://b/x fails since ") and caplog.messages[0].endswith("(AWS Error SLOW_DOWN): trying again")
+    assert re.fullmatch(r"s3://b/x has been failing for \d+ s \(AWS Error SLOW_DOWN\); retrying", caplog.messages[0])

@@ -1,4 +1,4 @@
-"""Files by name in a local folder, in an S3 and in a Google bucket; keys are never shown."""
+"""Files by name in a local folder, an S3 bucket and a Google bucket; credentials are never shown."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ def server() -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="module")
 def google() -> Iterator[str]:
-    """Address of an emulated Google Cloud Storage, as a query. It is a process of its own: Arrow's client holds the interpreter's lock."""
+    """Address of an emulated Google Cloud Storage, as a query. It runs in its own process, since Arrow's client holds the GIL."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [Path(sys.executable).parent / "gcp-storage-emulator", "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
@@ -37,7 +37,7 @@ def google() -> Iterator[str]:
         while True:
             with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
                 break
-            assert server.poll() is None and time.monotonic() < deadline, "the emulator does not start"
+            assert server.poll() is None and time.monotonic() < deadline, "the emulator failed to start"
             time.sleep(0.05)
         yield f"endpoint_override=127.0.0.1:{port}&scheme=http&retry_limit_seconds=10"
         server.kill()
@@ -46,14 +46,14 @@ def google() -> Iterator[str]:
 @pytest.fixture(params=["path", "text", "file", "s3", "gs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore, google: str) -> Store:
     server.flaky.fails = lambda number: False
-    places = {
+    locations = {
         "path": tmp_path,
         "text": str(tmp_path),
         "file": f"file://{tmp_path}",
         "s3": server.uri(f"of/{tmp_path.name}"),
         "gs": f"gs://anonymous@bucket/of/{tmp_path.name}?{google}",
     }
-    return Store(places[request.param])
+    return Store(locations[request.param])
 
 
 def test_files_by_name(store: Store) -> None:
@@ -76,11 +76,11 @@ def test_files_by_name(store: Store) -> None:
 def test_folders_of_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "READ_AHEAD", 1000)
     assert store.folders() == {} and store.kind() in (fs.FileType.NotFound, fs.FileType.Directory)
-    one = Store(child(store.place, "one"))
+    one = Store(child(store.location, "one"))
     if one.local:
         one.local.mkdir(parents=True)
     large = bytes(range(256)) * 40
-    one.write_by("large", lambda file: [file.write(large[:1000]), file.write(large[1000:])])
+    one.write_with("large", lambda file: [file.write(large[:1000]), file.write(large[1000:])])
     one.write("small", b"s", sync=False)
     one.sync(["small"])
     assert store.folders() == {"one": {"large", "small"}}
@@ -100,7 +100,7 @@ def test_folders_of_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None
     assert store.folders() == {}
 
 
-def test_a_server_that_fails_every_fifth_request_is_survived(server: ObjectStore) -> None:
+def test_survives_a_server_that_fails_every_fifth_request(server: ObjectStore) -> None:
     server.flaky.fails = lambda number: number % 5 == 0
     failed = server.flaky.failed
     store = Store(server.uri("flaky"))
@@ -111,8 +111,8 @@ def test_a_server_that_fails_every_fifth_request_is_survived(server: ObjectStore
     assert server.flaky.failed > failed + 3
 
 
-def test_a_longer_outage_is_survived(server: ObjectStore) -> None:
-    """Longer than the S3 client itself tries, which gives up after three attempts."""
+def test_survives_a_longer_outage(server: ObjectStore) -> None:
+    """Longer than the S3 client's own retries, which end after three attempts."""
     server.flaky.fails = lambda number: False
     store = Store(server.uri("outage"))
     store.write("x", b"here")
@@ -145,8 +145,8 @@ def test_child_and_label() -> None:
     assert is_remote("s3://b/x") and not is_remote("/a") and not is_remote("file:///a") and not is_remote(Path("a"))
 
 
-@pytest.mark.parametrize("place", ["ftp://K:S3CRET@host/x", "s3://K:S3CRET@bucket/x?colour=red", "s3://K:S3CRET@@:/"])
-def test_wrong_addresses_cost_one_line_without_keys(place: str) -> None:
+@pytest.mark.parametrize("location", ["ftp://K:S3CRET@host/x", "s3://K:S3CRET@bucket/x?colour=red", "s3://K:S3CRET@@:/"])
+def test_wrong_addresses_are_one_line_without_credentials(location: str) -> None:
     with pytest.raises(UserError) as error:
-        Store(place).entries()
+        Store(location).entries()
     assert "\n" not in str(error.value) and "S3CRET" not in str(error.value)

@@ -1,0 +1,15 @@
+"""Exit codes are fixed, and an error is one line on standard error."""
+
+import pytest
+
+from ringcycle.cli import ExitCode, fail
+from ringcycle.errors import UserError
+
+
+def test_exit_codes_are_fixed() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {"OK": 0, "FAILED": 1, "USAGE": 2, "STOPPED": 75, "INTERRUPTED": 130}
+
+
+def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    fail(UserError("run.name = a\nb\x1b[31m: use letters"))
+    assert capsys.readouterr() == ("", "error: run.name = a\\nb\\x1b[31m: use letters\n")
