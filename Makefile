@@ -6,18 +6,18 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-# Tests and the demo import the packages from here; they leave no bytecode of theirs elsewhere.
+# Tests and the demo import the packages from here.
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: help install demo test check losses chaos soak lock clean
 
 help:
-	@echo "make demo    train on the embedded images and show what was learnt (under 10 minutes on 2 cores)"
-	@echo "make test    all tests but the long ones (about 15 minutes on 2 cores)"
-	@echo "make check   style, types, import directions and the fast tests"
-	@echo "make losses  one run through a killed worker, killed feeds and a killed job, equal in the end (5 minutes)"
-	@echo "make chaos   trains through FAULTS=20 random faults on hosts in network namespaces (needs root)"
-	@echo "make soak    long tests that break things again and again"
+	@echo "make demo    train on the embedded images and measure the result (under 10 minutes on 2 cores)"
+	@echo "make test    all tests except the long ones (about 15 minutes on 2 cores)"
+	@echo "make check   style, types, import layers and the fast tests"
+	@echo "make losses  one run through a killed worker, killed feeds and a killed job; results must be equal (5 minutes)"
+	@echo "make chaos   a training through FAULTS=20 random faults, on hosts in network namespaces (needs root)"
+	@echo "make soak    long tests that inject faults repeatedly"
 
 install: $(INSTALLED)
 
