@@ -16,6 +16,7 @@ from PIL import Image
 
 from preprocess.build import build
 from preprocess.config import DataConfig
+from preprocess.sources.layouts import Source
 from ringcycle.ray_start import start_ray
 
 
@@ -28,7 +29,7 @@ def ours(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], No
 
     def run() -> None:
         shutil.rmtree(out, ignore_errors=True)
-        build(str(source), out, config)
+        build(Source(str(source)), out, config)
 
     return run
 

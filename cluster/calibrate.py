@@ -21,7 +21,8 @@ from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards
 from preprocess.shards.manifest import Manifest
-from preprocess.sources.layouts import TRAIN, find_images, source_of
+from preprocess.sources.layouts import find_images, source_of
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 
 ASSUMED_EPOCH = 1000  # images of an epoch in the prediction when no source is given
@@ -86,12 +87,12 @@ def of_source(config: Config) -> tuple[Config, int | None]:
     data = config.data
     if shards := finished_shards(data.source):
         manifest = Manifest.load(shards)
-        return fitted(config, manifest, shards), max(manifest.splits[split].count for split in TRAIN)
+        return fitted(config, manifest, shards), max(manifest.splits[split].count for split in TRAIN_SPLITS)
     check_identity(config)
     if config.train.steps or data.source == SYNTHETIC or not (data.source or data.source_a or data.source_list):
         return config, None
     images = find_images(source_of(data))
-    return config, max(len(images[split]) for split in TRAIN)
+    return config, max(len(images[split]) for split in TRAIN_SPLITS)
 
 
 def describe(candidate: Candidate) -> str:

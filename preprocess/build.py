@@ -25,7 +25,8 @@ from preprocess.building.result import check_rejected, check_seen, manifest_of, 
 from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
-from preprocess.sources.layouts import PATIENCE, TRAIN, ImageFiles, Source, absolute, find_images, fingerprint, opener, source_of
+from preprocess.sources.layouts import LISTING_ATTEMPTS, ImageFiles, Source, absolute, find_images, fingerprint, opener, source_of
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
@@ -88,14 +89,12 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
     return folder
 
 
-def build(source: Source | str, out: Location, config: DataConfig, progress: Progress | None = None) -> Manifest:
+def build(source: Source, out: Location, config: DataConfig, progress: Progress | None = None) -> Manifest:
     """Turn the images of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
-    A text as source is a `Source.source`.
 
     Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the images are broken, or
     a domain has none left. What was built stays, so that a second attempt with a higher limit only reads it.
     """
-    source = Source(source) if isinstance(source, str) else source
     return _find_or_build(source, config, find_images(source), out, progress)
 
 
@@ -136,7 +135,7 @@ def _finished_by_another(folder: Location, name: str) -> bool:
 
 def _alone_in(store: Store) -> AbstractContextManager[object]:
     """Wait for others that build into the same folder. An object store has no locks: builds of one source write the same bytes there."""
-    if store.kind(PATIENCE) == fs.FileType.File:
+    if store.kind(LISTING_ATTEMPTS) == fs.FileType.File:
         raise UserError(f"{store.label()} is a file: name an empty or a new folder")
     if store.local is None:
         return nullcontext()
@@ -200,7 +199,7 @@ def finished_shards(source: str) -> Location | None:
     folder = Store(place).local or place
     manifest = Manifest.load(folder)
     manifest.verify(folder, checksums=False)
-    missing = [split for split in TRAIN if split not in manifest.splits]
+    missing = [split for split in TRAIN_SPLITS if split not in manifest.splits]
     if missing:
         fact = f"its shards lack {missing[0]}"
         raise UserError(f'data.source = "{redacted(source)}": {fact}: build them of a source with trainA and trainB')
@@ -210,7 +209,7 @@ def finished_shards(source: str) -> Location | None:
 def _holds_manifest(folder: Location) -> bool:
     """Whether a manifest lies there. A place that cannot be asked holds none: listing it as a source will say why."""
     try:
-        return Store(folder).size(NAME, PATIENCE) is not None
+        return Store(folder).size(NAME, LISTING_ATTEMPTS) is not None
     except (OSError, UserError):
         return False
 

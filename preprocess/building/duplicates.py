@@ -12,7 +12,7 @@ from preprocess.building.pool import Done
 from preprocess.building.units import Built, Unit
 from preprocess.shards.manifest import Duplicate, Split
 from preprocess.shards.shard_set import ShardSet, write_shard
-from preprocess.sources.layouts import TRAIN
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import writing
 
@@ -59,7 +59,7 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
             split, path = named(position)
             if first:
                 of = first.get(split, next(iter(first.values())))
-                found[position] = Duplicate(path=path, of=of, dropped=split in first and split in TRAIN)
+                found[position] = Duplicate(path=path, of=of, dropped=split in first and split in TRAIN_SPLITS)
             first.setdefault(split, path)
     return [found[position] for position in sorted(found)]
 

@@ -9,7 +9,8 @@ import numpy as np
 from preprocess.config import DataConfig
 from preprocess.images.decode import BrokenImage, Form, form_of
 from preprocess.images.resize import USES_CROP, Mode
-from preprocess.sources.layouts import TRAIN, ImageFile
+from preprocess.sources.layouts import ImageFile
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.storage.location import reason
 
@@ -46,10 +47,10 @@ def choose_recipe(config: DataConfig, images: dict[str, list[ImageFile]], read: 
     Channels: the number of bands, if most files have bands; else 3 if any file has colour, 1 if all are grey. Bits: 16 for both
     domains if at least half of the files of one have 16.
     """
-    forms = {split: _look(images[split], read) for split in TRAIN}
+    forms = {split: _look(images[split], read) for split in TRAIN_SPLITS}
     channels = [
         most_channels(forms[split]) if given == "auto" else int(given)
-        for split, given in zip(TRAIN, (config.channels_a, config.channels_b), strict=True)
+        for split, given in zip(TRAIN_SPLITS, (config.channels_a, config.channels_b), strict=True)
     ]
     deep = config.bits == "16" or (config.bits == "auto" and any(mostly_deep(seen) for seen in forms.values()))
     return Recipe(config.preprocess, config.load_size, _crop_size(config), (channels[0], channels[1]), 16 if deep else 8)

@@ -6,7 +6,8 @@ from preprocess.building.pool import Done
 from preprocess.building.recipe import Recipe
 from preprocess.building.units import Unit
 from preprocess.shards.manifest import FORMAT, Duplicate, Manifest, Rejected, Split
-from preprocess.sources.layouts import TRAIN, ImageFiles
+from preprocess.sources.layouts import ImageFiles
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
@@ -25,7 +26,7 @@ def manifest_of(
     """
     rejected = rejected_so_far(units, done)
     splits = {split: _split(split, units, done) for split in images}
-    for split in TRAIN:
+    for split in TRAIN_SPLITS:
         if not splits[split].count:
             names = {file.name for file in images[split]}
             broken = _some([one for one in rejected if one.path in names])

@@ -10,13 +10,13 @@ from preprocess.building.result import check_rejected, manifest_of, rejected_so_
 from preprocess.building.units import build_unit, plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
-from preprocess.sources.layouts import find_images, fingerprint, opener
+from preprocess.sources.layouts import Source, find_images, fingerprint, opener
 
 
 def build_here(source: Path, out: Path, config: DataConfig) -> Manifest:
     """Shards and manifest of `source` in `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    images, read = find_images(str(source)), opener(str(source))
+    images, read = find_images(Source(str(source))), opener(Source(str(source)))
     recipe = choose_recipe(config, images, read)
     units = plan_units(images, recipe, config.shard_mb)
     with ThreadPoolExecutor(2) as pool:

@@ -23,6 +23,7 @@ from preprocess.images.decode import decode
 from preprocess.images.resize import square
 from preprocess.shards.manifest import NAME, Manifest
 from preprocess.shards.shard_set import ShardSet
+from preprocess.sources.layouts import Source
 from ringcycle.errors import UserError
 
 SIZE = 32
@@ -55,7 +56,7 @@ def source(kept: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def reference(kept: Path, local_ray: None) -> Path:
     """The shards that one actor makes without any disturbance; no test changes them."""
-    build(str(kept), kept.parent / "reference", config(kept, build_actors=1))
+    build(Source(str(kept)), kept.parent / "reference", config(kept, build_actors=1))
     return kept.parent / "reference"
 
 
@@ -104,7 +105,7 @@ def test_shards_hold_what_decode_and_resize_make(kept: Path, reference: Path) ->
 @pytest.mark.parametrize("changes", [{"build_actors": 2}, {"threads": 2}])
 def test_any_number_of_actors_and_threads_gives_equal_bytes(changes: dict[str, int], kept: Path, reference: Path, tmp_path: Path) -> None:
     seen: list[BuildProgress] = []
-    build(str(kept), tmp_path, config(kept, **changes), seen.append)
+    build(Source(str(kept)), tmp_path, config(kept, **changes), seen.append)
     assert contents(tmp_path) == contents(reference)
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
     assert seen[-1].done == seen[-1].new == seen[-1].total == ALL
@@ -119,14 +120,14 @@ def test_interrupted_build_goes_on_where_it_was(kept: Path, reference: Path, tmp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(str(kept), tmp_path, config(kept, build_actors=1), interrupt)
+        build(Source(str(kept)), tmp_path, config(kept, build_actors=1), interrupt)
     assert not (tmp_path / NAME).exists()
     assert len(list(tmp_path.glob("*.arrow"))) >= 2
     # Left by an earlier build that cut the source otherwise, and by one that was killed while it wrote.
     (tmp_path / "trainA-00077.arrow").write_bytes(b"old")
     (tmp_path / ".trainA-00003.arrow.host.1234").write_bytes(b"torn")
     seen: list[BuildProgress] = []
-    build(str(kept), tmp_path, CONFIG, seen.append)
+    build(Source(str(kept)), tmp_path, CONFIG, seen.append)
     assert 0 < seen[-1].new < seen[-1].done == ALL
     assert contents(tmp_path) == contents(reference)
 
@@ -139,7 +140,7 @@ def test_killed_actors_are_replaced(kept: Path, reference: Path, tmp_path: Path)
             victim.kill()
             killed.append(victim.pid)
 
-    build(str(kept), tmp_path, config(kept, build_actors=2), kill)
+    build(Source(str(kept)), tmp_path, config(kept, build_actors=2), kill)
     assert killed
     assert contents(tmp_path) == contents(reference)
 
@@ -156,7 +157,8 @@ def test_actors_that_always_die_end_the_build(kept: Path, tmp_path: Path) -> Non
     killer = threading.Thread(target=kill_all)
     killer.start()
     try:
-        assert "build actors died" in wrong(lambda: build(str(kept), tmp_path, config(kept, build_actors=1, load_size=2000, crop_size=24)))
+        large = config(kept, build_actors=1, load_size=2000, crop_size=24)
+        assert "build actors died" in wrong(lambda: build(Source(str(kept)), tmp_path, large))
     finally:
         stop.set()
         killer.join()
@@ -171,7 +173,7 @@ def test_a_full_cluster_does_not_stop_a_build(kept: Path, reference: Path, tmp_p
     holder = ray.remote(Holder).options(num_cpus=2).remote()
     ray.get(holder.ready.remote())
     try:
-        build(str(kept), tmp_path, CONFIG)
+        build(Source(str(kept)), tmp_path, CONFIG)
     finally:
         ray.kill(holder)
     assert json.loads((tmp_path / "build.json").read_text())["shared_cpus"]
@@ -182,14 +184,14 @@ def test_broken_images(source: Path, tmp_path: Path) -> None:
     (source / "trainA" / "004.png").write_bytes(b"")
     (source / "testA" / "000.jpg").write_text("no image")
     out = tmp_path / "out"
-    text = wrong(lambda: build(str(source), out, config(source, max_rejected=0.05)))
+    text = wrong(lambda: build(Source(str(source)), out, config(source, max_rejected=0.05)))
     assert text.startswith("data.max_rejected = 0.05, but 2 or more of 20 images are broken (trainA/004.png: empty file, testA/000.jpg: no")
     seen: list[BuildProgress] = []
-    manifest = build(str(source), out, config(source, max_rejected=0.1), seen.append)
+    manifest = build(Source(str(source)), out, config(source, max_rejected=0.1), seen.append)
     assert [one.path for one in manifest.rejected] == ["trainA/004.png", "testA/000.jpg"]
     assert manifest.splits["trainA"].count == 10 and manifest.splits["testA"].count == 1
     assert seen[-1].rejected == 2 and seen[-1].new < ALL  # the first attempt's work counts
-    assert "data.max_rejected = 0.05" in wrong(lambda: build(str(source), out, config(source, max_rejected=0.05)))
+    assert "data.max_rejected = 0.05" in wrong(lambda: build(Source(str(source)), out, config(source, max_rejected=0.05)))
 
 
 def test_an_actor_tells_what_a_user_must_change(source: Path, tmp_path: Path) -> None:
@@ -197,28 +199,28 @@ def test_an_actor_tells_what_a_user_must_change(source: Path, tmp_path: Path) ->
         if (source / "trainB").exists():
             (source / "trainB").rename(source / "gone")
 
-    text = wrong(lambda: build(str(source), tmp_path / "out", config(source, build_actors=1, max_rejected=1), hide))
+    text = wrong(lambda: build(Source(str(source)), tmp_path / "out", config(source, build_actors=1, max_rejected=1), hide))
     assert "was listed but cannot be read on" in text and "every node must see the source" in text
 
 
 def test_too_many_threads(kept: Path, tmp_path: Path) -> None:
-    text = wrong(lambda: build(str(kept), tmp_path, config(kept, threads=3)))
+    text = wrong(lambda: build(Source(str(kept)), tmp_path, config(kept, threads=3)))
     assert text == "data.threads = 3, but the largest node has 2 CPUs: use 2 or fewer"
 
 
 def test_out_that_cannot_be_used(kept: Path, reference: Path, tmp_path: Path) -> None:
     for name in ("notes.json", "model.arrow", "trainA-00000.arrow.backup"):
         (tmp_path / name).write_text("precious")
-        assert f"{tmp_path} holds other files ({name})" in wrong(lambda: build(str(kept), tmp_path, CONFIG))
+        assert f"{tmp_path} holds other files ({name})" in wrong(lambda: build(Source(str(kept)), tmp_path, CONFIG))
         assert (tmp_path / name).read_text() == "precious"
         (tmp_path / name).unlink()
     out = shutil.copytree(reference, tmp_path / "out")
-    assert build(str(kept), out, CONFIG) == Manifest.load(reference)
-    text = wrong(lambda: build(str(kept), out, config(kept, load_size=40)))
+    assert build(Source(str(kept)), out, CONFIG) == Manifest.load(reference)
+    text = wrong(lambda: build(Source(str(kept)), out, config(kept, load_size=40)))
     assert f"{out} holds shards of {kept}, images {SIZE}x{SIZE}, 3 and 3 channels (A and B) of uint8" in text
     (out / "trainA-00000.arrow").unlink()
-    assert "trainA-00000.arrow cannot be read" in wrong(lambda: build(str(kept), out, CONFIG))
-    assert "is a file" in wrong(lambda: build(str(kept), kept / "trainA" / "000.jpg", CONFIG))
+    assert "trainA-00000.arrow cannot be read" in wrong(lambda: build(Source(str(kept)), out, CONFIG))
+    assert "is a file" in wrong(lambda: build(Source(str(kept)), kept / "trainA" / "000.jpg", CONFIG))
 
 
 def test_two_that_ask_at_once_build_once_and_find_it_again(kept: Path, reference: Path, tmp_path: Path) -> None:

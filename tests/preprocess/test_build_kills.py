@@ -16,6 +16,7 @@ from PIL import Image
 from preprocess.build import build
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
+from preprocess.sources.layouts import Source
 
 SIZE, COUNT = 32, 40
 SETTINGS = {"load_size": SIZE, "crop_size": SIZE, "shard_mb": 2 * SIZE * SIZE * 3 / 2**20, "build_actors": 1, "max_rejected": 0.5}
@@ -27,7 +28,7 @@ import preprocess.build
 from preprocess.config import DataConfig
 from ringcycle.ray_start import start_ray
 
-preprocess.build.alone = lambda path: contextlib.nullcontext()
+preprocess.build.locked = lambda path: contextlib.nullcontext()
 assert start_ray()
 print(preprocess.build.ensure_shards(DataConfig(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2])))
 """
@@ -51,7 +52,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(source: Path, local_ray: None) -> dict[str, bytes]:
     out = source.parent / "undisturbed"
-    build(str(source), out, DataConfig(source=str(source), **SETTINGS))
+    build(Source(str(source)), out, DataConfig(source=str(source), **SETTINGS))
     return contents(out)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from preprocess.build import build, check_source, ensure_shards, finished_shards, main
 from preprocess.config import DataConfig
+from preprocess.sources.layouts import Source
 from ringcycle.errors import UserError
 from tests.preprocess.small_shards import make_shards
 
@@ -40,7 +41,7 @@ def test_a_place_that_cannot_be_written_is_told_without_ray(tmp_path: Path) -> N
         (source / split / "0.jpg").write_bytes(b"listed, not read")
     config = DataConfig(source=str(source))
     below_file = source / "trainA" / "0.jpg" / "shards"
-    for act in (lambda: build(str(source), below_file, config), lambda: ensure_shards(config, below_file)):
+    for act in (lambda: build(Source(str(source)), below_file, config), lambda: ensure_shards(config, below_file)):
         assert wrong(act) == f"{below_file} cannot be written (Not a directory): fix this, or name another folder"
 
 

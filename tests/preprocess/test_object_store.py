@@ -52,7 +52,7 @@ def both(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 store.write(name, file.getvalue())
         server.flaky.fails = lambda number: number % 5 == 0
         config = DataConfig(source=server.uri("images"), load_size=160, crop_size=128, shard_mb=1)
-        build(str(folder / "images"), folder / "shards", config)
+        build(Source(str(folder / "images")), folder / "shards", config)
         place = ensure_shards(config, server.uri("shards"))
         yield Both(server, folder / "shards", str(place), config)
 

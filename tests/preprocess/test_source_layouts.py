@@ -1,4 +1,4 @@
-"""Two folders, classes, lists, and the split by hash; each mistake is one line."""
+"""Two folders, classes, lists, and the split by hash; each mistake is reported in one line."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,31 +29,31 @@ def server() -> Iterator[ObjectStore]:
 
 @pytest.fixture(params=["folder", "s3"])
 def root(request: pytest.FixtureRequest, tmp_path: Path, server: ObjectStore) -> str:
-    """A place that tests fill, on a disk and in a bucket."""
+    """An empty location to fill, on a disk and in a bucket."""
     return str(tmp_path) if request.param == "folder" else server.uri(f"of/{tmp_path.name}")
 
 
 def put(root: str, name: str, content: bytes = b"image") -> str:
-    place = child(root, name)
-    if isinstance(place, Path):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    store, file = parent_and_name(place)
+    location = child(root, name)
+    if isinstance(location, Path):
+        location.parent.mkdir(parents=True, exist_ok=True)
+    store, file = parent_and_name(location)
     store.write(file, content)
-    return str(place)
+    return str(location)
 
 
 def names(source: Source) -> dict[str, list[str]]:
     return {split: [file.name for file in files] for split, files in find_images(source).items()}
 
 
-def says(source: Source) -> str:
+def message(source: Source) -> str:
     with pytest.raises(UserError) as error:
         find_images(source)
     assert "\n" not in str(error.value) and "SECRET" not in str(error.value)
     return str(error.value)
 
 
-def config_says(**fields: object) -> str:
+def config_message(**fields: object) -> str:
     with pytest.raises(ValidationError) as error:
         DataConfig.model_validate(fields)
     return str(error.value.errors()[0]["ctx"]["error"])
@@ -92,12 +92,12 @@ def test_classes(root: str) -> None:
     assert names(source) == {"trainA": ["horse/1.jpg", "horse/2.jpg"], "trainB": ["zebra/1.jpg"]}
     assert names(source._replace(class_b="more/dog"))["trainB"] == ["more/dog/1.jpg"]
     assert opener(source)("zebra/1.jpg") == b"image"
-    line = says(source._replace(class_b="zebar"))
+    line = message(source._replace(class_b="zebar"))
     assert "has no folder zebar, its folders are cat, horse, more, zebra: name two of them" in line
     assert str(source).endswith(" (horse and zebra)") and "SECRET" not in str(source)
 
 
-def test_a_class_is_the_same_with_slashes_around_it(tmp_path: Path) -> None:
+def test_slashes_around_a_class_are_ignored(tmp_path: Path) -> None:
     for n in range(20):
         put(str(tmp_path), f"horse/{n}.jpg")
         put(str(tmp_path), f"zebra/{n}.jpg")
@@ -131,7 +131,7 @@ def test_lists_of_absolute_paths_and_classes(tmp_path: Path) -> None:
     assert names(source) == {"trainA": [f"{tmp_path}/x/1.jpg"], "trainB": [f"{tmp_path}/y/2.jpg"]}
     assert opener(source)(f"{tmp_path}/y/2.jpg") == b"image"
     assert names(source._replace(class_b="cow"))["trainB"] == [f"file://{tmp_path}/y/3.jpg"]
-    assert "no images of domain B" in says(source._replace(class_b="bird"))
+    assert "no images of domain B" in message(source._replace(class_b="bird"))
 
 
 def test_wrong_lists(root: str) -> None:
@@ -139,20 +139,22 @@ def test_wrong_lists(root: str) -> None:
     put(root, "2.jpg")
 
     def line(text: str, name: str = "list.csv") -> str:
-        return says(Source(source_list=put(root, name, text.encode())))
+        return message(Source(source_list=put(root, name, text.encode())))
 
     assert "list.csv" in line("a") and "has no column path, its columns are file, domain: rename" in line("file,domain\n1.jpg,A\n")
     assert "has no column domain, its columns are path, class" in line("path,class\n1.jpg,A\n")
-    assert 'row 2 has domain = "zebra", not A or B: write these, or set data.class_a' in line("path,domain\n1.jpg,A\n2.jpg,zebra\n")
-    assert 'row 1 has split = "val": write train or test' in line("path,domain,split\n1.jpg,A,val\n")
-    assert "row 2 names 3.jpg, which does not exist" in line("path,domain\n1.jpg,A\n3.jpg,B\n")
-    assert "1.jpg stands in row 1 and again in row 3: delete one" in line("path,domain\n1.jpg,A\n2.jpg,B\n1.jpg,B\n")
-    assert "row 2 has no path" in line("path,domain\n1.jpg,A\n,B\n")
+    assert 'record 2 has domain = "zebra", not A or B: use these names, or set data.class_a' in line("path,domain\n1.jpg,A\n2.jpg,zebra\n")
+    assert 'record 1 has split = "val": use train or test' in line("path,domain,split\n1.jpg,A,val\n")
+    assert "record 2 names 3.jpg, which does not exist" in line("path,domain\n1.jpg,A\n3.jpg,B\n")
+    assert "1.jpg is in record 1 and again in record 3: delete one of them" in line("path,domain\n1.jpg,A\n2.jpg,B\n1.jpg,B\n")
+    assert "record 2 has no path" in line("path,domain\n1.jpg,A\n,B\n")
     assert "no images of domain B" in line("path,domain\n1.jpg,A\n")
-    assert "row 1 holds keys (s3://***@b/1.jpg): delete them" in line("path,domain\ns3://KEY:SECRET@b/1.jpg,A\n")
-    assert "is no CSV or Parquet file of such columns" in line("path,path,domain\n1.jpg,2.jpg,A\n")
-    assert "is no CSV or Parquet file" in line("path,domain\n1.jpg,A\n2.jpg\n") and "is no CSV or Parquet file" in line("x", "list.parquet")
-    assert "list2.csv" in says(Source(source_list=str(child(root, "list2.csv")))) and "does not exist: name a CSV" in says(
+    assert "record 1 contains credentials (s3://***@b/1.jpg): delete them" in line("path,domain\ns3://KEY:SECRET@b/1.jpg,A\n")
+    assert "is not a CSV or Parquet file with these columns" in line("path,path,domain\n1.jpg,2.jpg,A\n")
+    assert "is not a CSV or Parquet file" in line("path,domain\n1.jpg,A\n2.jpg\n") and "is not a CSV or Parquet file" in line(
+        "x", "list.parquet"
+    )
+    assert "list2.csv" in message(Source(source_list=str(child(root, "list2.csv")))) and "does not exist: name a CSV" in message(
         Source(source_list=str(child(root, "list2.csv")))
     )
 
@@ -161,22 +163,22 @@ def test_wrong_folders(root: str) -> None:
     put(root, "a/1.jpg")
     put(root, "empty/readme.txt")
     a, empty, absent = (str(child(root, name)) for name in ("a", "empty", "absent"))
-    assert says(Source(source_a=a, source_b=absent)).startswith("data.source_b = ") and "does not exist" in says(
+    assert message(Source(source_a=a, source_b=absent)).startswith("data.source_b = ") and "does not exist" in message(
         Source(source_a=a, source_b=absent)
     )
-    assert "no images in it (1 files, .txt)" in says(Source(source_a=a, source_b=empty))
-    assert "data.test_fraction = 0.99 leaves none of 1 images of domain A: use less" in says(
+    assert "no images in it (1 files, .txt)" in message(Source(source_a=a, source_b=empty))
+    assert "data.test_fraction = 0.99 leaves none of the 1 images of domain A for training: use a smaller fraction" in message(
         Source(source_a=a, source_b=a, test_fraction=0.99)
     )
-    assert "does not exist" in says(Source(absent))
+    assert "does not exist" in message(Source(absent))
 
 
-def test_a_wrong_bucket_or_address_costs_seconds(server: ObjectStore) -> None:
-    assert "does not exist" in says(Source(server.uri("x").replace("bucket", "absent")))
+def test_a_wrong_bucket_or_address_fails_within_seconds(server: ObjectStore) -> None:
+    assert "does not exist" in message(Source(server.uri("x").replace("bucket", "absent")))
     began = time.monotonic()
     with pytest.raises(UserError, match=r"cannot be listed \(When getting information for key"):
         check_source(DataConfig(source=server.uri("x").replace(str(server.port), "9")))
-    assert time.monotonic() - began < 60  # asked nine times, as once all is known to be there, it would be two minutes
+    assert time.monotonic() - began < 60  # nine attempts, as for known locations, would take two minutes
 
 
 def test_the_split_is_stable_and_close_to_its_fraction() -> None:
@@ -187,7 +189,7 @@ def test_the_split_is_stable_and_close_to_its_fraction() -> None:
     assert not any(is_test(name, 0.0) for name in everything)
 
 
-def test_what_moves_to_the_test_set_changes_the_fingerprint(tmp_path: Path) -> None:
+def test_moving_images_to_the_test_split_changes_the_fingerprint(tmp_path: Path) -> None:
     for n in range(40):
         put(str(tmp_path), f"a/{n}.jpg")
     source = Source(source_a=f"{tmp_path}/a", source_b=f"{tmp_path}/a", test_fraction=0.2)
@@ -199,18 +201,18 @@ def test_what_moves_to_the_test_set_changes_the_fingerprint(tmp_path: Path) -> N
 
 
 def test_wrong_configurations() -> None:
-    assert config_says(source="x", source_a="y", source_b="z") == 'data.source = "x", but also data.source_a = "y": give one of them'
-    assert config_says(source="s3://K:SECRET@b/x", source_list="l.csv") == (
+    assert config_message(source="x", source_a="y", source_b="z") == 'data.source = "x", but also data.source_a = "y": give one of them'
+    assert config_message(source="s3://K:SECRET@b/x", source_list="l.csv") == (
         'data.source = "s3://***@b/x", but also data.source_list = "l.csv": give one of them'
     )
-    assert config_says(source_a="x") == 'data.source_a = "x", but data.source_b is empty: give both'
-    assert config_says(source="x", class_b="dog") == 'data.class_b = "dog", but data.class_a is empty: give both'
-    assert "classes lie in data.source" in config_says(source_a="x", source_b="y", class_a="cat", class_b="dog")
-    assert "name two" in config_says(source="x", class_a="cat", class_b="cat")
-    assert "not written to HDFS" in config_says(source="x", shards="hdfs://host/x")
+    assert config_message(source_a="x") == 'data.source_a = "x", but data.source_b is empty: give both'
+    assert config_message(source="x", class_b="dog") == 'data.class_b = "dog", but data.class_a is empty: give both'
+    assert "classes lie in data.source" in config_message(source_a="x", source_b="y", class_a="cat", class_b="dog")
+    assert "name two" in config_message(source="x", class_a="cat", class_b="cat")
+    assert "not written to HDFS" in config_message(source="x", shards="hdfs://host/x")
 
 
-def test_keys_are_not_in_what_is_printed_and_stored() -> None:
+def test_credentials_are_neither_printed_nor_stored() -> None:
     config = DataConfig(source="s3://KEY:SECRET@bucket/x?region=r", shards="s3://KEY:SECRET@bucket/shards")
     for text in (str(config), repr(config), str(config.model_dump()), config.model_dump_json(), str(source_of(config))):
         assert "SECRET" not in text and "KEY" not in text

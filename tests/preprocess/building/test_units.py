@@ -13,7 +13,7 @@ from preprocess.building.result import check_rejected, check_seen, manifest_of
 from preprocess.building.units import Built, Unit, build_unit, note, plan_units
 from preprocess.shards.manifest import Manifest, Rejected, Split
 from preprocess.shards.shard_set import ShardSet
-from preprocess.sources.layouts import ImageFile, find_images, opener
+from preprocess.sources.layouts import ImageFile, Source, find_images, opener
 from ringcycle.errors import UserError
 
 SIZE = 16
@@ -50,11 +50,11 @@ def split_of(built: Built) -> Split:
 
 
 def unit_of(source: Path, load_size: int = SIZE) -> Unit:
-    return plan_units(find_images(str(source)), recipe(load_size), 64)[0]
+    return plan_units(find_images(Source(str(source))), recipe(load_size), 64)[0]
 
 
 def make(source: Path, out: Path, pool: Executor, load_size: int = SIZE) -> tuple[Built, bool]:
-    return build_unit(unit_of(source, load_size), opener(str(source)), out, recipe(load_size), pool)
+    return build_unit(unit_of(source, load_size), opener(Source(str(source))), out, recipe(load_size), pool)
 
 
 def test_plan_cuts_in_order_and_fills_all_but_the_last() -> None:
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_no_reject(source: Path, out: Path, pool: 
     unit = unit_of(source)
     (source / "trainA" / "1.png").unlink()
     with pytest.raises(UserError, match=r"^data.source: trainA/1.png was listed but cannot be read on .*: every node must see") as error:
-        build_unit(unit, opener(str(source)), out, recipe(), pool)
+        build_unit(unit, opener(Source(str(source))), out, recipe(), pool)
     assert "\n" not in str(error.value) and not list(out.iterdir())
 
 
@@ -135,13 +135,13 @@ def test_a_folder_that_cannot_be_written(source: Path, out: Path, pool: Executor
 
 
 def done_of(source: Path, out: Path, pool: Executor) -> tuple[list[Unit], dict[str, Done]]:
-    units = plan_units(find_images(str(source)), recipe(), 64)
-    read = opener(str(source))
+    units = plan_units(find_images(Source(str(source))), recipe(), 64)
+    read = opener(Source(str(source)))
     return units, {unit.shard: Done(unit, *build_unit(unit, read, out, recipe(), pool), "node-7", False) for unit in units}
 
 
 def manifest(source: Path, units: list[Unit], done: dict[str, Done]) -> Manifest:
-    return manifest_of(str(source), "0" * 16, find_images(str(source)), recipe(), units, done, [])
+    return manifest_of(str(source), "0" * 16, find_images(Source(str(source))), recipe(), units, done, [])
 
 
 def test_the_manifest_does_not_depend_on_the_order_of_completion(source: Path, out: Path, pool: Executor) -> None:
