@@ -47,7 +47,8 @@ def pool_draws(seed: int, position: int, rows: npt.NDArray[np.int64], global_bat
     if step < size:
         return np.broadcast_to(np.array([step, 0], np.int32), (2, len(rows), 2)).copy()
     direction = np.arange(2)[:, None]
-    take = below(2, hash64(seed, "pool: take an older image", direction, step, rows))
+    # These texts are keys of random streams: another word would draw other numbers, and break runs that resume.
+    take = below(2, hash64(seed, "pool: take an older picture", direction, step, rows))
     slot = below(size, hash64(seed, "pool: slot", direction, step, rows))
     return np.stack([np.where(take == 1, slot, NO_SLOT), take], axis=-1).astype(np.int32)
 
