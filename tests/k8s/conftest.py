@@ -1,4 +1,4 @@
-"""The manifests as Kubernetes gets them, and the folder that the image holds."""
+"""The manifests as Kubernetes receives them, and the folder inside the container image."""
 
 import json
 import shutil
@@ -16,13 +16,13 @@ Document = dict[str, Any]
 
 
 def _with_kubectl(folder: Path) -> list[Document]:
-    """Documents that `kubectl kustomize` prints for a folder."""
+    """The documents that `kubectl kustomize` prints for a folder."""
     printed = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, capture_output=True, text=True, timeout=60)
     return list(yaml.safe_load_all(printed.stdout))
 
 
 def _without_kubectl(folder: Path) -> list[Document]:
-    """The same documents for the few features of kustomize that the base uses; any other raises ValueError."""
+    """The same documents, for the few features of kustomize that the base uses; any other feature raises ValueError."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     unknown = kustomization.keys() - {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions"}
     if unknown or kustomization["generatorOptions"] != {"disableNameSuffixHash": True}:
@@ -33,13 +33,13 @@ def _without_kubectl(folder: Path) -> list[Document]:
             raise ValueError(f"kubectl is missing, and only it can render a generator of {sorted(generator)}")
         data = {name: (folder / name).read_text() for name in generator["files"]}
         documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generator["name"]}, "data": data})
-    copies: list[Document] = json.loads(json.dumps(documents))  # PyYAML shares what has an alias
+    copies: list[Document] = json.loads(json.dumps(documents))  # PyYAML shares aliased objects
     return copies
 
 
 @pytest.fixture(scope="session")
 def documents() -> dict[str, Document]:
-    """Rendered documents of `k8s/base` by kind; the base has one of each."""
+    """The rendered documents of `k8s/base` by kind; the base has one of each."""
     rendered = _with_kubectl(BASE) if shutil.which("kubectl") else _without_kubectl(BASE)
     by_kind = {document["kind"]: document for document in rendered}
     assert len(by_kind) == len(rendered)
@@ -48,7 +48,7 @@ def documents() -> dict[str, Document]:
 
 @pytest.fixture
 def both_renderings() -> tuple[list[Document], list[Document]]:
-    """Documents of `k8s/base` in the order of their kinds, by kubectl and without it."""
+    """The documents of `k8s/base` sorted by kind, rendered with kubectl and without."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
     by_kubectl, without = (sorted(render(BASE), key=lambda document: str(document["kind"])) for render in (_with_kubectl, _without_kubectl))
@@ -57,14 +57,14 @@ def both_renderings() -> tuple[list[Document], list[Document]]:
 
 @pytest.fixture(scope="session")
 def dockerfile() -> list[tuple[str, list[str]]]:
-    """Instructions of `k8s/Dockerfile`, which uses neither continued lines nor quotes: (name, words)."""
+    """The instructions of `k8s/Dockerfile`, which uses neither line continuations nor quotes: (name, words)."""
     lines = (ROOT / "k8s/Dockerfile").read_text().splitlines()
     return [(words[0], words[1:]) for line in lines if (words := line.split()) and not line.startswith("#")]
 
 
 @pytest.fixture
 def fill_image(documents: dict[str, Document], dockerfile: list[tuple[str, list[str]]]) -> Callable[[Path], None]:
-    """Fill a folder with what the head finds in its working directory: the image's copies and the mounted ConfigMap."""
+    """Fill a folder as the head's working directory: the files copied into the container image, and the mounted ConfigMap."""
 
     def fill(folder: Path) -> None:
         for name, words in dockerfile:

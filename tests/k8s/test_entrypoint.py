@@ -1,4 +1,4 @@
-"""The entrypoint of the rendered RayJob, run for real by `ray job submit` on a cluster of a head and a worker node."""
+"""The entrypoint of the rendered RayJob, run by `ray job submit` on a real cluster of a head and a worker node."""
 
 import subprocess
 import tempfile
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster and what a client needs to reach it."""
+    """A running cluster, and what a client needs to reach it."""
 
     dashboard: str
     environment: dict[str, str]
@@ -28,13 +28,13 @@ class Cluster:
 
 @pytest.fixture
 def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None], programs: Path) -> Iterator[Cluster]:
-    """Started as KubeRay does: in the image's working directory, with the pods' variables, a token and a head without CPUs."""
+    """Started as KubeRay starts it: in the image's working directory, with the pods' variables, a token and a head without CPUs."""
     spec = documents["RayJob"]["spec"]["rayClusterSpec"]
     head = spec["headGroupSpec"]
     container = head["template"]["spec"]["containers"][0]
     health = container["livenessProbe"]["httpGet"]["path"]
     gcs, dashboard, client, head_agent, worker_agent = free_ports(5)
-    # Short, since paths of Unix sockets have at most 107 bytes.
+    # A short path, since paths of Unix sockets have at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="k8s") as folder, ExitStack() as nodes:
         root = Path(folder)
         image, storage = root / "image", root / "storage"
@@ -63,10 +63,10 @@ def cluster(documents: dict[str, Any], fill_image: Callable[[Path], None], progr
 
 
 def test_the_rendered_entrypoint_trains(cluster: Cluster, documents: dict[str, Any]) -> None:
-    assert answer(f"{cluster.dashboard}/api/jobs/") == 401, "without the token nobody may submit"
+    assert answer(f"{cluster.dashboard}/api/jobs/") == 401, "submitting must require the token"
     job = documents["RayJob"]
     write_dataset(cluster.storage / "data", images=6, test=2, size=40, seed=0)
-    # KubeRay too pastes the entrypoint, unquoted, into a command of bash.
+    # Like KubeRay, paste the entrypoint unquoted into a bash command.
     submit = f"{RAY} job submit --address {cluster.dashboard} --submission-id {job['metadata']['name']} -- {job['spec']['entrypoint']}"
     submitted = subprocess.run(["bash", "-ce", submit], env=cluster.environment, capture_output=True, text=True, timeout=500)
     assert submitted.returncode == 0, submitted.stdout[-8000:] + submitted.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The manifests against the schemas of Kubernetes and KubeRay, and against each other."""
+"""The manifests match the schemas of Kubernetes and KubeRay, and each other."""
 
 import copy
 import re
@@ -20,7 +20,7 @@ KUBERNETES = "1.32.0"
 
 
 def closed(schema: Any) -> Any:
-    """A CRD's schema with unknown fields refused, which the API server would drop in silence."""
+    """A CRD's schema that refuses unknown fields; the API server would drop them silently."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -47,14 +47,14 @@ def job(documents: dict[str, Document]) -> Any:
 
 @pytest.fixture
 def pods(job: Any) -> dict[str, Any]:
-    """Group specs by name: head, trainers."""
+    """The group specs by name: head, trainers."""
     cluster = job["rayClusterSpec"]
     return {"head": cluster["headGroupSpec"], **{group["groupName"]: group for group in cluster["workerGroupSpecs"]}}
 
 
 @pytest.fixture
 def config(job: Any, fill_image: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    """What the entrypoint's own arguments give in the working directory of the head."""
+    """The configuration that the entrypoint's arguments give in the head's working directory."""
     fill_image(tmp_path)
     monkeypatch.chdir(tmp_path)
     python, module, name, *arguments = shlex.split(job["entrypoint"])
@@ -114,7 +114,7 @@ def test_core_documents_fit_the_schemas_of_kubernetes(documents: dict[str, Docum
         kubernetes_validate.validate(misspelt, KUBERNETES, strict=True)
 
 
-def test_authentication_is_on_and_the_cluster_goes_when_the_job_is_done(job: Any) -> None:
+def test_authentication_is_on_and_the_cluster_is_deleted_when_the_job_ends(job: Any) -> None:
     assert job["rayClusterSpec"]["authOptions"] == {"mode": "token"}
     assert job["shutdownAfterJobFinishes"] is True
 
@@ -124,7 +124,7 @@ def test_ray_version_is_the_locked_one(job: Any) -> None:
 
 
 def test_entrypoint_survives_the_submitters_shell(job: Any) -> None:
-    """KubeRay pastes it into a bash command, and `ray job submit` quotes the words again: both must change nothing."""
+    """KubeRay pastes it into a bash command, and `ray job submit` quotes the words again: neither may change it."""
     assert shlex.join(shlex.split(job["entrypoint"])) == job["entrypoint"]
 
 
@@ -138,7 +138,7 @@ def test_entrypoint_names_the_mounted_config(documents: dict[str, Document], job
     assert named.name in documents["ConfigMap"]["data"]
 
 
-def test_paths_of_the_config_lie_on_the_shared_claim_of_every_pod(
+def test_paths_in_the_config_are_on_the_shared_claim_of_every_pod(
     documents: dict[str, Document], pods: dict[str, Any], config: Config
 ) -> None:
     assert documents["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
@@ -150,7 +150,7 @@ def test_paths_of_the_config_lie_on_the_shared_claim_of_every_pod(
         assert PurePosixPath(mount["mountPath"]) in PurePosixPath(config.data.source).parents
 
 
-def test_every_training_worker_has_its_pod(pods: dict[str, Any], config: Config) -> None:
+def test_every_training_worker_has_a_pod(pods: dict[str, Any], config: Config) -> None:
     trainers = pods["trainers"]
     assert config.cluster.workers == trainers["replicas"] == trainers["minReplicas"] == trainers["maxReplicas"]
 
@@ -162,27 +162,27 @@ def test_requests_equal_limits_in_whole_cores(pods: dict[str, Any]) -> None:
         assert resources["limits"]["cpu"].isdigit()
 
 
-def test_ray_gets_one_core_fewer_than_a_worker_pod_has_and_none_of_the_head(pods: dict[str, Any]) -> None:
+def test_ray_gets_all_but_one_core_of_a_worker_pod_and_none_of_the_head(pods: dict[str, Any]) -> None:
     assert pods["head"]["rayStartParams"]["num-cpus"] == "0"
     trainers = pods["trainers"]
     assert int(trainers["rayStartParams"]["num-cpus"]) == int(container(trainers)["resources"]["limits"]["cpu"]) - 1
 
 
 def test_object_store_takes_at_most_a_quarter_of_the_memory(pods: dict[str, Any]) -> None:
-    """It lies in /dev/shm and counts as the pod's memory; a generator pass of 256x256 needs 7 GB beside it."""
+    """It is in /dev/shm and counts towards the pod's memory; a generator pass at 256x256 needs 7 GB besides."""
     for group in pods.values():
         store = int(group["rayStartParams"]["object-store-memory"])
         assert 4 * store <= gibibytes(container(group)["resources"]["limits"]["memory"]) * 2**30
 
 
-def test_a_pod_outlives_its_drain_and_the_stop_of_the_job(pods: dict[str, Any]) -> None:
+def test_a_pod_outlives_its_drain_and_the_job_stop(pods: dict[str, Any]) -> None:
     for group in pods.values():
         waits = [float(value) for value in env(group).values()]
         assert env(group).keys() == {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "RAY_JOB_STOP_WAIT_TIME_S"}
         assert group["template"]["spec"]["terminationGracePeriodSeconds"] >= max(waits) + 30
 
 
-def test_network_policy_holds_the_pods_and_closes_no_port_between_them(documents: dict[str, Document], pods: dict[str, Any]) -> None:
+def test_network_policy_covers_the_pods_and_blocks_no_port_between_them(documents: dict[str, Document], pods: dict[str, Any]) -> None:
     policy = documents["NetworkPolicy"]["spec"]
     for group in pods.values():
         assert policy["podSelector"]["matchLabels"].items() <= group["template"]["metadata"]["labels"].items()
@@ -192,15 +192,15 @@ def test_network_policy_holds_the_pods_and_closes_no_port_between_them(documents
     assert submitter["ray.io/originated-from-cr-name"] == documents["RayJob"]["metadata"]["name"]
 
 
-def test_probes_wait_for_busy_processors(pods: dict[str, Any]) -> None:
-    """KubeRay's own probe waits 2 s, which a node under full load misses."""
+def test_probes_wait_for_busy_cpus(pods: dict[str, Any]) -> None:
+    """KubeRay's own probe times out after 2 s, which a node under full load misses."""
     for group in pods.values():
         for probe in ("livenessProbe", "readinessProbe"):
             assert container(group)[probe]["timeoutSeconds"] >= 10
             assert container(group)[probe]["failureThreshold"] * container(group)[probe]["periodSeconds"] >= 300
 
 
-def test_image_is_what_the_pods_expect(dockerfile: list[tuple[str, list[str]]], pods: dict[str, Any]) -> None:
+def test_container_image_is_what_the_pods_expect(dockerfile: list[tuple[str, list[str]]], pods: dict[str, Any]) -> None:
     instructions = dict(dockerfile)
     (base,) = instructions["FROM"]
     assert re.fullmatch(r"python:3\.1[123]-slim", base), "a short name, and a Python that pyproject.toml allows"
@@ -211,7 +211,7 @@ def test_image_is_what_the_pods_expect(dockerfile: list[tuple[str, list[str]]], 
         assert f"PYTHONPATH={container(group)['workingDir']}" in instructions["ENV"]
 
 
-def test_every_source_that_the_image_copies_exists_and_reaches_the_engine(dockerfile: list[tuple[str, list[str]]]) -> None:
+def test_everything_the_image_copies_exists_and_is_in_the_build_context(dockerfile: list[tuple[str, list[str]]]) -> None:
     ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     sources = {words[0] for name, words in dockerfile if name == "COPY"}
     assert all((ROOT / source).exists() for source in sources)
