@@ -14,7 +14,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from cluster.monitoring.event_file import EventFile
 from cyclegan.training.pixels import to_pixels
-from preprocess.images.decoded_image import to_shown
+from preprocess.images.decoded_image import to_rgb8
 
 
 class MetricsLog:
@@ -57,7 +57,7 @@ def grid(
     """
     columns = ((real, channels), (to_pixels(fake), channels[::-1]), (to_pixels(cycled[::-1]), channels))
     rows = [
-        np.concatenate([to_shown(column[direction, image, ..., : has[direction]]) for column, has in columns], 1)
+        np.concatenate([to_rgb8(column[direction, image, ..., : has[direction]]) for column, has in columns], 1)
         for direction in range(2)
         for image in range(real.shape[1])
     ]

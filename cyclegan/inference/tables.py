@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from preprocess.images.decoded_image import ImageArray, to_shown
+from preprocess.images.decoded_image import ImageArray, to_rgb8
 
 CELL = 144  # pixels a side
 GAP, TITLE, BETWEEN = 6, 24, 30
@@ -28,7 +28,7 @@ def image_table(blocks: Sequence[Block]) -> Image.Image:
             x = left + column * step
             draw.text((x + CELL / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
             for row, images in enumerate(block):
-                cell = _fit(Image.fromarray(to_shown(images[column])))
+                cell = _fit(Image.fromarray(to_rgb8(images[column])))
                 table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + row * step + (CELL - cell.height) // 2))
         left += len(titles) * step + BETWEEN
     return table

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from preprocess.config import DataConfig
-from preprocess.images.decode import BrokenImage, Form, form_of
+from preprocess.images.decode import BrokenImage, PixelFormat, pixel_format_of
 from preprocess.images.resize import USES_CROP, Mode
 from preprocess.sources.layouts import ImageFile
 from ringcycle.domains import TRAIN_SPLITS
@@ -56,7 +56,7 @@ def choose_recipe(config: DataConfig, images: dict[str, list[ImageFile]], read: 
     return Recipe(config.preprocess, config.load_size, _crop_size(config), (channels[0], channels[1]), 16 if deep else 8)
 
 
-def most_channels(forms: Sequence[Form]) -> int:
+def most_channels(forms: Sequence[PixelFormat]) -> int:
     """Channels for a domain whose files look like this; 3 if none could be opened."""
     counts = Counter(form.channels for form in forms)
     if not counts:
@@ -65,17 +65,17 @@ def most_channels(forms: Sequence[Form]) -> int:
     return common if common not in (1, _COLOUR) else max(number for number in counts if number in (1, _COLOUR))
 
 
-def mostly_deep(forms: Sequence[Form]) -> bool:
+def mostly_deep(forms: Sequence[PixelFormat]) -> bool:
     """Whether at least half of the files have 16 bits."""
     return 2 * sum(form.bits == 16 for form in forms) >= max(1, len(forms))
 
 
-def _look(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[Form]:
+def _look(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[PixelFormat]:
     """Forms of files spread evenly over the domain; broken ones say nothing."""
     forms = []
     for i in np.unique(np.linspace(0, len(files) - 1, LOOKED_AT).astype(int)):
         try:
-            forms.append(form_of(read(files[i].name)))
+            forms.append(pixel_format_of(read(files[i].name)))
         except BrokenImage:
             continue
         except OSError as error:

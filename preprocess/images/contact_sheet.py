@@ -1,28 +1,28 @@
-"""Contact sheets: images of a split side by side under their names, to be looked at."""
+"""Contact sheets: the images of a split in a grid, each with its name, for a quick look."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from PIL import Image, ImageDraw, ImageFont
 
-from preprocess.images.decoded_image import ImageArray, to_shown
+from preprocess.images.decoded_image import ImageArray, to_rgb8
 
 CELL, GAP, CAPTION = 128, 8, 14  # pixels
 COLUMNS = 8
-MOST = 80  # images of one sheet
+MOST = 80  # images on one sheet
 INK, PAPER = "black", "white"
-_LETTERS = 21  # of a caption that fits under a cell
+_LETTERS = 21  # of a caption that fit under a cell
 
 
 def contact_sheet(images: Sequence[tuple[str, ImageArray]]) -> Image.Image:
-    """Images [H, W, C] with their names, row by row, each scaled to fit its cell; of bands the first three are red, green, blue."""
+    """Images [H, W, C] with their names, line by line, each scaled to fit its cell; the first three of many bands become RGB."""
     columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * (CELL + CAPTION + GAP)), PAPER)
+    lines = -(-len(images) // columns)
+    sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + lines * (CELL + CAPTION + GAP)), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
     for i, (name, pixels) in enumerate(images):
         left, top = GAP + i % columns * (CELL + GAP), GAP + i // columns * (CELL + CAPTION + GAP)
-        cell = _fit(Image.fromarray(to_shown(pixels)))
+        cell = _fit(Image.fromarray(to_rgb8(pixels)))
         sheet.paste(cell, (left + (CELL - cell.width) // 2, top + (CELL - cell.height) // 2))
         draw.text((left + CELL / 2, top + CELL + CAPTION / 2), _caption(name), INK, font, anchor="mm")
     return sheet

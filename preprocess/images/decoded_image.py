@@ -1,4 +1,4 @@
-"""What a image file holds before anything is lost, and its way to the channels and the depth that are asked for."""
+"""Samples as an image file stores them, and their conversion to other channels and depths."""
 
 from typing import Any, NamedTuple
 
@@ -15,39 +15,39 @@ _LUMA = (19595, 38470, 7471)
 
 
 class BrokenImage(Exception):
-    """A file that holds no usable image; the text is the reason, one short phrase."""
+    """A file without a usable image; the message is the reason, a short phrase."""
 
 
 class DecodedImage(NamedTuple):
-    """Samples as stored. colours: 1 (grey), 3 (RGB) or as many bands as there are; alpha: the sample after them is opacity."""
+    """Samples as stored. colours: 1 (grey), 3 (RGB) or the number of bands; alpha: whether the next sample is opacity."""
 
     pixels: ImageArray
     colours: int
     alpha: bool = False
 
 
-def to_channels(raster: DecodedImage, channels: int) -> ImageArray:
-    """Pixels [H, W, channels] of the raster's dtype.
+def to_channels(decoded: DecodedImage, channels: int) -> ImageArray:
+    """Convert to pixels [H, W, channels] of the same dtype.
 
-    1 and 3: grey or RGB, alpha laid over white; 4: RGB and alpha (opaque if there is none); any number: the bands of a image that
-    has just as many. Raises BrokenImage for what is none of these.
+    1 and 3: grey or RGB, composited over white; 4: RGB and alpha (opaque if there is none); any number: the bands of an image with
+    exactly that many. Raises BrokenImage for any other combination.
     """
-    pixels, colours, alpha = raster
+    pixels, colours, alpha = decoded
     if pixels.shape[2] == channels and not alpha:
         return pixels
     if colours not in (1, 3) or channels not in (1, 3, 4):
         raise BrokenImage(f"{colours} channels, not {channels}")
-    shown = pixels[..., :colours]
+    base = pixels[..., :colours]
     if channels == 4:
         opacity = pixels[..., colours : colours + 1] if alpha else np.full_like(pixels[..., :1], _white(pixels))
-        return np.concatenate([_coloured(shown, 3), opacity], 2)
+        return np.concatenate([_coloured(base, 3), opacity], 2)
     if alpha:
-        shown = _over_white(shown, pixels[..., colours : colours + 1])
-    return _coloured(shown, channels)
+        base = _over_white(base, pixels[..., colours : colours + 1])
+    return _coloured(base, channels)
 
 
 def to_depth(pixels: ImageArray, bits: int) -> ImageArray:
-    """uint8 pixels to uint16 by times 257, or uint16 to uint8 by division, rounded; or as they are."""
+    """uint8 pixels to uint16, multiplied by 257, or uint16 to uint8, divided by 257 and rounded; unchanged at equal depth."""
     if bits == 8 * pixels.dtype.itemsize:
         return pixels
     if bits == 16:
@@ -55,8 +55,8 @@ def to_depth(pixels: ImageArray, bits: int) -> ImageArray:
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def to_shown(pixels: ImageArray) -> npt.NDArray[np.uint8]:
-    """Pixels [H, W, C] as uint8 RGB, to be looked at: of more bands the first three, of two the first."""
+def to_rgb8(pixels: ImageArray) -> npt.NDArray[np.uint8]:
+    """Pixels [H, W, C] as uint8 RGB for display: the first three of many bands, the first of two."""
     few = pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3]
     return to_depth(_coloured(few, 3), 8)
 
@@ -71,7 +71,7 @@ def _coloured(pixels: ImageArray, channels: int) -> ImageArray:
 
 
 def _over_white(pixels: ImageArray, opacity: ImageArray) -> ImageArray:
-    """Lay pixels over white. uint32 just holds the product of two 16-bit numbers and its rounding."""
+    """Composite pixels over white. uint32 is just large enough for the product of two 16-bit numbers plus rounding."""
     white = np.uint32(_white(pixels))
     share = opacity.astype(np.uint32)
     return ((pixels * share + white * (white - share) + white // 2) // white).astype(pixels.dtype)

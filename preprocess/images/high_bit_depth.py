@@ -1,6 +1,6 @@
-"""Files of more than Pillow keeps: PNG of 16 bits, TIFF of 16 bits or of many channels.
+"""Files that Pillow cannot decode without loss: 16-bit PNG, and TIFF with 16 bits or many channels.
 
-Pillow opens 16-bit colour as 8 bits, and no TIFF with other channels than its own modes have.
+Pillow reduces 16-bit colour to 8 bits, and opens no TIFF whose channels match none of its modes.
 """
 
 import io
@@ -19,24 +19,24 @@ _ORIENTATION_TAG = 274
 _COLOURS = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3}
 _ALPHA = (1, 2)  # associated, unassociated
 
-# It logs damage that it meets, on standard error if nobody listens; what is damaged is decided here.
+# tifffile logs damage, by default to standard error; this module reports it as BrokenImage instead.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def is_deep_png(data: bytes) -> bool:
-    """Whether this is a PNG file with 16 bits a sample."""
+    """Whether this is a PNG file with 16 bits per sample."""
     return data[:4] == b"\x89PNG" and data[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10"
 
 
 def read_deep_png(data: bytes) -> DecodedImage:
-    """Pixels of a 16-bit PNG, uint16; a transparent colour is alpha. Raises what imagecodecs raises for damage."""
+    """Pixels of a 16-bit PNG, uint16; a transparent colour becomes alpha. Raises what imagecodecs raises for damaged files."""
     pixels = np.atleast_3d(imagecodecs.png_decode(data))
     alpha = pixels.shape[2] in (2, 4)
     return DecodedImage(pixels, pixels.shape[2] - alpha, alpha)
 
 
 class DeepTiff:
-    """The first page of a TIFF file that Pillow would not keep whole."""
+    """The first page of a TIFF file that Pillow cannot decode without loss."""
 
     def __init__(self, page: TiffPage, colours: int, alpha: bool) -> None:
         self._page = page
@@ -49,12 +49,12 @@ class DeepTiff:
         self.orientation = int(tag.value) if tag is not None else 1
 
     def read(self) -> DecodedImage:
-        """Pixels, uint8 or uint16. Raises BrokenImage for kinds that have no image, and what tifffile raises for damage."""
+        """Pixels, uint8 or uint16. Raises BrokenImage for unsupported kinds, and what tifffile raises for damaged files."""
         page = self._page
         if page.sampleformat != 1:
-            raise BrokenImage(f"{page.bitspersample}-bit numbers, whose black and white are unknown")
+            raise BrokenImage(f"{page.bitspersample}-bit signed or floating-point pixels of unknown range")
         if page.imagedepth > 1:
-            raise BrokenImage("a volume, not a image")
+            raise BrokenImage("a volume, not an image")
         pixels: Any = page.asarray(maxworkers=1)
         if page.axes.startswith("S"):
             pixels = np.moveaxis(pixels, 0, -1)
@@ -65,7 +65,7 @@ class DeepTiff:
 
 
 def deep_tiff(data: bytes) -> DeepTiff | None:
-    """The file as DeepTiff; None if it is no TIFF, or one that Pillow reads whole. Raises BrokenImage for kinds out of reach."""
+    """The file as DeepTiff; None if it is not a TIFF or Pillow decodes it without loss. Raises BrokenImage for unsupported kinds."""
     if data[:4] not in _TIFF:
         return None
     page: Any = TiffFile(io.BytesIO(data)).pages[0]
@@ -77,16 +77,16 @@ def deep_tiff(data: bytes) -> DeepTiff | None:
     if page.bitspersample <= 8 and (extra == 0 or alpha):
         return None
     if page.bitspersample > 16:
-        raise BrokenImage(f"{page.bitspersample}-bit pixels, whose black and white are unknown")
+        raise BrokenImage(f"{page.bitspersample}-bit pixels of unknown range")
     if page.samplesperpixel > MOST_CHANNELS:
         raise BrokenImage(f"{page.samplesperpixel} channels, more than {MOST_CHANNELS}")
-    # One unnamed sample beside RGB is filling or a mask; samples beside grey, or more of them, are bands.
+    # One unnamed sample next to RGB is padding or a mask; samples next to grey, or several of them, are bands.
     bands = extra > 0 and not alpha and not (colours == 3 and extra == 1)
     return DeepTiff(page, page.samplesperpixel if bands else colours, bool(alpha))
 
 
 def _full_range(pixels: ImageArray, bits: int) -> ImageArray:
-    """Samples of odd widths (2, 4, 10, 12, 14 bits) stretched to the whole range of their dtype, a new array."""
+    """Stretch samples of odd depths (2, 4, 10, 12, 14 bits) to the full range of their dtype; a new array."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise BrokenImage(f"pixels of type {pixels.dtype}")
     most, given = int(np.iinfo(pixels.dtype).max), 2**bits - 1

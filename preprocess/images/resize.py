@@ -1,7 +1,7 @@
-"""Resizing, the same for training, translation and evaluation.
+"""Resizes images, in the same way for training, translation and evaluation.
 
-Bicubic as Pillow does it, since the reference implementation resizes PIL images with it (torchvision `Resize`, BICUBIC): the kernel
-widens when images shrink, so there is no aliasing. Lanczos is a little sharper, but rings at edges and would make other training data.
+Pillow's bicubic filter, which the reference implementation uses too (torchvision `Resize`, BICUBIC, of PIL images): the kernel widens
+when images shrink, so there is no aliasing. Lanczos is a little sharper, but rings at edges and would change the training data.
 """
 
 from typing import Literal
@@ -15,14 +15,14 @@ Mode = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop",
 """The reference's `--preprocess`."""
 
 USES_CROP: tuple[Mode, ...] = ("crop", "scale_width", "scale_width_and_crop")
-"""Modes in which the crop's size has a part in what is stored."""
+"""Modes in which the crop size affects what is stored."""
 
 
 def prepare(image: ImageArray | Image.Image, mode: Mode, load_size: int, crop_size: int | None) -> ImageArray:
-    """What a shard keeps of a image [H, W, C], or of an RGB image of Pillow's; crops are cut later, by the feed.
+    """Resize an image [H, W, C], or a Pillow RGB image, to what a shard stores; the feed crops later.
 
-    resize_and_crop: load_size x load_size, whatever the shape was. scale_width, scale_width_and_crop: load_size wide, the height in
-    proportion, but at least crop_size. crop, none: as it is. Raises BrokenImage if `crop` finds less than a crop.
+    resize_and_crop: load_size x load_size, ignoring the aspect ratio. scale_width, scale_width_and_crop: load_size wide, the height in
+    proportion, but at least crop_size. crop, none: unchanged. Raises BrokenImage if the image is smaller than a crop in mode `crop`.
     """
     height, width = sides(image)
     if mode == "resize_and_crop":
@@ -38,7 +38,7 @@ def prepare(image: ImageArray | Image.Image, mode: Mode, load_size: int, crop_si
 
 
 def resize(image: ImageArray | Image.Image, height: int, width: int) -> ImageArray:
-    """Resize uint8 or uint16 [H, W, C], or an RGB image of Pillow's, to [height, width, C]; an equal size changes nothing."""
+    """Resize uint8 or uint16 [H, W, C], or a Pillow RGB image, to [height, width, C]; an equal size changes nothing."""
     if sides(image) == (height, width):
         return np.asarray(image)
     if isinstance(image, Image.Image):
@@ -46,7 +46,7 @@ def resize(image: ImageArray | Image.Image, height: int, width: int) -> ImageArr
     pixels = image
     if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
         return np.array(_bicubic(Image.fromarray(pixels), height, width))
-    # Band by band: Pillow would take four bands for colour and alpha, and has 16 bits as floats only.
+    # Band by band: Pillow would treat four bands as colour and alpha, and resizes 16 bits only as floats.
     return np.stack([_band(np.ascontiguousarray(pixels[..., i]), height, width) for i in range(pixels.shape[2])], 2)
 
 
@@ -56,7 +56,7 @@ def sides(image: ImageArray | Image.Image) -> tuple[int, int]:
 
 
 def square(image: ImageArray | Image.Image, size: int) -> ImageArray:
-    """Resize to [size, size, C] whatever the shape was, as the reference does before it crops (`resize_and_crop`)."""
+    """Resize to [size, size, C], ignoring the aspect ratio, as the reference does before it crops (`resize_and_crop`)."""
     return resize(image, size, size)
 
 

@@ -56,7 +56,7 @@ def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
     assert printed.err.splitlines() == [
         f"skipped: {source / 'd.png'}: truncated file",
-        f"skipped: {source / 'deep/[bold]c.jpg'}: no image of a known format",
+        f"skipped: {source / 'deep/[bold]c.jpg'}: unknown image format",
     ]
 
 
@@ -144,7 +144,7 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
         "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
         "error: INPUT = none.png does not exist: give a image or a folder of images",
         "error: INPUT = empty holds no images (it is empty): give a folder with JPEG, PNG, WebP or TIFF files",
-        "error: INPUT = notes.txt cannot be translated: no image of a known format: give a image, or a folder of images",
+        "error: INPUT = notes.txt cannot be translated: unknown image format: give a image, or a folder of images",
         "error: OUTPUT = . is in INPUT = ., among the images to read: give another folder",
     ]
     assert not (tmp_path / "out").exists()

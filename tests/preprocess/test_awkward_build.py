@@ -1,4 +1,4 @@
-"""A build of two thousand good images with all awkward ones among them: nothing good is lost, nothing bad unsaid."""
+"""A build of two thousand good images and all awkward ones: no good image is lost, every bad one is reported."""
 
 import os
 import shutil
@@ -23,13 +23,13 @@ GOOD = 1000  # of each domain
 CONFIG = DataConfig(load_size=64, crop_size=64, shard_mb=4)
 
 REJECTED = {
-    "broken.png": "no image of a known format",
+    "broken.png": "unknown image format",
     "broken_data_stream.png": "damaged file (unrecognized data stream contents when reading image file)",
     "decompression_bomb.gif": "far too many pixels",
     "made_1x1.jpg": "1x1 pixels, too small",
     "made_empty.jpg": "empty file",
     "made_progressive_truncated.jpg": "truncated file",
-    "made_text.jpg": "no image of a known format",
+    "made_text.jpg": "unknown image format",
     "made_thin_400x3.jpg": "400x3 pixels, too small",
     "multiple_exif.jpg": "1x1 pixels, too small",
     "no_palette.gif": "1x1 pixels, too small",
@@ -66,7 +66,7 @@ def test_every_rejected_file_is_listed_with_its_reason(built: tuple[Path, Manife
     assert {one.path.removeprefix("trainA/"): one.reason for one in built[1].rejected} == REJECTED
 
 
-def test_every_other_file_is_there(built: tuple[Path, Manifest], source: Path) -> None:
+def test_every_other_file_is_stored(built: tuple[Path, Manifest], source: Path) -> None:
     out, manifest = built
     for split in ("trainA", "trainB"):
         shards = ShardSet(out, manifest.splits[split])
@@ -92,10 +92,10 @@ def test_odd_but_valid_files_look_like_their_plain_relatives(built: tuple[Path, 
     }
     for plain, relatives in families.items():
         for name in relatives:
-            # Lossy, or of fewer colours; a image turned, inverted or clipped is 50 levels away.
+            # Lossy, or with fewer colours; an image turned, inverted or clipped would differ by 50 levels.
             assert np.abs(pixels[name] - pixels[plain]).mean() < 12, name
     assert np.abs(pixels["hopper_gray.jpg"][..., 0] - pixels["hopper.png"] @ [0.299, 0.587, 0.114]).mean() < 4
-    assert np.abs(pixels["made_grey16.png"][..., 0] - pixels["made_rgb16.png"][..., 1]).mean() < 1  # made of its green
+    assert np.abs(pixels["made_grey16.png"][..., 0] - pixels["made_rgb16.png"][..., 1]).mean() < 1  # made from its green channel
     for name in ("transparent.png", "transparent.webp", "transparent.gif", "uncompressed_la.png"):
         assert (pixels[name][0, 0] >= 250).all(), name
     assert (pixels["rgb_trns.png"][32, 32] == 255).all() and (pixels["lab.tif"] >= 254).all()
@@ -103,16 +103,18 @@ def test_odd_but_valid_files_look_like_their_plain_relatives(built: tuple[Path, 
     assert {"trainA/lab.tif", "trainA/multipage.tiff"} <= set(manifest.near_constant)
 
 
-def test_more_than_the_allowed_share_stops_the_build(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^data.max_rejected = 0.005, but \d+ or more of 2071 images are broken \(trainA/broken.png: no"):
+def test_too_many_broken_images_stop_the_build(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^data.max_rejected = 0.005, but \d+ or more of 2071 images are broken \(trainA/broken.png: unknown"):
         build_here(source, tmp_path, CONFIG.model_copy(update={"max_rejected": 0.005}))
 
 
-def test_inspect_says_all_of_it_and_draws_sheets(built: tuple[Path, Manifest], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_reports_all_of_it_and_draws_sheets(
+    built: tuple[Path, Manifest], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(built[0]), "--sheet", str(tmp_path / "sheet.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("trainA: 1,055 images, 64x64, ") for line in lines)
-    assert "rejected: 16, 6 too small, 4 truncated file, 2 no image of a known format, 2 damaged file" in "\n".join(lines)
+    assert "rejected: 16, 6 too small, 4 truncated file, 2 unknown image format, 2 damaged file" in "\n".join(lines)
     assert "  and 6 more, --all lists them" in lines and "checksums: all shards are as they were written" in lines
     for split in ("trainA", "trainB"):
         with Image.open(tmp_path / f"sheet-{split}.png") as sheet:

@@ -1,4 +1,4 @@
-"""Cut and changed files of each format: a image or a clear phrase, never another exception, a hang or a crash."""
+"""Truncated and altered files of each format: an image or a short reason, never another exception, a hang or a crash."""
 
 import io
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from preprocess.images.decode import BrokenImage, Form, decode, form_of
+from preprocess.images.decode import BrokenImage, PixelFormat, decode, pixel_format_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*decompression bomb:RuntimeWarning")
 
@@ -53,43 +53,43 @@ FILES = {
 
 @st.composite
 def damage(draw: st.DrawFn, length: int) -> list[tuple[int, int]]:
-    """Places and new bytes: mostly in the head, where sizes and offsets are."""
+    """Offsets and new bytes, mostly in the header, where sizes and offsets are."""
     near, anywhere = st.integers(0, min(length, 300) - 1), st.integers(0, length - 1)
     return draw(st.lists(st.tuples(near | anywhere, st.integers(0, 255)), max_size=6))
 
 
 def outcome(look: Callable[[], Any]) -> Any:
-    """What it gives, or the reason why it gives nothing."""
+    """The result, or the reason why there is none."""
     try:
         return look()
-    except BrokenImage as reason:
-        return str(reason)
+    except BrokenImage as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_damage_is_a_phrase_or_a_image(kind: str) -> None:
-    whole = FILES[kind]
+def test_damaged_files_give_an_image_or_a_reason(kind: str) -> None:
+    intact = FILES[kind]
 
     @settings(max_examples=120, derandomize=True, deadline=5000)
-    @given(end=st.just(len(whole)) | st.integers(0, len(whole)), changes=damage(len(whole)), channels=st.sampled_from([1, 3, 4, 5]))
+    @given(end=st.just(len(intact)) | st.integers(0, len(intact)), changes=damage(len(intact)), channels=st.sampled_from([1, 3, 4, 5]))
     def check(end: int, changes: list[tuple[int, int]], channels: int) -> None:
-        data = bytearray(whole)
-        for place, value in changes:
-            data[place] = value
+        data = bytearray(intact)
+        for offset, value in changes:
+            data[offset] = value
         pixels = outcome(lambda: decode(bytes(data[:end]), channels=channels, bits=None))
         if isinstance(pixels, np.ndarray):
             assert pixels.ndim == 3 and pixels.shape[2] == channels and pixels.dtype in (np.uint8, np.uint16)
-        form = outcome(lambda: form_of(bytes(data[:end])))
-        if isinstance(form, Form):
-            assert form.bits in (8, 16) and 1 <= form.channels <= 64
-        for said in (pixels, form):
-            assert not isinstance(said, str) or ("\n" not in said and 0 < len(said) < 130)
+        found = outcome(lambda: pixel_format_of(bytes(data[:end])))
+        if isinstance(found, PixelFormat):
+            assert found.bits in (8, 16) and 1 <= found.channels <= 64
+        for reason in (pixels, found):
+            assert not isinstance(reason, str) or ("\n" not in reason and 0 < len(reason) < 130)
 
     check()
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_whole_files_are_images(kind: str) -> None:
-    form = form_of(FILES[kind])
-    assert form == (Form(5, 8) if "bands" in kind else Form(3, 16 if "16-bit" in kind else 8))
+def test_intact_files_are_images(kind: str) -> None:
+    form = pixel_format_of(FILES[kind])
+    assert form == (PixelFormat(5, 8) if "bands" in kind else PixelFormat(3, 16 if "16-bit" in kind else 8))
     assert decode(FILES[kind], channels=form.channels, bits=form.bits).shape == (24, 20, form.channels)

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from cyclegan.inference.files import holds, suffix_for, write_image
-from preprocess.images.decode import Form, decode, form_of
+from preprocess.images.decode import PixelFormat, decode, pixel_format_of
 
 
 def written(pixels: np.ndarray, suffix: str) -> bytes:
@@ -24,7 +24,7 @@ def written(pixels: np.ndarray, suffix: str) -> bytes:
 def test_every_sample_comes_back(channels: int, suffix: str, dtype: type[np.uint8] | type[np.uint16]) -> None:
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (9, 14, channels)).astype(dtype)
     data = written(pixels, suffix)
-    assert form_of(data) == Form(channels, 8 * pixels.itemsize)
+    assert pixel_format_of(data) == PixelFormat(channels, 8 * pixels.itemsize)
     got = decode(data, channels=channels, bits=None)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, pixels)

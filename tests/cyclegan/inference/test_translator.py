@@ -12,18 +12,18 @@ from cyclegan.inference.translator import Translator
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate, generator_shapes
 from cyclegan.training.pixels import to_pixels, to_signed
-from preprocess.images.decode import BrokenImage, UInt8
+from preprocess.images.decode import BrokenImage, ImageArray
 from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import MODEL, weights
 
 TRAINED = GeneratorCheckpoint(Path("step-00000010"), 10, MODEL, weights())
 
 
-def image(height: int, width: int) -> UInt8:
+def image(height: int, width: int) -> ImageArray:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def twin(pixels: UInt8, form: str) -> UInt8:
+def twin(pixels: ImageArray, form: str) -> ImageArray:
     """Both translations [2, H, W, 3] by the twin network that training uses."""
     model = MODEL.model_copy(update={"form": form})
     parameters = FlatParameters(generator_shapes(model)).split(tf.constant(TRAINED.weights))

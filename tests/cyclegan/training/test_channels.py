@@ -19,7 +19,7 @@ from cyclegan.translate import main
 from preprocess.config import DataConfig
 from preprocess.feed.plan import Plan
 from preprocess.feed.reader import Reader
-from preprocess.images.decode import Form, decode, form_of
+from preprocess.images.decode import PixelFormat, decode, pixel_format_of
 from tests.cyclegan.made_checkpoint import write_checkpoint
 from tests.cyclegan.uncompiled import uncompiled
 from tests.preprocess.built_here import build_here
@@ -119,12 +119,12 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
             assert np.isfinite(means).all() and dict(zip(MEANS, means, strict=True))["identity_A"] == 0
     assert state.generators.updates.numpy() == 2
     write_checkpoint(tmp_path / "run", model=MODEL, flat=state.generators.weights.numpy())
-    for direction, folder, form in (("AtoB", "trainA", Form(3, 16)), ("BtoA", "trainB", Form(1, 16))):
+    for direction, folder, form in (("AtoB", "trainA", PixelFormat(3, 16)), ("BtoA", "trainB", PixelFormat(1, 16))):
         result = tmp_path / direction
         assert main(["--checkpoint", str(tmp_path / "run"), "--direction", direction, str(source / folder), str(result)]) == 0
         assert sorted(path.name for path in result.iterdir()) == [f"{i}.png" for i in range(4)]
         data = (result / "0.png").read_bytes()
-        assert form_of(data) == form
+        assert pixel_format_of(data) == form
         pixels = decode(data, channels=form.channels, bits=None)
         assert pixels.shape == (36, 36, form.channels) and (pixels % 257 != 0).any()  # depth that 8 bits do not have
 
@@ -138,6 +138,6 @@ def test_bands_are_translated_to_tiff(tmp_path: Path, capsys: pytest.CaptureFixt
     command = ["--checkpoint", str(tmp_path / "run"), "--direction", "AtoB", str(tmp_path / "a.png")]
     assert main([*command, str(tmp_path / "out")]) == 0
     data = (tmp_path / "out" / "a.tif").read_bytes()
-    assert form_of(data) == Form(5, 8) and decode(data, channels=5).shape == (30, 20, 5)
+    assert pixel_format_of(data) == PixelFormat(5, 8) and decode(data, channels=5).shape == (30, 20, 5)
     assert main([*command, str(tmp_path / "a.jpg")]) == 2
     assert f"error: OUTPUT = {tmp_path / 'a.jpg'} cannot hold the 5 channels of the result: end it with .tif" in capsys.readouterr().err

@@ -11,18 +11,18 @@ from PIL import Image
 
 from preprocess.building.recipe import Recipe, choose_recipe, most_channels, mostly_deep, settings_text
 from preprocess.config import DataConfig
-from preprocess.images.decode import Form
+from preprocess.images.decode import PixelFormat
 from preprocess.sources.layouts import ImageFile
 from ringcycle.errors import UserError
 
-GRAY, COLOUR, BANDS = Form(1, 8), Form(3, 8), Form(5, 16)
+GRAY, COLOUR, BANDS = PixelFormat(1, 8), PixelFormat(3, 8), PixelFormat(5, 16)
 
 
 @pytest.mark.parametrize(
     ("forms", "channels"),
     [([], 3), ([GRAY], 1), ([COLOUR], 3), ([GRAY] * 9 + [COLOUR], 3), ([BANDS] * 3 + [COLOUR], 5), ([BANDS] + [GRAY] * 3, 1)],
 )
-def test_channels_of_a_domain(forms: list[Form], channels: int) -> None:
+def test_channels_of_a_domain(forms: list[PixelFormat], channels: int) -> None:
     assert most_channels(forms) == channels
 
 

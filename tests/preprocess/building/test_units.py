@@ -106,7 +106,7 @@ def test_another_size_is_made_again(source: Path, out: Path, pool: Executor) -> 
 def test_broken_files_are_left_out_with_their_reasons(source: Path, out: Path, pool: Executor) -> None:
     (source / "trainA" / "1.png").write_bytes(b"text")
     built, _ = make(source, out, pool)
-    assert built.rejected == [Rejected(path="trainA/1.png", reason="no image of a known format")]
+    assert built.rejected == [Rejected(path="trainA/1.png", reason="unknown image format")]
     assert built.shard is not None
     shards = ShardSet(out, split_of(built))
     assert [shards.key(i) for i in range(2)] == ["trainA/0.png", "trainA/2.png"]

@@ -1,4 +1,4 @@
-"""Every file is either the image that it shows, or broken in one phrase; never anything else, and never much memory."""
+"""Every file decodes to its image or is broken for a short reason, never anything else, and never at a high cost in memory."""
 
 import contextlib
 import io
@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from preprocess.images.decode import EXTENSIONS, BrokenImage, UInt8, decode
+from preprocess.images.decode import EXTENSIONS, BrokenImage, ImageArray, decode
 
-# pytest resets the filter that decode.py sets; a test below runs without pytest to see that nothing leaks.
+# pytest resets the filter that decode.py sets; a test below runs without pytest to check that no warning escapes.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 DATA = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data"))
@@ -24,12 +24,12 @@ AWKWARD = sorted(path for path in (DATA / "awkward").glob("*") if path.suffix.lo
 needs_data = pytest.mark.skipif(not AWKWARD, reason=f"no images in {DATA / 'awkward'}; RINGCYCLE_TEST_DATA names the folder")
 
 BROKEN = {
-    "broken.png": "no image",
+    "broken.png": "unknown image format",
     "broken_data_stream.png": "damaged",
     "decompression_bomb.gif": "pixels",
     "made_empty.jpg": "empty file",
     "made_progressive_truncated.jpg": "truncated",
-    "made_text.jpg": "no image",
+    "made_text.jpg": "unknown image format",
     "png_decompression_dos.png": "damaged",
     "truncated_end_chunk.png": "truncated",
     "truncated_image.png": "truncated",
@@ -38,7 +38,7 @@ BROKEN = {
 
 
 @needs_data
-def test_all_awkward_files_are_here() -> None:
+def test_all_awkward_files_are_present() -> None:
     assert len(AWKWARD) == 71 and {path.name for path in AWKWARD} >= BROKEN.keys()
 
 
@@ -54,13 +54,13 @@ def test_awkward_file_decodes_or_is_broken(path: Path) -> None:
     np.testing.assert_array_equal(pixels, decode(path.read_bytes()))
 
 
-def awkward(name: str) -> UInt8:
+def awkward(name: str) -> ImageArray:
     if not AWKWARD:
         pytest.skip(f"no images in {DATA / 'awkward'}")
     return decode(DATA / "awkward" / name)
 
 
-def apart(one: UInt8, two: UInt8) -> float:
+def difference(one: ImageArray, two: ImageArray) -> float:
     """Mean absolute difference of levels."""
     assert one.shape == two.shape
     return float(np.abs(one.astype(int) - two).mean())
@@ -68,19 +68,19 @@ def apart(one: UInt8, two: UInt8) -> float:
 
 @pytest.mark.parametrize("name", [*(f"hopper_orientation_{n}.jpg" for n in (2, 3, 5, 6, 8)), "hopper_orientation_6.webp"])
 def test_orientation_is_applied(name: str) -> None:
-    # JPEG and WebP each lose about 2 levels; a image turned the wrong way is 60 levels away.
-    assert apart(awkward(name), awkward("hopper.jpg")) < 6
+    # JPEG and WebP each lose about 2 levels; an image turned the wrong way differs by 60 levels.
+    assert difference(awkward(name), awkward("hopper.jpg")) < 6
 
 
 def test_orientation_changes_the_shape() -> None:
     assert awkward("orientation_rectangle.jpg").shape == (2, 1, 3)
     assert awkward("made_phone_orientation6.jpg").shape == (275, 225, 3)
-    # The same portrait, compressed lying and upright.
-    assert apart(awkward("made_phone_orientation6.jpg"), awkward("made_progressive.jpg")) < 3
+    # The same portrait, once stored on its side and once upright.
+    assert difference(awkward("made_phone_orientation6.jpg"), awkward("made_progressive.jpg")) < 3
 
 
 @pytest.mark.parametrize("n", range(1, 9))
-def test_all_eight_orientations_agree_with_pillow(n: int) -> None:
+def test_all_eight_orientations_match_pillow(n: int) -> None:
     image = Image.fromarray(np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3))
     exif = Image.Exif()
     exif[0x0112] = n
@@ -90,7 +90,7 @@ def test_all_eight_orientations_agree_with_pillow(n: int) -> None:
     np.testing.assert_array_equal(decode(buffer.getvalue()), np.asarray(expected))
 
 
-def test_transparency_shows_white() -> None:
+def test_transparent_parts_become_white() -> None:
     for name in ("transparent.png", "transparent.webp", "transparent.gif"):
         assert (awkward(name)[0, 0] >= 254).all(), name  # WebP's corner is lossy
     assert (awkward("rgb_trns.png")[32, 32] == 255).all() and (awkward("rgb_trns.png")[0, 0] != 255).any()
@@ -107,10 +107,10 @@ def test_16_bits_are_scaled_not_clipped() -> None:
     np.testing.assert_array_equal(decode(png(levels))[0, :, 0], [0, 0, 1, 1, 128, 254, 255])
     gray = awkward("16_bit_binary.pgm")
     assert gray.min() == 0 and gray.max() == 255 and len(np.unique(gray)) > 20
-    np.testing.assert_array_equal(awkward("made_grey16.png")[:, :, 0], awkward("made_rgb16.png")[:, :, 1])  # made of its green
+    np.testing.assert_array_equal(awkward("made_grey16.png")[:, :, 0], awkward("made_rgb16.png")[:, :, 1])  # made from its green channel
 
 
-def test_pixels_of_unknown_range_are_refused_not_guessed() -> None:
+def test_pixels_of_unknown_range_are_refused() -> None:
     for levels in (np.full((2, 2), 0.5, np.float32), np.array([[0, 70000]], np.int32)):
         buffer = io.BytesIO()
         Image.fromarray(levels).save(buffer, "TIFF")
@@ -119,14 +119,16 @@ def test_pixels_of_unknown_range_are_refused_not_guessed() -> None:
 
 
 def test_cmyk_and_lab_colours() -> None:
-    # Naive CMYK inverts exactly; what is left is JPEG's loss.
-    assert apart(awkward("made_cmyk.jpg"), awkward("made_restart_444.jpg")) < 4
-    assert (awkward("lab.tif") >= 254).all()  # white, up to rounding of the colour management
+    # Naive CMYK inverts exactly; the rest is JPEG loss.
+    assert difference(awkward("made_cmyk.jpg"), awkward("made_restart_444.jpg")) < 4
+    assert (awkward("lab.tif") >= 254).all()  # white, up to rounding in the colour management
     assert awkward("pil_sample_cmyk.jpg")[10:90, 10:90].mean() < 60  # red letters on black; inverted inks would be light
 
 
 def test_first_frame_of_animations() -> None:
-    assert apart(awkward("made_animated.gif"), awkward("made_animated.webp")) < 12  # a dithered palette of 256 against lossy WebP
+    assert (
+        difference(awkward("made_animated.gif"), awkward("made_animated.webp")) < 12
+    )  # a dithered palette of 256 colours against lossy WebP
     buffer = io.BytesIO()
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
@@ -134,13 +136,13 @@ def test_first_frame_of_animations() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM" + bytes(60), b"II*\0" + bytes(20)])
-def test_no_image(data: bytes) -> None:
+def test_not_an_image(data: bytes) -> None:
     with pytest.raises(BrokenImage) as error:
         decode(data)
     assert "\n" not in str(error.value) and len(str(error.value)) < 120
 
 
-def test_missing_file_is_broken_too(tmp_path: Path) -> None:
+def test_a_missing_file_is_broken(tmp_path: Path) -> None:
     with pytest.raises(BrokenImage, match="No such file"):
         decode(tmp_path / "absent.jpg")
 
@@ -148,12 +150,12 @@ def test_missing_file_is_broken_too(tmp_path: Path) -> None:
 def test_formats_that_run_programs_are_not_opened() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "EPS")
-    with pytest.raises(BrokenImage, match="no image"):
+    with pytest.raises(BrokenImage, match="unknown image format"):
         decode(buffer.getvalue())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "JPEG2000", "BMP"])
-def test_any_damage_is_broken_or_a_image(kind: str) -> None:
+def test_damage_gives_an_image_or_broken(kind: str) -> None:
     random = np.random.default_rng(7)
     buffer = io.BytesIO()
     Image.fromarray(random.integers(0, 255, (40, 40, 3), np.uint8)).save(buffer, kind)
@@ -167,37 +169,37 @@ def test_any_damage_is_broken_or_a_image(kind: str) -> None:
 
 
 @pytest.mark.parametrize("side", [9000, 60000])
-def test_a_bomb_costs_no_memory(side: int) -> None:
+def test_a_decompression_bomb_costs_no_memory(side: int) -> None:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(BrokenImage, match="pixels"):
         decode(bomb)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; its 9000x9000 pixels alone are 240,000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; 9000x9000 pixels alone would take 240,000
 
 
-def test_the_limit_of_pixels() -> None:
+def test_pixel_limit() -> None:
     data = png(np.zeros((10, 10, 3), np.uint8))
     assert decode(data, megapixels=1e-4).shape == (10, 10, 3)
     with pytest.raises(BrokenImage, match="10x10 pixels"):
         decode(data, megapixels=0.9e-4)
 
 
-def test_at_least_makes_large_jpegs_smaller_but_not_too_small() -> None:
+def test_at_least_reduces_large_jpegs_but_not_too_far() -> None:
     ramp = np.linspace(0, 255, 1200).astype(np.uint8)
     pixels = np.stack([np.tile(ramp, (900, 1)), np.tile(ramp[::-1], (900, 1)), np.full((900, 1200), 90, np.uint8)], axis=2)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
-    whole, half = decode(buffer.getvalue()), decode(buffer.getvalue(), at_least=400)
-    assert whole.shape == (900, 1200, 3) and half.shape == (450, 600, 3)
+    full, half = decode(buffer.getvalue()), decode(buffer.getvalue(), at_least=400)
+    assert full.shape == (900, 1200, 3) and half.shape == (450, 600, 3)
     assert decode(buffer.getvalue(), at_least=451).shape == (900, 1200, 3)
-    reduced = np.asarray(Image.fromarray(whole).reduce(2))
-    assert apart(half, reduced) < 1  # the mean of 2x2 pixels, up to rounding
+    reduced = np.asarray(Image.fromarray(full).reduce(2))
+    assert difference(half, reduced) < 1  # the mean of 2x2 pixels, up to rounding
     assert decode(png(pixels), at_least=10).shape == (900, 1200, 3)
 
 
 @needs_data
-def test_pillows_warnings_stay_inside() -> None:
+def test_pillow_warnings_do_not_escape() -> None:
     code = """
 import contextlib, pathlib, sys
 from preprocess.images.decode import BrokenImage, decode

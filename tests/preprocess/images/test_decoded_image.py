@@ -1,4 +1,4 @@
-"""Channels and depth: what is asked for, from whatever a file holds."""
+"""Conversion of channels and depth."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def noise(channels: int, dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> 
     return RANDOM.integers(0, np.iinfo(dtype).max + 1, (9, 7, channels)).astype(dtype)
 
 
-def test_every_level_of_8_bits_comes_back_from_16() -> None:
+def test_all_8_bit_levels_survive_16_bits() -> None:
     levels = np.arange(256, dtype=np.uint8)[None, :, None]
     deep = to_depth(levels, 16)
     assert deep.dtype == np.uint16 and deep[0, -1, 0] == 65535
@@ -21,13 +21,13 @@ def test_every_level_of_8_bits_comes_back_from_16() -> None:
     assert to_depth(levels, 8) is levels and to_depth(deep, 16) is deep
 
 
-def test_every_level_of_16_bits_goes_to_the_nearest() -> None:
+def test_all_16_bit_levels_round_to_the_nearest() -> None:
     levels = np.arange(65536)
     got = to_depth(levels.astype(np.uint16)[None, :, None], 8)[0, :, 0]
     np.testing.assert_array_equal(got, np.rint(levels / 257))
 
 
-def test_grey_of_colour_is_pillows() -> None:
+def test_grey_from_colour_matches_pillow() -> None:
     pixels = noise(3)
     np.testing.assert_array_equal(to_channels(DecodedImage(pixels, 3), 1)[..., 0], np.asarray(Image.fromarray(pixels).convert("L")))
     deep = to_channels(DecodedImage(to_depth(pixels, 16), 3), 1)
@@ -36,7 +36,7 @@ def test_grey_of_colour_is_pillows() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_alpha_is_laid_over_white(dtype: type[np.uint8] | type[np.uint16]) -> None:
+def test_alpha_is_composited_over_white(dtype: type[np.uint8] | type[np.uint16]) -> None:
     pixels, white = noise(4, dtype), int(np.iinfo(dtype).max)
     share = pixels[..., 3:] / white
     expected = pixels[..., :3] * share + white * (1 - share)
@@ -58,6 +58,6 @@ def test_bands_are_kept_or_refused() -> None:
     unnamed = noise(4)
     assert to_channels(DecodedImage(unnamed, 3), 4) is unnamed
     np.testing.assert_array_equal(to_channels(DecodedImage(unnamed, 3), 3), unnamed[..., :3])
-    for raster, channels in ((DecodedImage(bands, 5), 3), (DecodedImage(noise(3), 3), 5), (DecodedImage(noise(2), 2), 1)):
-        with pytest.raises(BrokenImage, match=rf"^{raster.colours} channels, not {channels}$"):
-            to_channels(raster, channels)
+    for decoded, channels in ((DecodedImage(bands, 5), 3), (DecodedImage(noise(3), 3), 5), (DecodedImage(noise(2), 2), 1)):
+        with pytest.raises(BrokenImage, match=rf"^{decoded.colours} channels, not {channels}$"):
+            to_channels(decoded, channels)

@@ -1,4 +1,4 @@
-"""Files of 16 bits and of many channels keep every sample; those that Pillow reads whole are left to it."""
+"""Files with 16 bits or many channels keep every sample; those that Pillow decodes without loss are left to it."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from preprocess.images.decode import BrokenImage, Form, decode, form_of
+from preprocess.images.decode import BrokenImage, PixelFormat, decode, pixel_format_of
 
 RANDOM = np.random.default_rng(2)
 
@@ -20,7 +20,7 @@ def noise(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
 
 
 def tiff(pixels: np.ndarray, **options: Any) -> bytes:
-    """A file of one page, pixels [H, W] or [H, W, C]; with C = 1 tifffile would write H pages."""
+    """A single-page file, pixels [H, W] or [H, W, C]; with C = 1 tifffile would write H pages."""
     buffer = io.BytesIO()
     layout = {"planarconfig": "contig"} if pixels.shape[2:] not in ((), (1,)) else {}
     tifffile.imwrite(buffer, pixels[..., 0] if pixels.shape[2:] == (1,) else pixels, **layout | options)
@@ -28,10 +28,10 @@ def tiff(pixels: np.ndarray, **options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_png_of_16_bits(channels: int) -> None:
+def test_16_bit_png(channels: int) -> None:
     pixels = noise(8, 9, channels)
     data = imagecodecs.png_encode(pixels)
-    assert form_of(data) == Form(channels, 16)
+    assert pixel_format_of(data) == PixelFormat(channels, 16)
     for bits in (16, None):
         got = decode(data, channels=channels, bits=bits)
         assert got.dtype == np.uint16
@@ -39,7 +39,7 @@ def test_png_of_16_bits(channels: int) -> None:
     np.testing.assert_array_equal(decode(data, channels=channels), np.rint(pixels / 257))
 
 
-def test_png_of_16_bits_with_alpha() -> None:
+def test_16_bit_png_with_alpha() -> None:
     pixels = noise(8, 9, 4)
     pixels[..., 3] = 65535
     np.testing.assert_array_equal(decode(imagecodecs.png_encode(pixels), bits=16), pixels[..., :3])
@@ -56,7 +56,7 @@ def test_png_of_16_bits_with_alpha() -> None:
 def test_tiff(channels: int, photometric: str, dtype: Any, compression: str | None, byteorder: Any) -> None:
     pixels = noise(20, 30, channels, dtype=dtype)
     data = tiff(pixels, photometric=photometric, compression=compression, byteorder=byteorder)
-    assert form_of(data) == Form(channels, pixels.itemsize * 8)
+    assert pixel_format_of(data) == PixelFormat(channels, pixels.itemsize * 8)
     got = decode(data, channels=channels, bits=None)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, pixels)
@@ -69,15 +69,15 @@ def test_tiff_in_planes_and_tiles() -> None:
         np.testing.assert_array_equal(decode(tiff(stored, photometric="minisblack", **options), channels=6, bits=16), pixels)
 
 
-def test_white_that_is_zero() -> None:
+def test_min_is_white() -> None:
     levels = noise(5, 6)
     np.testing.assert_array_equal(decode(tiff(levels, photometric="miniswhite"), channels=1, bits=16)[..., 0], 65535 - levels)
 
 
-def test_fourth_sample_beside_colour() -> None:
+def test_fourth_sample_next_to_colour() -> None:
     pixels = noise(5, 6, 4, dtype=np.uint8)
     unnamed = tiff(pixels, photometric="rgb", extrasamples=["unspecified"])
-    assert form_of(unnamed) == Form(3, 8)
+    assert pixel_format_of(unnamed) == PixelFormat(3, 8)
     np.testing.assert_array_equal(decode(unnamed), pixels[..., :3])
     np.testing.assert_array_equal(decode(unnamed, channels=4), pixels)
 
@@ -94,12 +94,12 @@ def test_twelve_bits_reach_white() -> None:
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [
-        (np.zeros((4, 4, 3), np.float32), "32-bit pixels, whose black and white are unknown"),
-        (np.zeros((4, 4), np.int16), "16-bit numbers, whose black and white are unknown"),
+        (np.zeros((4, 4, 3), np.float32), "32-bit pixels of unknown range"),
+        (np.zeros((4, 4), np.int16), "16-bit signed or floating-point pixels of unknown range"),
         (np.zeros((4, 4, 65), np.uint8), "65 channels, more than 64"),
     ],
 )
-def test_kinds_without_a_image(pixels: np.ndarray, reason: str) -> None:
+def test_unsupported_kinds(pixels: np.ndarray, reason: str) -> None:
     photometric = "rgb" if pixels.shape[2:] == (3,) else "minisblack"
     with pytest.raises(BrokenImage, match=reason):
         decode(tiff(pixels, photometric=photometric), channels=pixels.size // 16)
@@ -118,7 +118,7 @@ def test_a_huge_tiff_costs_no_memory() -> None:
 
 @pytest.mark.parametrize("n", range(1, 9))
 @pytest.mark.parametrize("kind", ["png", "tiff"])
-def test_all_eight_orientations_agree_with_pillow(n: int, kind: str) -> None:
+def test_all_eight_orientations_match_pillow(n: int, kind: str) -> None:
     pixels = noise(4, 6)
     exif = Image.Exif()
     exif[0x0112] = n
@@ -133,14 +133,14 @@ def test_all_eight_orientations_agree_with_pillow(n: int, kind: str) -> None:
 
 def test_headers_of_ordinary_files(tmp_path: Path) -> None:
     for mode, form in (
-        ("L", Form(1, 8)),
-        ("RGB", Form(3, 8)),
-        ("P", Form(3, 8)),
-        ("LA", Form(1, 8)),
-        ("RGBA", Form(3, 8)),
-        ("1", Form(1, 8)),
+        ("L", PixelFormat(1, 8)),
+        ("RGB", PixelFormat(3, 8)),
+        ("P", PixelFormat(3, 8)),
+        ("LA", PixelFormat(1, 8)),
+        ("RGBA", PixelFormat(3, 8)),
+        ("1", PixelFormat(1, 8)),
     ):
         Image.new(mode, (3, 4)).save(tmp_path / "a.png")
-        assert form_of(tmp_path / "a.png") == form, mode
-    with pytest.raises(BrokenImage, match="no image"):
-        form_of(b"text")
+        assert pixel_format_of(tmp_path / "a.png") == form, mode
+    with pytest.raises(BrokenImage, match="unknown image format"):
+        pixel_format_of(b"text")

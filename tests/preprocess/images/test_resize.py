@@ -1,4 +1,4 @@
-"""Resizing is the reference's: bicubic with a kernel that widens."""
+"""Resizing matches the reference: bicubic with a kernel that widens."""
 
 import io
 
@@ -16,7 +16,7 @@ def image(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(50, 80), (286, 286), (1, 1), (3, 400), (600, 20)])
-def test_square_is_pillows_bicubic(shape: tuple[int, int]) -> None:
+def test_square_is_pillow_bicubic(shape: tuple[int, int]) -> None:
     pixels = image(*shape)
     result = square(pixels, 286)
     assert result.shape == (286, 286, 3) and result.dtype == np.uint8
@@ -34,7 +34,7 @@ def test_equal_size_changes_nothing() -> None:
 def test_shrinking_does_not_alias() -> None:
     lines = np.zeros((256, 256, 3), np.uint8)
     lines[:, ::2] = 255
-    # Lines of one pixel become even grey; picking pixels would give all black or all white.
+    # Lines one pixel wide become even grey; nearest-neighbour sampling would give all black or all white.
     assert np.abs(square(lines, 64)[:, 4:-4].astype(int) - 128).max() <= 3
 
 
@@ -45,7 +45,7 @@ def test_reversed_views_are_resized_as_seen() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "P", "L", "RGBA"])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_what_pillow_decoded_needs_no_way_over_numpy(mode: str, bits: int) -> None:
+def test_pillow_images_are_resized_directly(mode: str, bits: int) -> None:
     file = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
     Image.fromarray(pixels).convert(mode).save(file, "TIFF")
@@ -56,7 +56,7 @@ def test_what_pillow_decoded_needs_no_way_over_numpy(mode: str, bits: int) -> No
         assert direct.shape == (*target, 3) and direct.dtype == (np.uint8 if bits == 8 else np.uint16)
 
 
-def test_modes_are_the_references() -> None:
+def test_modes_match_the_reference() -> None:
     pixels = image(60, 90)
     np.testing.assert_array_equal(prepare(pixels, "resize_and_crop", 40, None), square(pixels, 40))
     for mode in ("scale_width", "scale_width_and_crop"):
@@ -78,10 +78,10 @@ def test_bands_are_resized_one_by_one(channels: int) -> None:
         np.testing.assert_array_equal(got[..., i], np.asarray(Image.fromarray(pixels[..., i]).resize((20, 30), Image.Resampling.BICUBIC)))
     deep = resize(pixels.astype(np.uint16) * 257, 30, 20)
     assert deep.dtype == np.uint16
-    assert np.abs(deep / 257 - got).max() <= 1.01  # Pillow's 8-bit kernels are in fixed point, and clip like these
+    assert np.abs(deep / 257 - got).max() <= 1.01  # Pillow's 8-bit kernels use fixed-point arithmetic and clip alike
 
 
-def test_16_bits_keep_their_depth_and_do_not_wrap() -> None:
+def test_16_bits_keep_their_depth_without_wrapping() -> None:
     ramp = np.tile(np.arange(0, 65536, 64, dtype=np.uint16)[:, None, None], (1, 8, 1))
     small = resize(ramp, 256, 8)[:, 0, 0].astype(int)
     assert (np.diff(small) > 0).all() and len({level % 257 for level in small}) > 50
