@@ -1,6 +1,6 @@
 """Scenes of the synthetic data set: smooth shapes that never touch, on a lit background.
 
-A scene is drawn without a style: what colour each pixel has under white light, and how far it lies from the nearest outline.
+A scene has no style: it records the colour of each pixel under white light, and its distance from the nearest outline.
 `preprocess.synthetic` paints both domains from these two arrays, so that either image determines the other.
 """
 
@@ -14,10 +14,10 @@ from ringcycle.hashing import generator
 Array = npt.NDArray[np.float32]
 
 UNIT = 72
-"""Units of length a side: the lengths in this file are pixels of a image of 72 x 72; other sizes scale them."""
+"""Units of length per side: lengths in this file are pixels of a 72 x 72 image; other sizes scale them."""
 
 _CORNERS = 36
-"""Corners of the polygon that stands for a smooth outline."""
+"""Corners of the polygon that approximates a smooth outline."""
 
 _HUES = np.array([0.00, 0.04, 0.09, 0.15, 0.30, 0.38, 0.56, 0.63, 0.90])
 """Hues of shapes, in turns."""
@@ -26,7 +26,7 @@ _ROUNDING = 1.5
 """Radius of the smallest corner, in units."""
 
 _GAP = 3.5
-"""Units between the discs that hold the shapes: where shapes hid each other, a line could appear far from any visible outline."""
+"""Units between the discs that enclose the shapes: if shapes overlapped, a line could appear far from any visible outline."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scene:
 
     albedo: (size, size, 3) float32 in [0, 1], the colour under white light, outlines smoothed over one pixel.
     distance: (size, size) float32, pixels to the nearest outline, negative inside a shape.
-    scale: pixels in one unit of length, of which a image has UNIT a side.
+    scale: pixels per unit of length; an image has UNIT units per side.
     """
 
     albedo: Array
@@ -44,7 +44,7 @@ class Scene:
 
 
 def draw_scene(seed: int, index: int, size: int) -> Scene:
-    """Draw scene `index` of `seed`: about 4 to 8 shapes of varied form, colour, size and angle, under light from one side.
+    """Draw scene `index` of `seed`: about 4 to 8 shapes of varying outline, colour, size and angle, lit from one side.
 
     Depends on (seed, index, size) only.
     """
@@ -55,7 +55,7 @@ def draw_scene(seed: int, index: int, size: int) -> Scene:
     light = np.array([np.cos(turn), np.sin(turn)])
     albedo = _background(rng, x, y, light)
     distance = np.full((size, size), np.float32(UNIT))
-    for centre, radius in _places(rng):
+    for centre, radius in _discs(rng):
         outline = _outline(rng) * radius + centre
         part = _window(centre, radius, size, scale)
         inside = _signed_distance(x[part], y[part], outline) - _ROUNDING
@@ -70,7 +70,7 @@ def draw_scene(seed: int, index: int, size: int) -> Scene:
 
 
 def _background(rng: np.random.Generator, x: Array, y: Array, light: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A gradient at a free angle between a pale and a deep colour of opposite hues, so that images differ little in their mean."""
+    """A gradient at a random angle between a pale and a deep colour of opposite hues, so that images have similar means."""
     turn = rng.uniform(0, 2 * np.pi)
     along = 0.5 + ((x - UNIT / 2) * np.cos(turn) + (y - UNIT / 2) * np.sin(turn)) / UNIT / 1.1
     hue = rng.uniform()
@@ -82,38 +82,38 @@ def _background(rng: np.random.Generator, x: Array, y: Array, light: npt.NDArray
     return mixed
 
 
-def _places(rng: np.random.Generator) -> list[tuple[npt.NDArray[np.float64], float]]:
-    """Centres and radii of discs that keep a gap, the large ones first; darts that hit are dropped."""
-    places: list[tuple[npt.NDArray[np.float64], float]] = []
+def _discs(rng: np.random.Generator) -> list[tuple[npt.NDArray[np.float64], float]]:
+    """Centres and radii of discs with a gap between them, large ones first; random centres that collide are dropped."""
+    discs: list[tuple[npt.NDArray[np.float64], float]] = []
     for radius in np.concatenate([rng.uniform(13, 20, 8), rng.uniform(9, 13, 16), rng.uniform(7, 9, 16)]):
         centre = rng.uniform(-2, UNIT + 2, 2)
-        if all(np.hypot(*(centre - other)) > radius + reach + _GAP for other, reach in places):
-            places.append((centre, float(radius)))
-    return places
+        if all(np.hypot(*(centre - other)) > radius + reach + _GAP for other, reach in discs):
+            discs.append((centre, float(radius)))
+    return discs
 
 
 def _outline(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Corners (K, 2) of one of five forms within the unit disc, turned and squeezed."""
+    """Corners (K, 2) of one of five shapes within the unit disc, rotated and squeezed."""
     t = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-    form = rng.integers(5)
-    if form == 0:
+    shape = rng.integers(5)
+    if shape == 0:
         r = np.ones_like(t)
-    elif form == 1:
+    elif shape == 1:
         n = rng.integers(3, 7)
         t = np.linspace(0, 2 * np.pi, n, endpoint=False)
         r = np.ones(n)
-    elif form == 2:
+    elif shape == 2:
         r = 0.82 + 0.18 * np.cos(rng.integers(4, 7) * t)
-    elif form == 3:
+    elif shape == 3:
         n = rng.integers(5, 7)
         t = np.linspace(0, 2 * np.pi, 2 * n, endpoint=False)
         r = np.where(np.arange(2 * n) % 2, 0.62, 1.0)
     else:
         r = np.ones_like(t)
     points = np.stack([r * np.cos(t), r * np.sin(t)], 1)
-    if form == 4:
+    if shape == 4:
         points[:, 1] = np.sign(points[:, 1]) * (1 - np.abs(points[:, 0]) ** 1.6) * 0.62
-    squeeze = rng.uniform(0.72, 1) if form != 4 else 1.0
+    squeeze = rng.uniform(0.72, 1) if shape != 4 else 1.0
     turn = rng.uniform(0, 2 * np.pi)
     c, s = np.cos(turn), np.sin(turn)
     turned: npt.NDArray[np.float64] = points * [0.92, 0.92 * squeeze] @ np.array([[c, s], [-s, c]])
@@ -121,7 +121,7 @@ def _outline(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _colour(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A saturated colour; the hues are uneven, so that no turn of the colour circle maps the set onto itself."""
+    """A saturated colour; the hues are unevenly spaced, so that no rotation of the colour circle maps the set onto itself."""
     return _rgb(rng.choice(_HUES) + rng.normal(0, 0.012), rng.uniform(0.6, 0.9), rng.uniform(0.5, 0.9))
 
 
@@ -133,14 +133,14 @@ def _rgb(hue: float, saturation: float, value: float) -> npt.NDArray[np.float64]
 
 
 def _window(centre: npt.NDArray[np.float64], radius: float, size: int, scale: float) -> tuple[slice, slice]:
-    """The pixels that a shape with its shadow can reach."""
+    """The pixels that a shape and its shadow can cover."""
     low = np.clip(np.floor((centre - radius - 6) * scale), 0, size).astype(int)
     high = np.clip(np.ceil((centre + radius + 6) * scale), 0, size).astype(int)
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _soft(distance: Array, half: float) -> Array:
-    """1 inside, 0 outside, a ramp of `half` on either side of the outline."""
+    """1 inside, 0 outside, with a ramp of `half` on either side of the outline."""
     ramp: Array = np.clip(0.5 - distance / np.float32(2 * half), 0, 1)
     return ramp
 

@@ -1,4 +1,4 @@
-"""A real S3 server on loopback, which can be told to fail."""
+"""A real S3 server on loopback that can be made to fail."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ Respond = Callable[..., Any]
 
 @dataclass
 class Flaky:
-    """Passes requests on to an application, but answers those that `fails` picks, by their number from 1, with 503."""
+    """Forwards requests to an application, but answers with 503 those whose number, from 1, `fails` selects."""
 
     application: Callable[[dict[str, Any], Respond], Iterable[bytes]]
     fails: Callable[[int], bool] = lambda number: False
@@ -33,13 +33,13 @@ class Flaky:
         if fails:
             environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
             respond("503 Service Unavailable", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>ServiceUnavailable</Code><Message>told to fail</Message></Error>"]
+            return [b"<Error><Code>ServiceUnavailable</Code><Message>failing on purpose</Message></Error>"]
         return self.application(environment, respond)
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """The server as its users see it."""
+    """A running server."""
 
     port: int
     flaky: Flaky
@@ -51,8 +51,8 @@ class ObjectStore:
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """A server with an empty bucket named `bucket`."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    for accounts in get_backend("s3").values():  # moto keeps what is stored in the process, not in the server
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise one line per request
+    for accounts in get_backend("s3").values():  # moto keeps stored objects in the process, not in the server
         for backend in accounts.values():
             backend.reset()
     flaky = Flaky(DomainDispatcherApplication(create_backend_app))

@@ -1,4 +1,4 @@
-"""An S3 server as source and as shard store of a real build and a real feed, failing every fifth request."""
+"""A real build and a real feed, with an S3 server that fails every fifth request as source and as storage of shards."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,19 +53,19 @@ def both(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         server.flaky.fails = lambda number: number % 5 == 0
         config = DataConfig(source=server.uri("images"), load_size=160, crop_size=128, shard_mb=1)
         build(Source(str(folder / "images")), folder / "shards", config)
-        place = ensure_shards(config, server.uri("shards"))
-        yield Both(server, folder / "shards", str(place), config)
+        remote = ensure_shards(config, server.uri("shards"))
+        yield Both(server, folder / "shards", str(remote), config)
 
 
 def copy_of(both: Both, name: str) -> str:
-    """The address of a copy of the shards in the bucket."""
+    """The URI of a copy of the shards in the bucket."""
     out = both.server.uri(name)
     for file in Store(both.remote).names():
         Store(out).write(file, Store(both.remote).read(file))
     return out
 
 
-def test_a_build_into_a_bucket_is_that_into_a_folder(both: Both) -> None:
+def test_a_build_into_a_bucket_equals_one_into_a_folder(both: Both) -> None:
     local, remote = Manifest.load(both.local), Manifest.load(both.remote)
     assert remote.splits == local.splits and remote.channels == local.channels and not remote.rejected
     assert both.server.flaky.failed > 20
@@ -77,14 +77,14 @@ def test_a_build_into_a_bucket_is_that_into_a_folder(both: Both) -> None:
     assert not any(secret in store.read(name) for name in (NAME, "build.json") for secret in (b"KEY", b"SECRET"))
 
 
-def test_finished_shards_are_found_again(both: Both) -> None:
+def test_finished_shards_are_reused(both: Both) -> None:
     before = [request for request in both.server.flaky.requests if request.startswith("PUT")]
     assert ensure_shards(both.config, both.server.uri("shards")) == both.remote
     assert ensure_shards(DataConfig(source=both.remote), both.server.uri("other")) == both.remote  # as the source itself
     assert [request for request in both.server.flaky.requests if request.startswith("PUT")] == before
 
 
-def test_an_interrupted_build_goes_on(both: Both) -> None:
+def test_an_interrupted_build_resumes(both: Both) -> None:
     out = copy_of(both, "interrupted")
     log = Store(out).read("build.json")
     Store(out).delete(NAME)
@@ -94,7 +94,7 @@ def test_an_interrupted_build_goes_on(both: Both) -> None:
         build(Source(both.server.uri("images"), class_a="trainA", class_b="trainB"), out, both.config)
 
 
-def test_a_feed_from_a_bucket_gives_the_batches_of_a_folder_and_fetches_them_once(both: Both, tmp_path: Path) -> None:
+def test_a_feed_from_a_bucket_equals_one_from_a_folder_and_fetches_shards_once(both: Both, tmp_path: Path) -> None:
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     sizes = {"batch": 4, "rank": 0, "workers": 1, "position": 0, "end": 160}
     cache = CacheSettings(tmp_path / "cache", 1)
@@ -103,12 +103,12 @@ def test_a_feed_from_a_bucket_gives_the_batches_of_a_folder_and_fetches_them_onc
     for fetched in (True, False):
         start = len(both.server.flaky.requests)
         with Feed(both.remote, plan, actors=2, cache=cache, **sizes) as feed:
-            for batch, right in zip(feed, expected, strict=True):
-                np.testing.assert_array_equal(batch, right)
+            for batch, wanted in zip(feed, expected, strict=True):
+                np.testing.assert_array_equal(batch, wanted)
         assert any(".arrow" in request for request in both.server.flaky.requests[start:]) == fetched
 
 
-def test_only_the_record_batches_of_a_image_are_read(both: Both) -> None:
+def test_only_the_record_batches_of_an_image_are_read(both: Both) -> None:
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     start = len(both.server.flaky.requests)
     Reader(both.remote, plan, 1, 0, 1).read(0, 1)
