@@ -31,7 +31,7 @@ def below(bound: int | npt.ArrayLike, hashes: UInt64) -> npt.NDArray[np.int64]:
 
 
 def generator(seed: int, purpose: str, *indices: int) -> np.random.Generator:
-    """A NumPy generator whose whole stream depends on (seed, purpose, indices) only."""
+    """A NumPy generator whose entire stream depends on (seed, purpose, indices) only."""
     text = "\0".join([str(seed), purpose, *map(str, indices)])
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
     return np.random.Generator(np.random.Philox(key=key))

@@ -25,7 +25,7 @@ EXTENSIONS = frozenset(
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION_TAG = 0x0112
-_GRAY = ("1", "L", "LA", "La", "I", "F")
+_GREY = ("1", "L", "LA", "La", "I", "F")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -92,7 +92,7 @@ def pixel_format_of(data: bytes | Path) -> PixelFormat:
             return PixelFormat(tiff.colours, tiff.bits)
         with _open(data) as image:
             deep = is_deep_png(data) or image.mode == "I" or image.mode.startswith("I;16")
-            return PixelFormat(1 if image.mode in _GRAY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
+            return PixelFormat(1 if image.mode in _GREY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
     except BrokenImage:
         raise
     except Exception as error:
@@ -158,19 +158,19 @@ def _upright(decoded: DecodedImage, orientation: int) -> DecodedImage:
 def _from_pillow(image: Image.Image) -> DecodedImage | Image.Image:
     """Convert an image of any Pillow mode; opaque RGB is returned unchanged."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _deep_gray(image)
+        return _deep_grey(image)
     if image.mode == "LAB":
         image = _lab(image)
-    gray = image.mode in _GRAY
+    grey = image.mode in _GREY
     if image.has_transparency_data:
         # Converting to these modes also resolves transparent palette entries, grey levels and colours.
-        return DecodedImage(np.array(image.convert("LA" if gray else "RGBA")), 1 if gray else 3, alpha=True)
-    if gray:
+        return DecodedImage(np.array(image.convert("LA" if grey else "RGBA")), 1 if grey else 3, alpha=True)
+    if grey:
         return DecodedImage(np.array(image.convert("L"))[..., None], 1)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _deep_gray(image: Image.Image) -> DecodedImage:
+def _deep_grey(image: Image.Image) -> DecodedImage:
     """16-bit grey. `convert` would clip at 255 instead of scaling."""
     levels = np.asarray(image)
     if image.mode == "F" or levels.min() < 0 or levels.max() > 65535:

@@ -225,7 +225,8 @@ def _check_folders(root: str, wanted: Iterable[str], cure: str) -> set[str]:
 
 
 def _is_folder(root: str, name: str) -> bool:
-    return _request("data.source", root, partial(Store(child(root, name)).kind, LISTING_ATTEMPTS)) == fs.FileType.Directory
+    kind = _request("data.source", root, partial(Store(child(root, name)).kind, LISTING_ATTEMPTS))
+    return bool(kind == fs.FileType.Directory)
 
 
 def _check_folder(field: str, root: str, store: Store, wanted: str) -> None:
