@@ -9,12 +9,14 @@ from preprocess.feed.plan import Plan
 from preprocess.shards.manifest import Manifest
 from ringcycle.storage.location import Location
 
+CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is slow
+
 
 @dataclass(frozen=True)
 class Job:
-    """One start of a run; all paths are absolute.
+    """One attempt of a run; all paths are absolute.
 
-    board: handle of the Board. gpu: whether each worker has one. rate: factor of all learning rates.
+    board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor of all learning rates.
     """
 
     config: Config

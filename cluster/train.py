@@ -142,7 +142,7 @@ def _conclude(news: RunStatus, config: Config, run: Location, screen: Screen) ->
         return STOPPED
     if outcome.kind == "diverged":
         fail(
-            f"the losses are not finite since step {outcome.trouble:,} ({outcome.reason}), at lower rates too; {newest}: "
+            f"the losses are not finite since step {outcome.diverged_at:,} ({outcome.reason}), at lower rates too; {newest}: "
             f"start again with a train.learning_rate below {config.train.learning_rate:g}"
         )
         return FAILED

@@ -86,7 +86,7 @@ class Attempt(threading.Thread):
         if self.is_alive():
             kills = [
                 _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(beat.node, soft=False)).remote(beat.pid)
-                for beat in self._news.beats.values()
+                for beat in self._news.heartbeats.values()
             ]
             if kills:
                 ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)

@@ -38,8 +38,8 @@ class Screen:
 
     def show(self, news: RunStatus) -> None:
         """Lines and workers that are new, then where the training stands. Each start of the group begins its lines anew."""
-        if news.start != self._start:
-            self._start, self._lines, self._workers = news.start, 0, {}
+        if news.attempt != self._start:
+            self._start, self._lines, self._workers = news.attempt, 0, {}
         for text in news.lines[self._lines :]:
             self.line(text)
         self._lines = len(news.lines)

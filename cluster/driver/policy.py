@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-Phase = Literal["starting", "compiling", "restoring", "training", "closing"]
+from cluster.monitoring.status import WorkerStatus
 
 HOPELESS_STARTS = 5  # starts in a row without a new checkpoint or a step beyond the last one's: the next would end alike
 RETREATS = 3
 RATE_FACTOR = 0.5
 STEADY = 30.0  # for which returned nodes must be there before the group is moved onto them
-CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is slow
 SLOW_STEPS = 3.0  # a step may take so many times as long as the last one, beyond the patience for a peer
 
 
@@ -41,18 +40,6 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class WorkerStatus:
-    """A worker as its heartbeats tell. silent: since the last one. still: since its step last changed. step_seconds: its last step."""
-
-    phase: Phase
-    step: int
-    seconds_since_heartbeat: float
-    seconds_since_step: float
-    step_seconds: float
-    waits_for_data: bool = False
-
-
-@dataclass(frozen=True)
 class Patience:
     """start: for all workers' first heartbeats. peer: for a heartbeat, and for a step. close: for the last checkpoint."""
 
@@ -67,7 +54,7 @@ class Running:
 
     signals: SIGINT and SIGTERM so far. asked: whether a checkpoint was asked for already. draining: a node that leaves, or "".
     larger: the number of workers that would fit now, if that is more; larger_for: since when. short: whether there is room for fewer.
-    differ: which workers' weights differ from the others', in words, or "".
+    mismatch: which workers' weights differ, as a message, or "".
     """
 
     workers: int
@@ -79,7 +66,7 @@ class Running:
     larger: int = 0
     larger_for: float = 0.0
     short: bool = False
-    differ: str = ""
+    mismatch: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,8 +98,8 @@ def while_running(status: Running, patience: Patience) -> Decision:
     hung = _hung(status, patience)
     if hung:
         return Decision(Act.START_AGAIN, hung)
-    if status.differ:
-        return Decision(Act.RESTORE, status.differ)
+    if status.mismatch:
+        return Decision(Act.RESTORE, status.mismatch)
     if not status.asked and trains:
         if status.draining:
             return Decision(Act.SAVE_AND_MOVE, f"node {status.draining} is draining: saving a checkpoint and leaving it")

@@ -12,7 +12,6 @@ from cluster.driver.attempt import Attempt, ClusterLost, Group
 from cluster.driver.goodput import AttemptRecord, Goodput, goodput, recovery
 from cluster.driver.nodes import Nodes, head_answers
 from cluster.driver.policy import (
-    CLOSE_SECONDS,
     RATE_FACTOR,
     Act,
     Decision,
@@ -25,7 +24,7 @@ from cluster.driver.policy import (
     workers_now,
 )
 from cluster.driver.signals import Interrupts, Preload
-from cluster.job import Job
+from cluster.job import CLOSE_SECONDS, Job
 from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import FAILURE, GOODPUT, checkpoints_of
 from cyclegan.checkpoint_files import DamagedCheckpoint, checkpoints, step_of, verify
@@ -147,18 +146,18 @@ class Supervisor:
         """What must be done before the next start, and the line that says so."""
         if decision.act is Act.RETREAT:
             assert news.outcome is not None
-            before = go_back_before(news.outcome.trouble, self._lives[-1].resumed, self._retreats, self.job.config.run.checkpoint_every)
+            before = go_back_before(news.outcome.diverged_at, self._lives[-1].resumed, self._retreats, self.job.config.run.checkpoint_every)
             self._retreats += 1
             self.job = replace(self.job, rate=self.job.rate * RATE_FACTOR)
             self._best = -1
             where = go_back(checkpoints_of(self.job.run), before)
             rate = self.job.config.train.learning_rate * self.job.rate
             self.line(
-                f"step {news.outcome.trouble:,} and those after it have no effect ({decision.reason}): back to {where}, "
+                f"step {news.outcome.diverged_at:,} and those after it have no effect ({decision.reason}): back to {where}, "
                 f"as with train.learning_rate = {rate:g}"
             )
         elif decision.act is Act.RESTORE:
-            self.line(f"{decision.reason}: back to {go_back(checkpoints_of(self.job.run), news.agreed + 1)}")
+            self.line(f"{decision.reason}: back to {go_back(checkpoints_of(self.job.run), news.verified_step + 1)}")
         elif decision.reason:
             self.line(f"the group starts again: {decision.reason}")
 
@@ -170,11 +169,11 @@ class Supervisor:
             ranks=news.ranks,
             signals=self.interrupts.count,
             asked=asked,
-            draining=self._nodes.leaving(beat.node for beat in news.beats.values()),
+            draining=self._nodes.leaving(beat.node for beat in news.heartbeats.values()),
             larger=larger,
             larger_for=larger_for,
             short=self._nodes.short(start.workers),
-            differ=news.differ,
+            mismatch=news.mismatch,
         )
 
     def _wait_for_room(self) -> int:
@@ -204,7 +203,7 @@ class Supervisor:
 
     def _life(self, start: Attempt, news: RunStatus, noticed: float, cause: str, lost: bool) -> AttemptRecord:
         ready = [worker.step for worker in news.workers.values()]
-        steps = [beat.step for beat in news.beats.values()] + [news.progress.step if news.progress else 0]
+        steps = [beat.step for beat in news.heartbeats.values()] + [news.progress.step if news.progress else 0]
         silent = [
             max(rank.seconds_since_heartbeat, rank.seconds_since_step if rank.phase == "training" else 0.0) for rank in news.ranks.values()
         ]

@@ -69,7 +69,7 @@ class _Introduce(ControllerCallback):  # type: ignore[misc]
         self._board = board
 
     def after_controller_start(self, train_run_context: Any) -> None:
-        ray.get(self._board.post.remote(controller=ray.get_runtime_context().current_actor))
+        ray.get(self._board.set_controller.remote(ray.get_runtime_context().current_actor))
 
 
 def _train_loop(settings: dict[str, Job]) -> None:

@@ -1,67 +1,58 @@
-"""Watches for what users of CycleGAN meet most: generators that invert colours, or paint one grey, early in a training."""
+"""Detects the most common failures of CycleGAN: generators that invert light and dark or paint one even tone, early in a training."""
 
-from collections.abc import Callable
+import logging
 
 import numpy as np
 import numpy.typing as npt
 
-from cluster.worker.hooks import StepInfo
+from cluster.monitoring.step_info import StepInfo
 
-DIRECTIONS = ("G_AB", "G_BA")
-INVERTED = -0.5  # correlation of luminance between a image and its translation
-FLAT = 0.02  # standard deviation of luminance, of a range of 2
+log = logging.getLogger(__name__)
+
+GENERATORS = ("G_AB", "G_BA")
+INVERTED = -0.5  # correlation of luminance between an image and its translation
+FLAT = 0.02  # standard deviation of luminance, whose range is 2
 SMOOTHING = 0.05
-ENOUGH = 40  # images' worth of running mean before a verdict
+ENOUGH = 40  # steps in the running mean before a verdict
 
 
 class CollapseWatch:
-    """A hook that says, once for each generator and fault, that colours invert or collapse, and the cure."""
+    """A hook that warns, once per generator and fault, of inverted or collapsed colours, and gives the cure."""
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self._say = say
+    def __init__(self) -> None:
         self._seen = 0
         self._means = np.zeros((2, 2))
-        self._said: set[tuple[int, int]] = set()
+        self._warned: set[str] = set()
 
-    def __call__(self, moment: StepInfo) -> None:
-        """Look at the images of a step: real (A, B) in pixels, fake (fake_B, fake_A)."""
-        now = colours(moment.real, moment.fake.numpy())
+    def __call__(self, info: StepInfo) -> None:
+        """Look at the images of a step."""
+        now = colours(info.real, info.fake.numpy())
         if not np.isfinite(now).all():
             return
         self._seen += 1
         self._means += max(SMOOTHING, 1 / self._seen) * (now - self._means)
         if self._seen < ENOUGH:
             return
-        for direction, name in enumerate(DIRECTIONS):
+        for direction, name in enumerate(GENERATORS):
             correlation, spread = self._means[direction]
             if correlation < INVERTED:
-                self._tell(
-                    moment,
-                    direction,
-                    0,
-                    f"{name} inverts light and dark (correlation {correlation:.2f}): raise train.lambda_identity, or begin a new run "
-                    "with another train.seed",
-                )
+                cure = "raise train.lambda_identity, or start a new run with another train.seed"
+                self._warn(info.step, f"{name} inverts light and dark (correlation {correlation:.2f})", f"{name} inverted", cure)
             if spread < FLAT:
-                self._tell(
-                    moment,
-                    direction,
-                    1,
-                    f"{name} paints one even tone (spread {spread:.3f}): lower train.learning_rate, or begin a new run with "
-                    "another train.seed",
-                )
+                cure = "lower train.learning_rate, or start a new run with another train.seed"
+                self._warn(info.step, f"{name} paints one even tone (spread {spread:.3f})", f"{name} flat", cure)
 
-    def _tell(self, moment: StepInfo, direction: int, fault: int, text: str) -> None:
-        if (direction, fault) not in self._said:
-            self._said.add((direction, fault))
-            self._say(f"step {moment.step:,}: {text}")
+    def _warn(self, step: int, fact: str, fault: str, cure: str) -> None:
+        if fault not in self._warned:
+            self._warned.add(fault)
+            log.warning(f"step {step:,}: {fact}: {cure}")
 
 
 def colours(real: npt.NDArray[np.integer], fake: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """`[2, 2]`: for G_AB, G_BA: the correlation of luminance between real and fake, and the fakes' standard deviation.
+    """`[2, 2]`: for G_AB and G_BA, the correlation of luminance between real and fake, and the standard deviation of the fake's.
 
     real `[2, B, H, W, C]` (A, B); fake the same shape, (fake_B, fake_A) in [-1, 1]. The mean over channels serves as luminance.
-    An even image correlates with nothing: 0.
+    The correlation with an even image is 0.
     """
     result = np.zeros((2, 2))
     for direction in range(2):

@@ -1,29 +1,31 @@
-"""Do the steps wait for data? Said once, when it becomes worth a change."""
+"""Warns once when steps wait for data long enough to be worth a change of the configuration."""
 
+import logging
 from collections import deque
-from collections.abc import Callable
 
-from cluster.worker.hooks import StepInfo
+from cluster.monitoring.step_info import StepInfo
 
-LIMIT = 0.05  # of the time of the steps
-STEPS = 50  # looked at together, so that a slow one alone says nothing
+log = logging.getLogger(__name__)
+
+LIMIT = 0.05  # fraction of the steps' time
+STEPS = 50  # judged together, so that a single slow one does not count
 
 
 class DataWait:
-    """Tells, once in a run, that the last steps spent more than `LIMIT` of their time waiting for data, and what would help."""
+    """A hook that warns, once per attempt, when the last steps spent more than `LIMIT` of their time waiting for data."""
 
-    def __init__(self, say: Callable[[str], object], feed_actors: int) -> None:
-        self._say, self._actors = say, feed_actors
+    def __init__(self, feed_actors: int) -> None:
+        self._actors = feed_actors
         self._steps: deque[tuple[float, float]] = deque(maxlen=STEPS)
-        self._said = False
+        self._warned = False
 
-    def __call__(self, moment: StepInfo) -> None:
-        """Look at a step and those before it."""
-        self._steps.append((moment.waited, moment.seconds))
+    def __call__(self, info: StepInfo) -> None:
+        """Look at the last steps up to this one."""
+        self._steps.append((info.waited, info.seconds))
         share = sum(waited for waited, _ in self._steps) / sum(seconds for _, seconds in self._steps)
-        if share > LIMIT and len(self._steps) == STEPS and not self._said:
-            self._said = True
-            self._say(
-                f"step {moment.step:,}: the last {STEPS} steps waited for data {share:.0%} of their time: "
+        if share > LIMIT and len(self._steps) == STEPS and not self._warned:
+            self._warned = True
+            log.warning(
+                f"step {info.step:,}: the last {STEPS} steps spent {share:.0%} of their time waiting for data: "
                 f"use more than data.feed_actors = {self._actors}, or faster storage for the shards"
             )

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, written by the calling thread, so that a failing storage is an OSError there and not a dead thread."""
+"""TensorBoard's event files, written by the calling thread, so that failing storage raises OSError there and kills no thread."""
 
 import contextlib
 import os
@@ -15,11 +15,10 @@ LARGEST = 2**22
 
 
 class EventFile:
-    """Events of a process below `folder`. After a failure the next event begins a new file: a reader stops at a torn record.
+    """Events of one process, in files below `folder`.
 
-    So it does after LARGEST bytes: a mirror of the folder sends files whole.
-
-    resumed: the step that the process goes on from; TensorBoard drops what older files say of later ones.
+    A new file begins after a failure, since a reader stops at a damaged record, and after LARGEST bytes, since
+    `ObjectStoreSync` uploads entire files. resumed: the step the process resumes from; TensorBoard drops later steps of older files.
     """
 
     def __init__(self, folder: Path, resumed: int) -> None:
@@ -28,7 +27,7 @@ class EventFile:
         self._file: BinaryIO | None = None
 
     def add(self, step: int, values: list[Summary.Value]) -> None:
-        """Write and flush one event. Raises OSError, and forgets the event."""
+        """Write and flush one event. Raises OSError; the event is then lost."""
         try:
             if self._file is None:
                 self._file = self._begin()
@@ -40,7 +39,7 @@ class EventFile:
             raise
 
     def close(self) -> None:
-        """Close the file; all that was accepted is already in it."""
+        """Close the file; it already holds everything that `add` accepted."""
         if self._file:
             with contextlib.suppress(OSError):
                 self._file.close()

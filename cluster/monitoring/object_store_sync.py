@@ -1,40 +1,42 @@
-"""A folder of this machine whose files go to an object store as they grow, since to an object nothing can be appended."""
+"""A local folder whose files are uploaded to an object store as they grow, since nothing can be appended to an object."""
 
+import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store
 
-SECONDS = 15.0  # between two looks
+log = logging.getLogger(__name__)
+
+SECONDS = 15.0  # between two uploads
 
 
 class ObjectStoreSync:
-    """Sends what has changed in `folder` to `place`, in a thread of its own: no file of it may change without changing its size.
+    """Uploads changed files of `folder` to `location`, in a thread of its own. No file may change without changing its size.
 
-    say: takes a line for the user when the store fails, which stops nothing; all is sent when it answers again.
+    A failing store only causes a warning; everything is uploaded once it answers again.
     """
 
-    def __init__(self, place: Location, say: Callable[[str], object]) -> None:
+    def __init__(self, location: Location) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ringcycle-"))
-        self._store, self._say = Store(place), say
+        self._store = Store(location)
         self._sent: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="object store sync", daemon=True)
         self._thread.start()
 
     def fetch(self, name: str) -> None:
-        """Begin with what the store has under this name, if anything. Raises OSError."""
+        """Download the store's object of this name, if there is one. Raises OSError."""
         with self._one_at_a_time:
             if self._store.size(name) is not None:
                 (self.folder / name).write_bytes(self._store.read(name))
 
     def send(self) -> None:
-        """Bring the store up to now. Raises OSError."""
+        """Upload what has changed. Raises OSError."""
         with self._one_at_a_time:
             for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
                 name = str(file.relative_to(self.folder))
@@ -44,11 +46,11 @@ class ObjectStoreSync:
                     self._sent[name] = len(content)
 
     def close(self, seconds: float) -> None:
-        """Send the rest, for at most so long, and delete the folder."""
+        """Upload the rest, for at most `seconds`, and delete the folder."""
         self._closing.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            self._say(f"{self._store.label()}: not all metrics and samples could be sent in {seconds:.0f} s")
+            log.warning(f"{self._store.label()}: could not upload all metrics and samples within {seconds:.0f} s")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
@@ -60,5 +62,5 @@ class ObjectStoreSync:
                 failing = False
             except OSError as error:
                 if not failing:
-                    self._say(f"{self._store.label()}: metrics and samples cannot be sent ({reason(error)}); training goes on")
+                    log.warning(f"{self._store.label()}: cannot upload metrics and samples ({reason(error)}); training continues")
                 failing = True

@@ -1,6 +1,6 @@
-"""The board: an actor on the driver's node where the workers post how it goes, and the driver asks them to stop.
+"""The status board: an actor on the driver's node to which the workers report, and through which the driver asks them to stop.
 
-Each start of the group has its own, so that a worker that outlives its group, on a node that was cut off, is not heard any more.
+Each attempt has a board of its own, so that a worker which outlives its group, on a node that was cut off, is no longer heard.
 """
 
 import time
@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 import ray
 
-from cluster.driver.policy import Phase, WorkerStatus
-from cluster.monitoring.weight_checksums import Agreement
+from cluster.monitoring.weight_checksums import ChecksumComparison
+
+Phase = Literal["starting", "compiling", "restoring", "training", "closing"]
+FIRST_STEP = "stepped"  # in `RunStatus.entered`, beside the phases
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The latest of a running training. wait: share of the time spent waiting for data."""
+    """The latest step of a running training. wait: fraction of the time spent waiting for data. seconds_left: an estimate."""
 
     step: int
     steps: int
@@ -28,20 +30,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the training loop ended. checkpoint: the newest one, or empty. trouble: for "diverged", the first of the steps without effect."""
+    """How the training loop ended.
+
+    checkpoint: the newest one, or "". diverged_at: if diverged, the first of the consecutive steps that had no effect, else 0.
+    """
 
     kind: Literal["finished", "stopped", "diverged", "failed"]
     step: int
     checkpoint: str = ""
     reason: str = ""
-    trouble: int = 0
+    diverged_at: int = 0
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A started worker, ready to go on at `step`.
+    """A worker that is ready to train from `step`.
 
-    cores: the logical CPUs that it is pinned to. programs: compiled, of which `hits` came from the cache.
+    cores: the logical CPUs it is pinned to. programs: how many it compiled, of which `hits` came from the cache.
     """
 
     pid: int
@@ -56,7 +61,7 @@ class WorkerInfo:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A heartbeat: what a worker does, and which process on which Ray node it is. step_seconds: of its last step."""
+    """What a worker is doing, and in which process on which Ray node. step_seconds: duration of its last step."""
 
     phase: Phase
     step: int
@@ -66,94 +71,124 @@ class Heartbeat:
     node: str
 
 
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker as its heartbeats show it. seconds_since_step: since its phase or step last changed. step_seconds: of its last step."""
+
+    phase: Phase
+    step: int
+    seconds_since_heartbeat: float
+    seconds_since_step: float
+    step_seconds: float
+    waits_for_data: bool = False
+
+
 @dataclass
 class RunStatus:
-    """All that is on the board of start number `start`. lines: what happened once, in order. phase: what goes on now.
+    """Everything on the board of attempt number `attempt`.
 
-    beats: the last of each rank. ranks: what the policy sees of them. entered: seconds since the start began at which the last rank came
-    to each phase, and "stepped" for the first finished step. differ: see `Agreement`. agreed: the newest step at which all workers were
-    equal, at first the one they go on from. controller: handle of Ray Train's.
+    phase: what is going on, for the user. lines: messages for the user, in order. workers: those that are ready, by rank.
+    seconds: time spent, by name. heartbeats: the last one of each rank. ranks: the same as the policy sees it. entered: seconds from
+    the attempt's beginning until the last rank entered each phase, and, as FIRST_STEP, until the first step was finished.
+    mismatch, verified_step: see `ChecksumComparison`; at first verified_step is the step that all workers resume from.
+    controller: handle of Ray Train's controller actor.
     """
 
-    start: int = 1
+    attempt: int = 1
     phase: str = "starting workers"
     progress: Progress | None = None
     outcome: Outcome | None = None
     lines: list[str] = field(default_factory=list)
     workers: dict[int, WorkerInfo] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    beats: dict[int, Heartbeat] = field(default_factory=dict)
+    heartbeats: dict[int, Heartbeat] = field(default_factory=dict)
     ranks: dict[int, WorkerStatus] = field(default_factory=dict)
     entered: dict[str, float] = field(default_factory=dict)
-    differ: str = ""
-    agreed: int = 0
+    mismatch: str = ""
+    verified_step: int = 0
     controller: Any = None
 
 
 class StatusBoard:
-    """Of start number `start`, with `workers` workers. An actor of it lives as long as the driver keeps it."""
+    """The board of attempt number `attempt` with `workers` workers. As an actor it lives as long as the driver holds its handle."""
 
-    def __init__(self, workers: int, start: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
-        self._news = RunStatus(start)
+    def __init__(self, workers: int, attempt: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
+        self._status = RunStatus(attempt)
         self._stop = False
         self._clock, self._began = clock, clock()
-        self._agreement = Agreement(workers)
-        self._heard: dict[int, float] = {}
-        self._moved: dict[int, float] = {}
+        self._checksums = ChecksumComparison(workers)
+        self._heartbeat_at: dict[int, float] = {}
+        self._step_at: dict[int, float] = {}
 
-    def post(self, **news: Any) -> bool:
-        """Set fields of the news. `line` adds one, `worker` = (rank, info) sets one, `seconds` adds to the time spent, by name.
+    def add_line(self, text: str) -> None:
+        """Show the user a message."""
+        self._status.lines.append(text)
 
-        Returns whether to stop.
-        """
-        if "line" in news:
-            self._news.lines.append(news.pop("line"))
-        if "worker" in news:
-            rank, info = news.pop("worker")
-            self._news.workers[rank] = info
-        for name, seconds in news.pop("seconds", {}).items():
-            self._news.seconds[name] = self._news.seconds.get(name, 0.0) + seconds
-        for name, value in news.items():
-            setattr(self._news, name, value)
+    def set_phase(self, phase: str) -> None:
+        """Show the user what is going on."""
+        self._status.phase = phase
+
+    def set_worker(self, rank: int, info: WorkerInfo) -> None:
+        """Report a worker as ready."""
+        self._status.workers[rank] = info
+
+    def add_seconds(self, name: str, seconds: float) -> None:
+        """Add to the time spent on `name`."""
+        self._status.seconds[name] = self._status.seconds.get(name, 0.0) + seconds
+
+    def set_progress(self, progress: Progress, trained_seconds: float) -> bool:
+        """Report a finished step, and the seconds spent in steps since the last report. Returns whether to stop."""
+        self._status.phase, self._status.progress = "training", progress
+        self.add_seconds("train", trained_seconds)
         return self._stop
 
-    def beat(self, rank: int, beat: Heartbeat) -> None:
-        """A worker's heartbeat. The times are taken here, as clocks of hosts differ."""
-        now, before = self._clock(), self._news.beats.get(rank)
-        self._heard[rank] = now
-        if before is None or before.phase != beat.phase:
-            self._news.entered[beat.phase] = now - self._began
-        if before is None or (before.phase, before.step) != (beat.phase, beat.step):
-            self._moved[rank] = now
-            if before is not None and before.phase == beat.phase == "training":
-                self._news.entered.setdefault("stepped", now - self._began)
-        self._news.beats[rank] = beat
+    def set_outcome(self, outcome: Outcome) -> None:
+        """Report how the training loop ended."""
+        self._status.outcome = outcome
+
+    def set_controller(self, handle: Any) -> None:
+        """Make Ray Train's controller known, so that the driver can kill it."""
+        self._status.controller = handle
+
+    def heartbeat(self, rank: int, heartbeat: Heartbeat) -> None:
+        """Report that a worker is alive. Times are taken here, since the hosts' clocks differ."""
+        now, before = self._clock(), self._status.heartbeats.get(rank)
+        self._heartbeat_at[rank] = now
+        if before is None or before.phase != heartbeat.phase:
+            self._status.entered[heartbeat.phase] = now - self._began
+        if before is None or (before.phase, before.step) != (heartbeat.phase, heartbeat.step):
+            self._step_at[rank] = now
+            if before is not None and before.phase == heartbeat.phase == "training":
+                self._status.entered.setdefault(FIRST_STEP, now - self._began)
+        self._status.heartbeats[rank] = heartbeat
 
     def checksum(self, rank: int, step: int, value: int) -> None:
-        """Checksum of a worker's weights after `step`."""
-        self._agreement.note(rank, step, value)
+        """Report the checksum of a worker's weights after `step`."""
+        self._checksums.add(rank, step, value)
 
     def read(self) -> RunStatus:
-        """Everything posted so far."""
+        """Everything reported so far."""
         now = self._clock()
-        self._news.ranks = {
+        self._status.ranks = {
             rank: WorkerStatus(
-                beat.phase,
-                beat.step,
-                now - self._heard[rank],
-                now - self._moved[rank],
-                beat.step_seconds,
-                waits_for_data=beat.waits_for_data,
+                heartbeat.phase,
+                heartbeat.step,
+                now - self._heartbeat_at[rank],
+                now - self._step_at[rank],
+                heartbeat.step_seconds,
+                waits_for_data=heartbeat.waits_for_data,
             )
-            for rank, beat in self._news.beats.items()
+            for rank, heartbeat in self._status.heartbeats.items()
         }
-        resumed = min((worker.step for worker in self._news.workers.values()), default=0)  # of one checkpoint: all began equal
-        self._news.differ, self._news.agreed = self._agreement.differ, max(self._agreement.agreed, resumed)
-        return self._news
+        # All workers resume from one checkpoint, so they begin equal.
+        resumed = min((worker.step for worker in self._status.workers.values()), default=0)
+        self._status.mismatch = self._checksums.mismatch
+        self._status.verified_step = max(self._checksums.verified_step, resumed)
+        return self._status
 
     def ask_to_stop(self) -> None:
-        """Ask the workers to save a checkpoint and end, all at the same step."""
+        """Ask the workers to save a checkpoint and end, all after the same step."""
         self._stop = True
 
 
-StatusBoardActor = ray.remote(num_cpus=0)(StatusBoard)  # one call at a time, in a worker's order
+StatusBoardActor = ray.remote(num_cpus=0)(StatusBoard)  # executes one call at a time, each worker's in order

@@ -1,4 +1,4 @@
-"""Whether all workers hold the same weights: they must, bit for bit, as they start equal and apply equal updates."""
+"""Whether all workers hold the same weights: they must, bit for bit, since they start equal and apply equal updates."""
 
 import zlib
 from collections import Counter
@@ -10,27 +10,28 @@ import numpy.typing as npt
 
 
 def checksum(vectors: Iterable[npt.NDArray[Any]]) -> int:
-    """CRC-32 of flat vectors, one after the other: about 4 GB/s, sure to see a single flipped bit."""
+    """CRC-32 of the concatenation of flat vectors: about 4 GB/s, and certain to detect a single flipped bit."""
     value = 0
     for vector in vectors:
         value = zlib.crc32(np.ascontiguousarray(vector).view(np.uint8).data, value)
     return value
 
 
-class Agreement:
-    """Compares the checksums of `workers` workers as they come in, step by step.
+class ChecksumComparison:
+    """Compares the checksums of `workers` workers as they arrive, step by step.
 
-    agreed: the newest step at which all were equal, 0 before. differ: who differed at the first step where they were not, in words, or "".
+    verified_step: the newest step at which all were equal, 0 before. mismatch: which workers differed at the first step where they
+    were not equal, as a message, or "".
     """
 
     def __init__(self, workers: int) -> None:
-        self.agreed = 0
-        self.differ = ""
+        self.verified_step = 0
+        self.mismatch = ""
         self._workers = workers
         self._values: dict[int, dict[int, int]] = {}
 
-    def note(self, rank: int, step: int, value: int) -> None:
-        """A worker's checksum after `step`."""
+    def add(self, rank: int, step: int, value: int) -> None:
+        """Add a worker's checksum after `step`."""
         values = self._values.setdefault(step, {})
         values[rank] = value
         if len(values) < self._workers:
@@ -38,10 +39,9 @@ class Agreement:
         del self._values[step]
         (usual, count), *others = Counter(values.values()).most_common()
         if not others:
-            self.agreed = max(self.agreed, step)
-        elif not self.differ:
+            self.verified_step = max(self.verified_step, step)
+        elif not self.mismatch:
             odd = sorted(r for r, v in values.items() if v != usual)
-            who = (
-                f"worker{'s' if len(odd) > 1 else ''} {', '.join(map(str, odd))}" if 2 * count > self._workers else "one worker or another"
-            )
-            self.differ = f"the weights of {who} differ from the others' after step {step:,}: memory or processor at fault"
+            majority = 2 * count > self._workers
+            who = f"worker{'s' if len(odd) > 1 else ''} {', '.join(map(str, odd))}" if majority else "at least one worker"
+            self.mismatch = f"the weights of {who} differ from the others' after step {step:,}: faulty memory or processor"

@@ -8,8 +8,7 @@ from typing import Self
 
 from ray.exceptions import RayError
 
-from cluster.driver.policy import Phase
-from cluster.monitoring.status import Heartbeat
+from cluster.monitoring.status import Heartbeat, Phase
 
 
 class HeartbeatSender:

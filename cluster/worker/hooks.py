@@ -1,10 +1,9 @@
 """What happens every so many steps, beside the training: one signature, so that the loop does not grow."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,45 +13,12 @@ import ray
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.checkpointing.retention import smoothed
 from cluster.monitoring.status import Progress
-from cluster.monitoring.telemetry import MetricsLog, grid
+from cluster.monitoring.step_info import Hook, StepInfo
 from cluster.monitoring.weight_checksums import checksum
-from cyclegan.config import ModelConfig
 from cyclegan.training.schedule import Schedule
 from cyclegan.training.state import TrainingState
 
-
-@dataclass(frozen=True)
-class StepInfo:
-    """A finished step. position: the next one. seconds: the step's time, of which `waited` for data. last: no step follows.
-
-    dropped: numbers were not finite, and an update skipped itself.
-    """
-
-    step: int
-    position: int
-    losses: dict[str, float]
-    rate: float
-    seconds: float
-    waited: float
-    real: npt.NDArray[Any]
-    fake: Any
-    cycled: Any
-    save: bool
-    last: bool
-    dropped: bool = False
-
-
-Hook = Callable[[StepInfo], None]
-
-
-def every(steps: int, hook: Hook) -> Hook:
-    """`hook` at each multiple of `steps` and at the last moment."""
-
-    def when_due(moment: StepInfo) -> None:
-        if moment.step % steps == 0 or moment.last:
-            hook(moment)
-
-    return when_due
+log = logging.getLogger(__name__)
 
 
 def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], cycle_loss: float | None) -> Hook:
@@ -70,23 +36,6 @@ def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDAr
     return save
 
 
-def tolerant(hook: Hook, what: str, say: Callable[[str], object]) -> Hook:
-    """`hook`, which a failing storage must not stop: the first loss of `what` is said, then only the next after a success."""
-    failing = False
-
-    def try_it(moment: StepInfo) -> None:
-        nonlocal failing
-        try:
-            hook(moment)
-            failing = False
-        except OSError as error:
-            if not failing:
-                say(f"{what} of step {moment.step:,} are lost ({error.strerror or error}: {error.filename}); training goes on")
-            failing = True
-
-    return try_it
-
-
 def checksums(note: Callable[[int, int], object], state: TrainingState, steps: int) -> Hook:
     """Note (step, checksum of all weights) each `steps` steps and with each checkpoint, so that the workers' can be compared."""
 
@@ -97,46 +46,17 @@ def checksums(note: Callable[[int, int], object], state: TrainingState, steps: i
     return sum_up
 
 
-def say_dropped(say: Callable[[str], object]) -> Hook:
-    """Say the first of steps without effect."""
+def warn_dropped() -> Hook:
+    """Warns of the first of consecutive steps without effect."""
     before = False
 
-    def tell(moment: StepInfo) -> None:
+    def warn(info: StepInfo) -> None:
         nonlocal before
-        if moment.dropped and not before:
-            say(f"step {moment.step:,} has no effect: its gradients are not finite")
-        before = moment.dropped
+        if info.dropped and not before:
+            log.warning(f"step {info.step:,} has no effect: its gradients are not finite")
+        before = info.dropped
 
-    return tell
-
-
-def metrics(log: MetricsLog, global_batch: int) -> Hook:
-    """Losses, rate and speed into the log."""
-
-    def write(moment: StepInfo) -> None:
-        log.scalars(
-            moment.step,
-            {
-                **moment.losses,
-                "learning_rate": moment.rate,
-                "images_per_second": 2 * global_batch / moment.seconds,
-                "wait_for_data": moment.waited / moment.seconds,
-            },
-        )
-
-    return write
-
-
-def samples(log: MetricsLog, folder: Path, model: ModelConfig) -> Hook:
-    """A grid of the step's own images, as a file and into the log."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def write(moment: StepInfo) -> None:
-        image = grid(moment.real, moment.fake.numpy(), moment.cycled.numpy(), (model.channels_a, model.channels_b))
-        image.save(folder / f"step-{moment.step:08d}.png")
-        log.image(moment.step, "real, fake, cycled", image)
-
-    return write
+    return warn
 
 
 class Reporter:
@@ -181,7 +101,7 @@ class Reporter:
             wait=self._waited / self._seconds,
             seconds_left=self._seconds * (self._schedule.steps - moment.step),
         )
-        self._answer = self._board.post.remote(phase="training", progress=progress, seconds={"train": self._trained})
+        self._answer = self._board.set_progress.remote(progress, self._trained)
         self._trained = 0.0
 
     def _listen(self) -> None:

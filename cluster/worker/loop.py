@@ -9,6 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cluster.monitoring.status import Outcome
+from cluster.monitoring.step_info import Hook, StepInfo
 from cluster.worker import hooks
 from cluster.worker.heartbeat import HeartbeatSender
 from cyclegan.training.compiled_function import CompiledFunction
@@ -31,7 +32,7 @@ def run_steps(
     rows: npt.NDArray[np.int64],
     pool_size: int,
     step: int,
-    due: Sequence[hooks.Hook],
+    due: Sequence[Hook],
     reporter: hooks.Reporter | None,
     pulse: HeartbeatSender,
 ) -> Outcome:
@@ -58,12 +59,12 @@ def run_steps(
         dropped = 0 if all(now > then for now, then in zip(updates, before, strict=True)) else dropped + 1
         if dropped == MOST_DROPPED:
             reason = ", ".join(f"{name} = {value:.3g}" for name, value in losses.items())
-            return Outcome("diverged", step, reason=reason, trouble=step - dropped + 1)
+            return Outcome("diverged", step, reason=reason, diverged_at=step - dropped + 1)
         if means["stop"] and step < schedule.steps:
             kind = "stopped"
         seconds = time.perf_counter() - begin
         pulse.stepped(step, seconds)
-        moment = hooks.StepInfo(
+        moment = StepInfo(
             step=step,
             position=position,
             losses=losses,

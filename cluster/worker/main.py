@@ -14,13 +14,13 @@ from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.checkpointing.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
 from cluster.checkpointing.retention import set_aside
 from cluster.checkpointing.save_rule import SaveRule
-from cluster.driver.policy import CLOSE_SECONDS
 from cluster.hardware.affinity import pin_service_threads, settle
-from cluster.job import Job, plan_of
+from cluster.job import CLOSE_SECONDS, Job, plan_of
 from cluster.monitoring.collapse import CollapseWatch
 from cluster.monitoring.data_wait import DataWait
 from cluster.monitoring.logs import Logs
 from cluster.monitoring.status import Outcome, WorkerInfo
+from cluster.monitoring.step_info import every
 from cluster.paths import CONFIG, checkpoints_of
 from cluster.worker import hooks
 from cluster.worker.compile_cache import compile_units, set_up_xla, summarise
@@ -37,6 +37,7 @@ from preprocess.feed.feed import Feed
 from preprocess.shards.cache import cache_settings
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
 
@@ -46,14 +47,15 @@ SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow'
 def train_loop(settings: dict[str, Job]) -> None:
     """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
     job, rank = settings["job"], ray.train.get_context().get_world_rank()
+    send_lines(job.board.add_line.remote)
     try:
-        with HeartbeatSender(lambda beat: job.board.beat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
+        with HeartbeatSender(lambda beat: job.board.heartbeat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
             _train(job, pulse)
     except UserError as error:
-        ray.get(job.board.post.remote(outcome=Outcome("failed", 0, reason=str(error))))
+        ray.get(job.board.set_outcome.remote(Outcome("failed", 0, reason=str(error))))
     except Exception as error:
         fact = (str(error).splitlines() or [""])[0]
-        ray.get(job.board.post.remote(line=f"worker {rank} failed: {type(error).__name__}: {fact}"))
+        ray.get(job.board.add_line.remote(f"worker {rank} failed: {type(error).__name__}: {fact}"))
         raise
 
 
@@ -90,7 +92,7 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
         cache=cache_settings(config.data.cache, config.data.cache_gb),
     ) as feed:
         begin = time.perf_counter()
-        board.post.remote(phase="compiling")
+        board.set_phase.remote("compiling")
         pulse.enter("compiling")
         strategy = make_strategy(SECOND_LINE * config.cluster.peer_timeout, job.gpu)
         state = make_state(config.model, train, (plan.crop_size, plan.crop_size))
@@ -106,21 +108,27 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
         else:
             state.assign_initial(config.train.seed)
         info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), share.compute, tuple(feed.pids()), *summarise(reports), step)
-        ray.get(board.post.remote(worker=(rank, info), seconds={"compile": time.perf_counter() - begin} if rank == 0 else {}))
-
-        def say(line: str) -> None:
-            board.post.remote(line=line)
-
-        logs = Logs(job.run, step, say) if rank == 0 else None
+        if rank == 0:
+            board.add_seconds.remote("compile", time.perf_counter() - begin)
+        ray.get(board.set_worker.remote(rank, info))
+        logs = Logs(job.run, step) if rank == 0 else None
         checkpointer = Checkpointer(
-            root, config, manifest.fingerprint, rank, workers, token, say, config.cluster.peer_timeout, logs.flush if logs else None
+            root,
+            config,
+            manifest.fingerprint,
+            rank,
+            workers,
+            token,
+            board.add_line.remote,
+            config.cluster.peer_timeout,
+            logs.flush if logs else None,
         )
         rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
         reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
         due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every)]
         if logs:
-            watch = hooks.every(config.run.log_every, CollapseWatch(say))
-            due += [*logs.hooks(config), hooks.say_dropped(say), watch, DataWait(say, config.data.feed_actors)]
+            watch = every(config.run.log_every, CollapseWatch())
+            due += [*logs.hooks(config), hooks.warn_dropped(), watch, DataWait(config.data.feed_actors)]
         # After the metrics: what a checkpoint has, they have.
         due.append(hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None))
         if reporter:
@@ -136,7 +144,7 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
     ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
     assert all(p.traces() == 1 for p in (*passes.all(), program)), "a program was traced again"
     if rank == 0:
-        ray.get(board.post.remote(outcome=replace(outcome, checkpoint=newest_checkpoint(root))))
+        ray.get(board.set_outcome.remote(replace(outcome, checkpoint=newest_checkpoint(root))))
 
 
 def _agree(root: Location, rank: int, job: Job) -> tuple[str, Location | None]:
@@ -146,7 +154,7 @@ def _agree(root: Location, rank: int, job: Job) -> tuple[str, Location | None]:
         if Store(job.run).size(CONFIG) is None:  # written by the driver: a storage that is gone is a failure, not a new run
             raise FileNotFoundError(f"{Store(job.run).label(CONFIG)} is gone")
         remove_partial(root)
-        newest = find_newest(root, lambda line: ray.get(job.board.post.remote(line=line)))
+        newest = find_newest(root, lambda line: ray.get(job.board.add_line.remote(line)))
         check_any_whole(root, newest, job.config.run.name)
         set_aside(root, newest)
         decision = (uuid.uuid4().hex[:8], parent_and_name(newest)[1] if newest else None)

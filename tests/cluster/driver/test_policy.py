@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.driver.policy import Act, Ended, Patience, Running, WorkerStatus, after_end, go_back_before, while_running, workers_now
+from cluster.driver.policy import Act, Ended, Patience, Running, after_end, go_back_before, while_running, workers_now
+from cluster.monitoring.status import WorkerStatus
 
 PATIENCE = Patience(start=180, peer=60, close=660)
 FINE = WorkerStatus("training", step=100, seconds_since_heartbeat=0.5, seconds_since_step=1.0, step_seconds=1.0)
@@ -65,7 +66,7 @@ def ranks(first: WorkerStatus, second: WorkerStatus) -> Running:
         (replace(TWO, larger=4, larger_for=29), Act.WAIT, ""),
         (replace(TWO, larger=4, larger_for=31), Act.SAVE_AND_MOVE, "nodes are back: saving a checkpoint and going on with 4 workers"),
         (replace(ranks(COMPILING, COMPILING), larger=4, larger_for=31), Act.WAIT, ""),
-        (replace(TWO, differ="worker 1 differs"), Act.RESTORE, "worker 1 differs"),
+        (replace(TWO, mismatch="worker 1 differs"), Act.RESTORE, "worker 1 differs"),
     ],
 )
 def test_a_group_that_runs(status: Running, act: Act, reason: str) -> None:

@@ -1,46 +1,40 @@
 import threading
 import time
-from typing import Any
 
-import numpy as np
 import pytest
 
-from cluster.monitoring.background import LONGEST, Background
-from cluster.worker.hooks import StepInfo
+from cluster.monitoring.background import MAX_WAITING, Background
+from cluster.monitoring.step_info import StepInfo
+from tests.cluster.monitoring.test_step_info import step_info
 
 SECONDS = 20.0
 
 
-def moment(step: int) -> StepInfo:
-    nothing: Any = None
-    return StepInfo(step, step, {}, 0.0, 1.0, 0.0, np.zeros(0, np.uint8), nothing, nothing, False, False)
-
-
 def test_hooks_run_in_order_and_drain_waits_for_them() -> None:
-    background, seen = Background(pytest.fail), list[tuple[str, int]]()
+    background, seen = Background(), list[tuple[str, int]]()
 
-    def slowly(moment: StepInfo) -> None:
+    def slowly(info: StepInfo) -> None:
         time.sleep(0.01)
-        seen.append(("slow", moment.step))
+        seen.append(("slow", info.step))
 
-    hooks = [background.later(slowly), background.later(lambda moment: seen.append(("quick", moment.step)))]
+    hooks = [background.later(slowly), background.later(lambda info: seen.append(("quick", info.step)))]
     for step in (1, 2, 3):
         for hook in hooks:
-            hook(moment(step))
+            hook(step_info(step))
     assert background.drain()
     assert seen == [(name, step) for step in (1, 2, 3) for name in ("slow", "quick")]
 
 
-def test_what_comes_meanwhile_is_not_waited_for() -> None:
-    """Else storage slower than the steps would keep every checkpoint from being published."""
-    background, gate = Background(pytest.fail), threading.Semaphore(0)
-    hook = background.later(lambda moment: None if gate.acquire(timeout=SECONDS) else pytest.fail("time is up"))
-    hook(moment(1))
+def test_drain_does_not_wait_for_later_hooks() -> None:
+    """Otherwise storage slower than the steps would delay every checkpoint forever."""
+    background, gate = Background(), threading.Semaphore(0)
+    hook = background.later(lambda info: None if gate.acquire(timeout=SECONDS) else pytest.fail("time is up"))
+    hook(step_info(1))
     drained: list[bool] = []
     waiter = threading.Thread(target=lambda: drained.append(background.drain(SECONDS)))
     waiter.start()
     time.sleep(0.1)
-    hook(moment(2))
+    hook(step_info(2))
     gate.release()
     waiter.join(SECONDS)
     assert drained == [True] and not background.drain(0.1)
@@ -48,30 +42,31 @@ def test_what_comes_meanwhile_is_not_waited_for() -> None:
     assert background.drain(SECONDS)
 
 
-def test_storage_that_hangs_costs_moments_and_no_time() -> None:
-    said, seen, gate = list[str](), list[int](), threading.Event()
-    background = Background(said.append)
+def test_hanging_storage_costs_entries_but_no_time(caplog: pytest.LogCaptureFixture) -> None:
+    seen, gate = list[int](), threading.Event()
+    background = Background()
 
-    def hang(moment: StepInfo) -> None:
+    def hang(info: StepInfo) -> None:
         gate.wait(SECONDS)
-        seen.append(moment.step)
+        seen.append(info.step)
 
     hook = background.later(hang)
     begin = time.monotonic()
-    for step in range(1, LONGEST + 10):
-        hook(moment(step))
+    for step in range(1, MAX_WAITING + 10):
+        hook(step_info(step))
     assert not background.drain(0.1)
     assert time.monotonic() - begin < 5
-    assert len(said) == 1 and said[0].endswith("are lost")
+    (warning,) = caplog.messages
+    assert warning.startswith("the storage is too slow for the metrics and samples: dropped those of step 1")
     gate.set()
     assert background.drain(SECONDS)
-    assert seen == list(range(1, len(seen) + 1)) and LONGEST <= len(seen) <= LONGEST + 1
+    assert seen == list(range(1, len(seen) + 1)) and MAX_WAITING <= len(seen) <= MAX_WAITING + 1
 
 
 def test_an_error_reaches_the_training() -> None:
-    background = Background(pytest.fail)
-    hook = background.later(lambda moment: {}[moment.step])
-    hook(moment(1))
+    background = Background()
+    hook = background.later(lambda info: {}[info.step])
+    hook(step_info(1))
     background.drain()
     with pytest.raises(KeyError):
-        hook(moment(2))
+        hook(step_info(2))

@@ -9,7 +9,7 @@ from cluster.monitoring.collapse import ENOUGH, CollapseWatch, colours
 RANDOM = np.random.default_rng(0)
 
 
-def moment(step: int, real: Any, fake: Any) -> Any:
+def step_info(step: int, real: Any, fake: Any) -> Any:
     return SimpleNamespace(step=step, real=real, fake=SimpleNamespace(numpy=lambda: fake))
 
 
@@ -38,23 +38,21 @@ def test_colours(change: Any, correlation: float) -> None:
         (lambda p: p + np.nan, []),
     ],
 )
-def test_a_lasting_fault_is_said_once_with_its_cure(change: Any, texts: list[str]) -> None:
-    said: list[str] = []
-    watch = CollapseWatch(said.append)
+def test_a_lasting_fault_is_reported_once_with_its_cure(change: Any, texts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    watch = CollapseWatch()
     for step in range(1, 3 * ENOUGH):
         real = images()
-        watch(moment(step, real, change(signed(real))))
-        assert step >= ENOUGH or not said
-    assert len(said) == len(texts)
-    for line, text in zip(said, texts, strict=True):
+        watch(step_info(step, real, change(signed(real))))
+        assert step >= ENOUGH or not caplog.messages
+    assert len(caplog.messages) == len(texts)
+    for line, text in zip(caplog.messages, texts, strict=True):
         assert text in line
         assert "another train.seed" in line
 
 
-def test_a_passing_fault_is_not_said() -> None:
-    said: list[str] = []
-    watch = CollapseWatch(said.append)
+def test_a_passing_fault_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    watch = CollapseWatch()
     for step in range(1, 3 * ENOUGH):
         real = images()
-        watch(moment(step, real, signed(real) * (-1 if step % 4 == 0 else 1)))
-    assert said == []
+        watch(step_info(step, real, signed(real) * (-1 if step % 4 == 0 else 1)))
+    assert not caplog.messages

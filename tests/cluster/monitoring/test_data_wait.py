@@ -3,23 +3,24 @@ from dataclasses import replace
 import pytest
 
 from cluster.monitoring.data_wait import STEPS, DataWait
-from tests.cluster.worker.test_hooks import moment
+from tests.cluster.monitoring.test_step_info import step_info
 
-LINE = "step 50: the last 50 steps waited for data 6% of their time: use more than data.feed_actors = 1, or faster storage for the shards"
+LINE = (
+    "step 50: the last 50 steps spent 6% of their time waiting for data: use more than data.feed_actors = 1, "
+    "or faster storage for the shards"
+)
 
 
-@pytest.mark.parametrize(("waited", "said"), [(0.04, []), (0.06, [LINE])])
-def test_waiting_beyond_the_limit_is_said_once(waited: float, said: list[str]) -> None:
-    lines: list[str] = []
-    watch = DataWait(lines.append, feed_actors=1)
+@pytest.mark.parametrize(("waited", "warnings"), [(0.04, []), (0.06, [LINE])])
+def test_waiting_beyond_the_limit_is_reported_once(waited: float, warnings: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    watch = DataWait(feed_actors=1)
     for step in range(1, 3 * STEPS):
-        watch(replace(moment(step), seconds=1.0, waited=waited))
-    assert lines == said
+        watch(replace(step_info(step), seconds=1.0, waited=waited))
+    assert caplog.messages == warnings
 
 
-def test_a_slow_step_alone_says_nothing() -> None:
-    lines: list[str] = []
-    watch = DataWait(lines.append, feed_actors=1)
+def test_single_slow_steps_are_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    watch = DataWait(feed_actors=1)
     for step in range(1, 3 * STEPS):
-        watch(replace(moment(step), seconds=1.0, waited=0.9 if step in (3, 90) else 0.0))
-    assert not lines
+        watch(replace(step_info(step), seconds=1.0, waited=0.9 if step in (3, 90) else 0.0))
+    assert not caplog.messages

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.monitoring import object_store_sync as mirror
+from cluster.monitoring import object_store_sync
 from cluster.monitoring.object_store_sync import ObjectStoreSync
 from ringcycle.storage import store as storage
 from ringcycle.storage.store import Store
@@ -17,7 +17,7 @@ SECONDS = 30.0
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    monkeypatch.setattr(mirror, "SECONDS", 0.05)
+    monkeypatch.setattr(object_store_sync, "SECONDS", 0.05)
     monkeypatch.setattr(storage, "with_retries", lambda act, *_: act())
     with object_store() as running:
         yield running
@@ -32,7 +32,7 @@ def until(what: object) -> None:
 
 def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     store = Store(server.uri("run"))
-    one = ObjectStoreSync(store.location, pytest.fail)
+    one = ObjectStoreSync(store.location)
     one.fetch("metrics.jsonl")
     (one.folder / "events").mkdir()
     (one.folder / "events/a").write_text("1")
@@ -50,25 +50,25 @@ def test_what_grows_is_sent_and_fetched_again(server: ObjectStore) -> None:
     one.close(SECONDS)
     assert store.folders() == {"events": {"a", "b"}}
     assert not one.folder.exists()
-    another = ObjectStoreSync(store.location, pytest.fail)
+    another = ObjectStoreSync(store.location)
     another.fetch("metrics.jsonl")
     assert Path(another.folder / "metrics.jsonl").read_text() == "first\nsecond\n"
     another.close(SECONDS)
 
 
-def test_a_store_that_fails_is_said_once_and_gets_everything_later(server: ObjectStore) -> None:
-    said: list[str] = []
-    logs = ObjectStoreSync(server.uri("run"), said.append)
+def test_a_failing_store_is_reported_once_and_gets_everything_later(server: ObjectStore, caplog: pytest.LogCaptureFixture) -> None:
+    logs = ObjectStoreSync(server.uri("run"))
     server.flaky.fails = lambda number: True
     (logs.folder / "metrics.jsonl").write_text("first\n")
-    until(lambda: said)
+    until(lambda: caplog.messages)
     with pytest.raises(OSError):
         logs.send()
     failed = server.flaky.failed
     until(lambda: server.flaky.failed > failed + 3)
-    assert len(said) == 1
-    assert said[0].startswith("s3://***@bucket/run: metrics and samples cannot be sent (")
-    assert said[0].endswith("); training goes on")
+    warnings = [record.getMessage() for record in caplog.records if record.name == object_store_sync.__name__]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("s3://***@bucket/run: cannot upload metrics and samples (")
+    assert warnings[0].endswith("); training continues")
     server.flaky.fails = lambda number: False
     logs.close(SECONDS)
     assert Store(server.uri("run")).read("metrics.jsonl") == b"first\n"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cluster.monitoring.weight_checksums import Agreement, checksum
+from cluster.monitoring.weight_checksums import ChecksumComparison, checksum
 
 
 def test_a_single_bit_changes_the_checksum() -> None:
@@ -14,22 +14,22 @@ def test_a_single_bit_changes_the_checksum() -> None:
 
 @pytest.mark.parametrize(
     ("values", "who"),
-    [((7, 7, 7), ""), ((7, 8, 7), "worker 1 differ"), ((7, 8), "one worker or another differ"), ((1, 7, 7, 7, 2), "workers 0, 4 differ")],
+    [((7, 7, 7), ""), ((7, 8, 7), "worker 1 differ"), ((7, 8), "at least one worker differ"), ((1, 7, 7, 7, 2), "workers 0, 4 differ")],
 )
 def test_who_differs(values: tuple[int, ...], who: str) -> None:
-    agreement = Agreement(len(values))
+    comparison = ChecksumComparison(len(values))
     for rank in range(len(values)):
-        agreement.note(rank, 100, 5)
+        comparison.add(rank, 100, 5)
     for rank, value in enumerate(values):
-        agreement.note(rank, 200, value)
-    assert (who in agreement.differ) if who else (agreement.differ == "")
-    assert agreement.agreed == (100 if who else 200)
+        comparison.add(rank, 200, value)
+    assert (who in comparison.mismatch) if who else (comparison.mismatch == "")
+    assert comparison.verified_step == (100 if who else 200)
 
 
-def test_nothing_is_said_before_all_have_spoken() -> None:
-    agreement = Agreement(2)
-    agreement.note(0, 100, 1)
-    agreement.note(0, 200, 1)
-    assert (agreement.agreed, agreement.differ) == (0, "")
-    agreement.note(1, 100, 1)
-    assert agreement.agreed == 100
+def test_no_verdict_before_all_workers_have_reported() -> None:
+    comparison = ChecksumComparison(2)
+    comparison.add(0, 100, 1)
+    comparison.add(0, 200, 1)
+    assert (comparison.verified_step, comparison.mismatch) == (0, "")
+    comparison.add(1, 100, 1)
+    assert comparison.verified_step == 100

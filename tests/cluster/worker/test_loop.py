@@ -47,8 +47,8 @@ def test_steps_without_effect_are_dropped_then_end_the_run() -> None:
     moments: list[Any] = []
     outcome = run(TrainConfig(steps=9, learning_rate=1e30), moments.append)
     assert outcome.kind == "diverged"
-    assert outcome.step - outcome.trouble + 1 == MOST_DROPPED
-    assert [moment.dropped for moment in moments] == [step >= outcome.trouble for step in range(1, outcome.step)]
+    assert outcome.step - outcome.diverged_at + 1 == MOST_DROPPED
+    assert [moment.dropped for moment in moments] == [step >= outcome.diverged_at for step in range(1, outcome.step)]
     assert "G_AB = nan" in outcome.reason
 
 
