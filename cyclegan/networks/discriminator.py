@@ -1,7 +1,7 @@
 """The 70x70 PatchGAN discriminator (arXiv 1703.10593, section 7.2), both directions at once.
 
-Ck is a 4x4 convolution with k filters, instance norm and leaky ReLU of slope 0.2; the first has no norm. Strides and the
-padding by one zero are those of the paper's reference code: 2, 2, 2, 1 and 1.
+Ck is a 4x4 convolution with k filters, instance norm and leaky ReLU of slope 0.2; the first has no norm. As in the paper's
+reference code, strides are 2, 2, 2, 1 and 1, and padding is one zero on each side.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ LEAK = 0.2
 
 
 def discriminator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in the order of the layers; kernels [2, k, k, C, K], biases [2, K].
+    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
 
-    Only the first and the last layer have a bias: in front of a norm it would have no effect.
+    Only the first and the last layer have a bias: before a norm a bias has no effect.
     """
     n = config.discriminator_filters
     return {
@@ -33,7 +33,7 @@ def discriminator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelConfig) -> tf.Tensor:
-    """Judge images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
+    """Classify images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
 
     parameters: named as in `discriminator_shapes`, in the dtype of the images. H and W are at least 24.
     """

@@ -1,6 +1,6 @@
-"""One flat vector for all parameters of a pair of networks: names, shapes and offsets.
+"""All parameters of a pair of networks in one flat vector: names, shapes and offsets.
 
-With one vector an exchange is one buffer, Adam one fused kernel, a checksum one line, a checkpoint one array.
+With one vector, an all-reduce is one buffer, Adam one fused kernel, a checksum one line, and a checkpoint one array.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ INITIAL_DEVIATION = 0.02  # paper, section 7.2: Gaussian N(0, 0.02)
 class FlatParameters:
     """Maps parameter names to slices of a flat vector, in the order of `shapes`.
 
-    shapes: name -> `[2, …]`, the direction first. dtype: of the vector, float32 in training, float64 in tests.
+    shapes: name -> `[2, …]`, the direction first. dtype: of the vector; float32 in training, float64 in tests.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: tf.DType = tf.float32) -> None:
@@ -27,16 +27,16 @@ class FlatParameters:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Elements of each parameter, in order."""
+        """Number of elements of each parameter, in order."""
         return [prod(shape) for shape in self.shapes.values()]
 
     @cached_property
     def size(self) -> int:
-        """Elements of the flat vector."""
+        """Number of elements of the flat vector."""
         return sum(self.sizes)
 
     def split(self, flat: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Parameters by name out of the flat vector `[size]` (one tf.split: slices would cost ten times more backwards)."""
+        """Parameters by name from the flat vector `[size]`, by one tf.split: the gradient of slices would cost ten times more."""
         parts = tf.split(flat, self.sizes)
         return {name: tf.reshape(part, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
@@ -45,13 +45,13 @@ class FlatParameters:
         return tf.concat([tf.reshape(parts[name], [-1]) for name in self.shapes], 0)
 
     def initial(self, seed: int) -> np.ndarray:
-        """Initial values `[size]`: kernels N(0, 0.02), biases 0. A value depends on (seed, parameter name) only."""
+        """Initial values `[size]`: kernels N(0, 0.02), biases 0. They depend on (seed, parameter name) only."""
         return np.concatenate([_initial(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(
             self.dtype.as_numpy_dtype
         )
 
     def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters by name as views into the NumPy vector `[size]`."""
+        """Parameters by name as views of the NumPy vector `[size]`."""
         parts = np.split(flat, np.cumsum(self.sizes)[:-1])
         return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 

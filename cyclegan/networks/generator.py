@@ -1,7 +1,7 @@
 """The ResNet generator (arXiv 1703.10593, section 7.2), both directions at once.
 
-Layer codes are the paper's: c7s1-k is a 7x7 convolution of stride 1 with k filters, dk a 3x3 of stride 2, Rk a residual block
-of two 3x3, uk a transposed 3x3 of stride 2; each is followed by instance norm and ReLU, but the last.
+Layer codes are the paper's: c7s1-k is a 7x7 convolution of stride 1 with k filters, dk a 3x3 convolution of stride 2, Rk a residual
+block of two 3x3 convolutions, uk a transposed 3x3 convolution of stride 2. All but the last are followed by instance norm and ReLU.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,16 +11,16 @@ import tensorflow as tf
 from cyclegan.config import ModelConfig
 from cyclegan.networks.normalization import instance_norm
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
-from cyclegan.ops.remat import recomputed
+from cyclegan.ops.remat import remat
 
 RELU = 0.0
 Part = Callable[..., tf.Tensor]
 
 
 def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in the order of the layers; kernels [2, k, k, C, K], biases [2, K].
+    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
 
-    Only the last layer has a bias: in front of a norm it would have no effect.
+    Only the last layer has a bias: before a norm a bias has no effect.
     """
     n, images = config.filters, config.channels
     shapes: dict[str, tuple[int, ...]] = {
@@ -44,7 +44,7 @@ def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: Mod
     parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of 4, at least 8.
     """
     n, form = config.filters, config.form
-    part = recomputed if config.remat else _as_it_is
+    part = remat if config.remat else _identity
 
     def kernels(*names: str) -> list[tf.Tensor]:
         return [parameters[f"{name}/kernel"] for name in names]
@@ -70,10 +70,10 @@ def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: Mod
     return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(config)), parameters[f"{_last(config)}/bias"])
 
 
-def _as_it_is(function: Part) -> Part:
+def _identity(function: Part) -> Part:
     return function
 
 
 def _last(config: ModelConfig) -> str:
-    """Name the last layer apart from the first when images have as many channels as the first layer has filters."""
+    """Name of the last layer, distinct from the first even when images have as many channels as the first layer has filters."""
     return f"c7s1-{config.channels}" + (".last" if config.channels == config.filters else "")

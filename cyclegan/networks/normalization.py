@@ -1,4 +1,4 @@
-"""Instance normalisation with the activation behind it, differentiated by hand."""
+"""Instance normalisation followed by its activation, with a hand-written gradient."""
 
 import tensorflow as tf
 
@@ -8,8 +8,8 @@ EPSILON = 1e-5
 def instance_norm(x: tf.Tensor, slope: float | None) -> tf.Tensor:
     """Normalise each image and channel to mean 0, variance 1 (arXiv 1607.08022; no affine part), then activate.
 
-    x and result: [2, B, H, W, C], any float dtype. slope: of the leaky ReLU behind the norm for negative values, below 1;
-    0.0 is the plain ReLU, None no activation. The variance is that of the population, plus 1e-5.
+    x and result: [2, B, H, W, C], any float dtype. slope: of the leaky ReLU for negative values, below 1; 0.0 means plain ReLU, None
+    no activation. The variance is the population's, plus 1e-5.
     """
 
     @tf.custom_gradient
@@ -19,7 +19,7 @@ def instance_norm(x: tf.Tensor, slope: float | None) -> tf.Tensor:
         inverse = tf.math.rsqrt(_mean(tf.square(centred)) + EPSILON)
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
-            # x̂ is made again: cheaper than keeping another activation in memory.
+            # x̂ is computed again, which is cheaper than keeping another activation in memory.
             normal = (x - mean) * inverse
             dz = dy if slope is None else tf.where(normal > 0, dy, slope * dy)
             return inverse * (dz - _mean(dz) - normal * _mean(dz * normal))
@@ -33,10 +33,10 @@ def instance_norm(x: tf.Tensor, slope: float | None) -> tf.Tensor:
 def _mean(x: tf.Tensor) -> tf.Tensor:
     """Mean over H and W: [2, B, 1, 1, C].
 
-    H is summed by a product with ones: XLA on CPU computes what feeds a product once, in order, whereas it would fuse x, back to
-    the convolution that made it, into every reduction that reads it, and one reduction over both axes is 4 to 10 times slower.
+    The sum over H is a matrix product with ones: XLA on CPU computes the operands of a product once, in order, whereas it would fuse x,
+    back to the convolution that made it, into every reduction that reads it; and one reduction over both axes is 4 to 10 times slower.
     """
-    # Each subscript of a dynamic shape is five operations of a graph: a third of the time to trace a generator.
+    # Each subscript of a dynamic shape adds five operations to the graph: a third of the time to trace a generator.
     directions, batch, height, width, c = x.shape if x.shape.is_fully_defined() else tf.unstack(tf.shape(x))
     ones = tf.ones((directions, batch, 1, height), x.dtype)
     columns = tf.reshape(ones @ tf.reshape(x, (directions, batch, height, width * c)), (directions, batch, 1, width, c))

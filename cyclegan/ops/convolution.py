@@ -1,7 +1,7 @@
-"""Convolutions of both directions at once.
+"""Convolutions of both directions at once: for each layer the fastest known algorithm, or TensorFlow's own.
 
-Letters: B images, H, W height and width, k kernel side, C channels in, K channels out. The leading 2 is the direction;
-the plain form also takes one direction alone, as inference needs.
+Letters: B images, H and W height and width, k kernel side, C input channels, K output channels. The leading 2 is the direction;
+the plain form also takes a single direction, which inference needs.
 """
 
 from collections.abc import Callable
@@ -9,73 +9,73 @@ from functools import cache, partial
 
 import tensorflow as tf
 
-from cyclegan.ops import block_convolution as blocks
-from cyclegan.ops.lazy_gather import Mode, Pixels, image, padded, pixels
-from cyclegan.ops.matmul import Product, in_bfloat16
-from cyclegan.ops.shift_convolution import few_outputs
+from cyclegan.ops.lazy_gather import Mode, Pixels, as_pixels, as_tensor, padded
+from cyclegan.ops.matmul import MatMul, matmul_bfloat16
+from cyclegan.ops.shift_convolution import shift_convolution
+from cyclegan.ops.space_to_depth import patches, strided, transposed, unstrided
 from cyclegan.ops.winograd import winograd
 
-Convolution = Callable[[Pixels, tf.Tensor, Product], Pixels]
+Convolution = Callable[[Pixels, tf.Tensor, MatMul], Pixels]
 
-# Of each form but the plain one: how the fast forms multiply.
-PRODUCTS: dict[str, Product] = {"auto": tf.matmul, "bfloat16": in_bfloat16}
+# How the fast algorithms multiply, by form.
+MATMULS: dict[str, MatMul] = {"auto": tf.matmul, "bfloat16": matmul_bfloat16}
 
-# Channels up to which a layer's end is images or logits rather than features.
+# Up to this many channels, a layer's input or output counts as images or logits rather than features.
 FEW = 16
 
 
-def _first(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
-    # Always in float32: tiles of 7 x 7 would double the error of bfloat16, and few channels gain nothing by it.
-    return blocks.unstrided(x, w, tf.matmul, b=2, small=partial(winograd, m=4))
+def _first(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
+    # Always in float32: tiles of 7 x 7 would double the error of bfloat16, and few channels gain nothing from it.
+    return unstrided(x, w, tf.matmul, b=2, small=partial(winograd, m=4))
 
 
-def _few_outputs(x: Pixels, w: tf.Tensor, _product: Product) -> Pixels:
-    return pixels(few_outputs(image(x), w))
+def _few_outputs(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
+    return as_pixels(shift_convolution(as_tensor(x), w))
 
 
-# (kernel side, stride, few channels in, few channels out) of a layer to its form on processors; TensorFlow's own for the rest.
-# Measured beside each row: ms forward and backward, this form / TensorFlow's own, both directions, 2 images at 128x128, XLA on
-# 2 Zen 4 cores (processor time over both cores): `python -m benchmarks.layers`.
+# The algorithm on CPUs by (kernel side, stride, few input channels, few output channels); TensorFlow's own for all other layers.
+# Each comment gives ms forward and backward, this algorithm / TensorFlow's own, both directions, 2 images at 128x128, XLA on
+# 2 Zen 4 cores (CPU time divided by the cores): `python -m benchmarks.layers`.
 FAST: dict[tuple[int, int, bool, bool], Convolution] = {
     (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 80
-    (3, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # d128 46 / 70, d256 43 / 54
+    (3, 2, False, False): partial(strided, b=2, small=partial(winograd, m=4)),  # d128 46 / 70, d256 43 / 54
     (4, 1, False, False): partial(winograd, m=3),  # C512 31 / 71
     (4, 1, False, True): _few_outputs,  # C1 1.3 / 4.1
-    (4, 2, True, False): partial(blocks.strided, b=2, small=blocks.patches),  # C64 3.3 / 5.1
-    (4, 2, False, False): partial(blocks.strided, b=2, small=partial(winograd, m=4)),  # C128 13 / 29, C256 17 / 23
+    (4, 2, True, False): partial(strided, b=2, small=patches),  # C64 3.3 / 5.1
+    (4, 2, False, False): partial(strided, b=2, small=partial(winograd, m=4)),  # C128 13 / 29, C256 17 / 23
     (7, 1, True, False): _first,  # c7s1-64 27 / 79
     (7, 1, False, True): _few_outputs,  # c7s1-3 38 / 128
 }
 
 
 def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, pad: int = 0, mode: Mode = "zero", form: str = "auto") -> tf.Tensor:
-    """Correlate x with w as deep learning does.
+    """Convolve x with w, as deep learning defines it: a cross-correlation.
 
     x: [2, B, H, W, C]. w: [2, k, k, C, K]. Result: [2, B, (H + 2 pad - k) // stride + 1, (W + 2 pad - k) // stride + 1, K].
-    pad: width of the border around x, of zeros or of its mirror image (the edge not repeated).
-    form: "plain" is TensorFlow's own convolution, "auto" the fastest form known for this layer on this device, "bfloat16" that
-    with operands of its large products rounded to bfloat16, on processors.
+    pad: width of the border added to x, of zeros or of its mirror image (the edge not repeated).
+    form: "plain" is TensorFlow's own convolution; "auto" the fastest algorithm known for this layer on this device; "bfloat16" the same
+    with the operands of its large matrix products rounded to bfloat16, on CPUs.
     """
     _, k, _, c, channels = w.shape
     fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
-    return image(fast(padded(pixels(x), pad, mode), w, PRODUCTS[form])) if fast else _plain(x, w, stride, pad, mode)
+    return as_tensor(fast(padded(as_pixels(x), pad, mode), w, MATMULS[form])) if fast else _plain(x, w, stride, pad, mode)
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
-    """Double the size by a transposed 3x3 convolution of stride 2: result[2i + a - 1] sums x[i] w[a], along each axis.
+    """Double the size by a transposed 3x3 convolution of stride 2: along each axis, x[i] w[a] is added to result[2i + a - 1].
 
-    x: [2, B, H, W, C]. w: [2, 3, 3, C, K]. Result: [2, B, 2H, 2W, K]. It is torch's ConvTranspose2d with kernel 3, stride 2,
+    x: [2, B, H, W, C]. w: [2, 3, 3, C, K]. Result: [2, B, 2H, 2W, K]. Equals torch's ConvTranspose2d with kernel 3, stride 2,
     padding 1 and output_padding 1, as in the paper's reference code. form: as in `conv2d`.
     """
     if form == "plain" or has_gpu():
         return _plain_transpose(x, w)
-    # u128 41 / 52, u64 44 / 68, measured as the rows of FAST.
-    return image(blocks.transposed(pixels(x), w, PRODUCTS[form], partial(winograd, m=4)))
+    # u128 41 / 52, u64 44 / 68, measured like the entries of FAST.
+    return as_tensor(transposed(as_pixels(x), w, MATMULS[form], partial(winograd, m=4)))
 
 
 @cache
 def has_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU here, where its own convolutions are the fastest."""
+    """Whether TensorFlow computes on a GPU here; its own convolutions are the fastest there."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 

@@ -1,6 +1,6 @@
-"""Matrices of Winograd's minimal filtering F(m, r): m outputs of an r-tap correlation by m + r - 1 multiplications.
+"""Matrices of Winograd's minimal filtering F(m, r): m outputs of an r-tap correlation with m + r - 1 multiplications.
 
-Winograd, Arithmetic Complexity of Computations (1980), brought to neural networks by Lavin and Gray (arXiv 1509.09308).
+Winograd, Arithmetic Complexity of Computations (1980); applied to neural networks by Lavin and Gray (arXiv 1509.09308).
 """
 
 from fractions import Fraction
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.floating]
 
-# Points with their reciprocals, of both signs: the float32 error of F(4, 3) is 3e-6 of the output's deviation; 0, ±1, ±2 give 1e-5.
+# Reciprocal pairs of both signs: the float32 error of F(4, 3) is 3e-6 of the output's standard deviation; points 0, ±1, ±2 give 1e-5.
 POINTS = [Fraction(p) for p in ("0", "1", "-1", "1/2", "-2", "-1/2")]
 
 
@@ -27,22 +27,22 @@ class Transforms(NamedTuple):
 
 @cache
 def cook_toom(m: int, r: int) -> Transforms:
-    """Construct F(m, r) by interpolation at m + r - 2 POINTS and infinity, in exact arithmetic until the last step.
+    """Construct F(m, r) by interpolation at m + r - 2 POINTS and infinity (Cook-Toom), in exact arithmetic until the last step.
 
     The product of two polynomials is found from its values at the points; correlation is its transpose (Lavin and Gray, 5.1).
     """
     assert m + r - 2 <= len(POINTS)
     points = POINTS[: m + r - 2]
     vanishing = _product(points)
-    # Row i: coefficients of the Lagrange polynomial of point i; last row, for infinity: the polynomial that vanishes at all points.
-    rows = []
+    # Line i holds the coefficients of the Lagrange polynomial of point i; the last, for infinity, vanishes at all points.
+    lines = []
     for p in points:
         others = [q for q in points if q != p]
         scale = prod(p - q for q in others)
-        rows.append([c / scale for c in _product(others)] + [Fraction(0)])
-    lagrange = np.array([*rows, vanishing], float)
+        lines.append([c / scale for c in _product(others)] + [Fraction(0)])
+    lagrange = np.array([*lines, vanishing], float)
     kernel = _values(points, r)
-    # A factor may move from one matrix to the other; equal largest elements keep both in one range.
+    # A factor can move from one matrix to the other; equal largest elements keep both in the same range.
     balance = np.sqrt(np.abs(lagrange).max(1) / np.abs(kernel).max(1))[:, None]
     return Transforms(_values(points, m).T, kernel * balance, lagrange / balance)
 

@@ -1,16 +1,16 @@
-"""The batched products that most of a step is spent in."""
+"""Batched matrix products, which take most of a step."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from cyclegan.ops.fusion_barrier import apart
+from cyclegan.ops.fusion_barrier import fusion_barrier
 
-Product = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+MatMul = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def in_bfloat16(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """x [..., n, p] @ y [..., p, q] in the dtype of x, operands rounded to bfloat16 (8 bits), sums in float32. Under XLA only."""
+def matmul_bfloat16(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """x [..., n, p] @ y [..., p, q] in the dtype of x, with operands rounded to bfloat16 (8 bits) and sums in float32. Under XLA only."""
     dtype = x.dtype
 
     def product(x: tf.Tensor, y: tf.Tensor, adj_y: bool = False) -> tf.Tensor:
@@ -22,7 +22,7 @@ def in_bfloat16(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
         def gradient(dz: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             dz = tf.cast(dz, tf.bfloat16)
-            return product(dz, y, adj_y=True), product(apart(tf.linalg.matrix_transpose, x), dz)
+            return product(dz, y, adj_y=True), product(fusion_barrier(tf.linalg.matrix_transpose, x), dz)
 
         return product(x, y), gradient
 

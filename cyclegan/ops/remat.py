@@ -1,4 +1,4 @@
-"""Less memory for more computing: intermediate values made again for the gradient instead of kept (arXiv 1604.06174)."""
+"""Rematerialization: activations are computed again for the gradient instead of kept in memory (arXiv 1604.06174)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 
-def recomputed(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """`function` of tensors to one tensor, equal in value and gradient, of which only the arguments are kept for the gradient.
+def remat(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """`function` of tensors to one tensor, with the same value and gradient, that keeps only its arguments for the gradient.
 
-    The second evaluation takes arguments that depend on the gradient that comes in. Else XLA would find it equal to the first, and keep
-    that after all: it removes optimization barriers before its last search for common parts.
+    The second evaluation takes arguments that depend on the incoming gradient. Otherwise XLA would recognise it as equal to the first, and
+    keep the first after all: it removes optimization barriers before it last eliminates common subexpressions.
     """
 
     @tf.custom_gradient

@@ -1,6 +1,6 @@
-"""Stride-1 convolution from features to few channels: one product with all taps of the kernel, then a sum of shifts.
+"""Stride-1 convolution from features to few channels: one matrix product for all kernel taps, then a sum of shifted images.
 
-The few channels travel channels first, where a shift moves whole runs of pixels.
+The few output channels come first in memory, so that a shift moves contiguous pixels.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
-def few_outputs(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+def shift_convolution(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     """Correlate x [2, B, H, W, C] with w [2, k, k, C, K] without padding, K small: [2, B, H - k + 1, W - k + 1, K]."""
     _, batch, height, width, c = x.shape
     k, channels = w.shape[1], w.shape[-1]
@@ -19,9 +19,9 @@ def few_outputs(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         pixels = tf.reshape(x, (2, batch * height * width, c))
         kernel = tf.reshape(tf.transpose(w, (0, 1, 2, 4, 3)), (2, k * k * channels, c))
         taps = tf.reshape(tf.matmul(kernel, pixels, transpose_b=True), (2, k, k, channels, batch, height, width))
-        # Rows, then columns: 2 k terms instead of k k.
-        rows = tf.add_n([taps[:, i, :, :, :, i : i + out_height] for i in range(k)])
-        y = tf.add_n([rows[:, j, ..., j : j + out_width] for j in range(k)])
+        # Vertical shifts, then horizontal ones: 2 k terms instead of k k.
+        vertical = tf.add_n([taps[:, i, :, :, :, i : i + out_height] for i in range(k)])
+        y = tf.add_n([vertical[:, j, ..., j : j + out_width] for j in range(k)])
 
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             dy = tf.transpose(dy, (0, 4, 1, 2, 3))

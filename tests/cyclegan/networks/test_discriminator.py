@@ -6,7 +6,7 @@ from cyclegan.config import ModelConfig
 from cyclegan.networks.discriminator import discriminate, discriminator_shapes
 
 RNG = np.random.default_rng(0)
-SMALL = ModelConfig(discriminator_filters=20)  # enough channels for the fast forms
+SMALL = ModelConfig(discriminator_filters=20)  # enough channels for the fast algorithms
 
 
 def parameters_of(config, dtype="float32"):
@@ -18,7 +18,7 @@ def images(height, width, dtype="float32", batch=1):
 
 
 def by_reference(p, x):
-    """The 70x70 PatchGAN for one direction, [B, H, W, 3], by TensorFlow's own operations alone."""
+    """The 70x70 PatchGAN for one direction, [B, H, W, 3], with TensorFlow's own operations only."""
 
     def norm(x):
         mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
@@ -36,11 +36,11 @@ def by_reference(p, x):
     return layer(x, "C1", 1) + p["C1/bias"]
 
 
-def test_parameters_of_the_paper():
+def test_parameters_equal_the_papers():
     shapes = discriminator_shapes(ModelConfig())
     names = ["C64/kernel", "C64/bias", "C128/kernel", "C256/kernel", "C512/kernel", "C1/kernel", "C1/bias"]
     assert list(shapes) == names
-    # The reference counts 2,764,737 a direction, of which 128 + 256 + 512 are biases in front of a norm.
+    # The reference code has 2,764,737 per direction, of which 128 + 256 + 512 are biases before a norm.
     assert sum(np.prod(shape[1:]) for shape in shapes.values()) == 2_764_737 - 896
 
 
@@ -51,10 +51,10 @@ def test_one_logit_per_patch(height, width):
 
 
 @pytest.mark.parametrize("form", ["auto", "plain"])
-def test_is_the_network_of_the_reference(form):
+def test_equals_the_reference_network(form):
     p, x = parameters_of(SMALL, "float64"), images(64, 40, "float64", batch=2)
     y = discriminate(p, x, SMALL.model_copy(update={"form": form}))
-    # float64 through five layers.
+    # float64 rounding through five layers.
     np.testing.assert_allclose(y, [by_reference({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
 
@@ -75,7 +75,7 @@ def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
         return y, *tape.gradient(y, (p, x), tf.sin(3 * y))
 
     fast, plain = tf.function(value_and_gradients, jit_compile=True)("auto"), value_and_gradients("plain")
-    # 1e-4 of the deviation for values; gradients pass twice as many layers, whose ReLUs may switch at rounding: 1e-3.
+    # Values within 1e-4 of the standard deviation; gradients pass twice as many layers, whose ReLUs may switch by rounding: 1e-3.
     assert np.abs(fast[0] - plain[0]).max() < 1e-4 * np.std(plain[0])
     for ours, theirs in zip(tf.nest.flatten(fast[1:]), tf.nest.flatten(plain[1:]), strict=True):
         assert np.abs(ours - theirs).max() < 1e-3 * np.std(theirs)

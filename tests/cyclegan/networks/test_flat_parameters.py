@@ -1,4 +1,4 @@
-"""The flat vector: there and back, gradients through it, initial values that depend on seed and name alone."""
+"""The flat vector: round trips, gradients through it, and initial values that depend on seed and name only."""
 
 import numpy as np
 import pytest
@@ -12,23 +12,23 @@ from cyclegan.networks.generator import generator_shapes
 SHAPES = {"a/kernel": (2, 3, 3, 1, 4), "b/kernel": (2, 5), "b/bias": (2, 2)}
 
 
-def test_sizes_are_those_of_the_shapes_in_order() -> None:
+def test_sizes_follow_the_shapes_in_order() -> None:
     layout = FlatParameters(SHAPES)
     assert layout.sizes == [72, 10, 4]
     assert layout.size == 86
 
 
-def test_split_and_join_undo_each_other() -> None:
+def test_join_undoes_split() -> None:
     layout = FlatParameters(SHAPES)
     flat = tf.range(86, dtype=tf.float32)
     parts = layout.split(flat)
     assert {name: tuple(part.shape) for name, part in parts.items()} == SHAPES
     np.testing.assert_array_equal(layout.join(parts), flat)
-    # The order is that of the layout, not that of the mapping.
+    # The order comes from the layout, not from the mapping.
     np.testing.assert_array_equal(layout.join(dict(reversed(parts.items()))), flat)
 
 
-def test_views_are_what_split_gives_and_write_through() -> None:
+def test_views_equal_split_and_write_through() -> None:
     layout = FlatParameters(SHAPES)
     flat = np.arange(86, dtype=np.float32)
     views = layout.views(flat)
@@ -38,7 +38,7 @@ def test_views_are_what_split_gives_and_write_through() -> None:
     np.testing.assert_array_equal(flat[-4:], -1)
 
 
-def test_gradient_through_split_is_the_joined_gradient_of_the_parts() -> None:
+def test_gradient_through_split_equals_the_joined_gradient_of_the_parts() -> None:
     layout = FlatParameters(SHAPES, tf.float64)
     flat = tf.constant(np.random.default_rng(0).normal(size=86))
 
@@ -64,14 +64,14 @@ def test_initial_values_depend_on_seed_and_name_only() -> None:
     assert not np.array_equal(values["a/kernel"], FlatParameters(SHAPES).views(FlatParameters(SHAPES).initial(6))["a/kernel"])
 
 
-def test_equal_shapes_under_other_names_start_differently() -> None:
+def test_equal_shapes_with_different_names_start_differently() -> None:
     shapes = {"R32.0/kernel1": (2, 3), "R32.0/kernel2": (2, 3)}
     one, two = FlatParameters(shapes).views(FlatParameters(shapes).initial(0)).values()
     assert not np.any(one == two)
 
 
 @pytest.mark.parametrize("shapes", [generator_shapes(ModelConfig(filters=16)), discriminator_shapes(ModelConfig(discriminator_filters=16))])
-def test_networks_start_as_the_paper_says(shapes: dict[str, tuple[int, ...]]) -> None:
+def test_networks_start_as_in_the_paper(shapes: dict[str, tuple[int, ...]]) -> None:
     layout = FlatParameters(shapes)
     flat = layout.initial(0)
     assert flat.dtype == np.float32
@@ -79,11 +79,11 @@ def test_networks_start_as_the_paper_says(shapes: dict[str, tuple[int, ...]]) ->
         if name.endswith("bias"):
             np.testing.assert_array_equal(value, 0)
         else:
-            # Five standard errors of a mean, and of a deviation, of this many normal values.
+            # Five standard errors of the mean and the standard deviation of this many normal values.
             assert abs(value.mean()) < 5 * INITIAL_DEVIATION / np.sqrt(value.size)
             assert abs(value.std() - 0.02) < 5 * INITIAL_DEVIATION / np.sqrt(2 * value.size)
             assert not np.any(value[0] == value[1]), f"{name}: both directions start alike"
 
 
-def test_float64_starts_where_float32_does() -> None:
+def test_float64_and_float32_start_alike() -> None:
     np.testing.assert_array_equal(FlatParameters(SHAPES, tf.float64).initial(3).astype(np.float32), FlatParameters(SHAPES).initial(3))

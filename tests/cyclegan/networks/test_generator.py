@@ -6,7 +6,7 @@ from cyclegan.config import ModelConfig
 from cyclegan.networks.generator import generate, generator_shapes
 
 RNG = np.random.default_rng(0)
-SMALL = ModelConfig(filters=20, blocks=1)  # enough channels for the fast forms
+SMALL = ModelConfig(filters=20, blocks=1)  # enough channels for the fast algorithms
 
 
 def parameters_of(config, dtype="float32"):
@@ -18,7 +18,7 @@ def images(height, width, dtype="float32", batch=1):
 
 
 def by_paper(p, x):
-    """G of section 7.2 for one direction, [B, H, W, 3], by TensorFlow's own operations alone."""
+    """G of section 7.2 for one direction, [B, H, W, 3], with TensorFlow's own operations only."""
 
     def norm(x):
         mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
@@ -43,16 +43,16 @@ def by_paper(p, x):
     return tf.tanh(tf.nn.conv2d(pad(x, 3, "REFLECT"), p["c7s1-3/kernel"], 1, "VALID") + p["c7s1-3/bias"])
 
 
-def test_parameters_of_the_paper_with_nine_blocks():
+def test_parameters_equal_the_papers_with_nine_blocks():
     shapes = generator_shapes(ModelConfig())
     assert list(shapes)[:4] == ["c7s1-64/kernel", "d128/kernel", "d256/kernel", "R256.0/kernel1"]
     assert list(shapes)[-4:] == ["u128/kernel", "u64/kernel", "c7s1-3/kernel", "c7s1-3/bias"]
-    # The reference counts 11,378,179 a direction, of which 64 + 128 + 256 + 18 * 256 + 128 + 64 are biases in front of a norm.
+    # The reference code has 11,378,179 per direction, of which 64 + 128 + 256 + 18 * 256 + 128 + 64 are biases before a norm.
     assert sum(np.prod(shape[1:]) for shape in shapes.values()) == 11_378_179 - 5_248
     assert all(shape[0] == 2 for shape in shapes.values())
 
 
-def test_names_are_distinct_when_images_have_as_many_channels_as_filters():
+def test_layer_names_are_distinct_when_images_have_as_many_channels_as_filters():
     config = ModelConfig(channels_a=8, filters=8)
     assert len(generator_shapes(config)) == len(generator_shapes(ModelConfig(filters=8)))
     x = tf.zeros([2, 1, 8, 8, 8])
@@ -60,10 +60,10 @@ def test_names_are_distinct_when_images_have_as_many_channels_as_filters():
 
 
 @pytest.mark.parametrize("form", ["auto", "plain"])
-def test_is_the_network_of_the_paper(form):
+def test_equals_the_network_of_the_paper(form):
     p, x = parameters_of(SMALL, "float64"), images(24, 36, "float64", batch=2)
     y = generate(p, x, SMALL.model_copy(update={"form": form}))
-    # float64 through eight layers.
+    # float64 rounding through eight layers.
     np.testing.assert_allclose(y, [by_paper({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
 
@@ -87,7 +87,7 @@ def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
         return y, tape.gradient(y, p, tf.sin(3 * y))
 
     fast, plain = tf.function(value_and_gradients, jit_compile=True)("auto"), value_and_gradients("plain")
-    # 1e-4 of the deviation for values; gradients pass twice as many layers, whose ReLUs may switch at rounding: 1e-3.
+    # Values within 1e-4 of the standard deviation; gradients pass twice as many layers, whose ReLUs may switch by rounding: 1e-3.
     assert np.abs(fast[0] - plain[0]).max() < 1e-4 * np.std(plain[0])
     for name in p:
         assert np.abs(fast[1][name] - plain[1][name]).max() < 1e-3 * np.std(plain[1][name]), name

@@ -22,7 +22,7 @@ def value_and_gradient(norm, x, dy):
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("slope", [None, 0.0, 0.2])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])  # roundings of sums over 63 numbers
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])  # rounding of sums of 63 numbers
 def test_equals_the_formula_and_its_gradient(slope, dtype, tolerance, compiled):
     x = tf.constant(RNG.normal(3.0, 2.0, (2, 2, 9, 7, 5)), dtype)
     dy = tf.constant(RNG.normal(size=x.shape), dtype)
@@ -37,7 +37,7 @@ def test_equals_the_formula_and_its_gradient(slope, dtype, tolerance, compiled):
 def test_constant_image_stays_finite(slope):
     x = tf.fill([2, 1, 8, 8, 3], 0.1)
     y, dx = value_and_gradient(lambda x: instance_norm(x, slope), x, tf.ones_like(x))
-    # Variance 0: rounding of the mean, at most 1e-7, is divided by sqrt(1e-5).
+    # With variance 0, the rounding error of the mean, at most 1e-7, is divided by sqrt(1e-5).
     np.testing.assert_allclose(y, 0.0, atol=1e-4)
     assert np.isfinite(dx).all()
 

@@ -1,4 +1,4 @@
-"""Every form of every layer against the definition of convolution, values and both gradients."""
+"""Every algorithm of every layer against the definition of convolution: values and both gradients."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from cyclegan.ops.convolution import FAST, FEW, conv2d, conv2d_transpose
 
 RNG = np.random.default_rng(0)
 MANY = FEW + 2
-# (kernel, stride, C, K) for each row of the table, with the fewest channels that reach it.
-ROWS = [(k, stride, 3 if few_in else MANY, 2 if few_out else MANY + 1) for k, stride, few_in, few_out in FAST]
-# Sides beyond the kernel's: one tile or less, whole tiles, and remainders that differ between height and width.
+# (kernel, stride, C, K) for each entry of FAST, with the fewest channels that select it.
+LAYERS = [(k, stride, 3 if few_in else MANY, 2 if few_out else MANY + 1) for k, stride, few_in, few_out in FAST]
+# Sides beyond the kernel's: at most one tile, several full tiles, and remainders that differ between height and width.
 SIZES = [(0, 1), (7, 7), (9, 14)]
 
 
@@ -27,14 +27,14 @@ def transposed_by_definition(x, w):
     _, batch, height, width, _ = x.shape
     y = np.zeros((2, batch, 2 * height, 2 * width, w.shape[-1]))
     for direction, image, i, j, a, b in np.ndindex(2, batch, height, width, 3, 3):
-        row, column = 2 * i + a - 1, 2 * j + b - 1
-        if 0 <= row < 2 * height and 0 <= column < 2 * width:
-            y[direction, image, row, column] += x[direction, image, i, j] @ w[direction, a, b]
+        top, left = 2 * i + a - 1, 2 * j + b - 1
+        if 0 <= top < 2 * height and 0 <= left < 2 * width:
+            y[direction, image, top, left] += x[direction, image, i, j] @ w[direction, a, b]
     return y
 
 
 def value_and_gradients(function, x, w):
-    """The result y and the gradients of half its square sum with respect to x and w."""
+    """The result y, and the gradients of half the sum of its squares with respect to x and w."""
     with tf.GradientTape() as tape:
         tape.watch((x, w))
         y = function(x, w)
@@ -52,20 +52,20 @@ def assert_same(ours, theirs, tolerance):
 
 
 @pytest.mark.parametrize(("k", "stride"), [(3, 1), (3, 2), (4, 2), (7, 1)])
-def test_plain_is_the_definition(k, stride):
+def test_plain_equals_the_definition(k, stride):
     x, w = tensors((2, 2, 9, 10, 3), (2, k, k, 3, 4))
     np.testing.assert_allclose(conv2d(x, w, stride=stride, form="plain"), by_definition(x.numpy(), w.numpy(), stride), atol=1e-12)
 
 
-def test_plain_transpose_is_the_definition():
+def test_plain_transpose_equals_the_definition():
     x, w = tensors((2, 2, 4, 5, 3), (2, 3, 3, 3, 4))
     np.testing.assert_allclose(conv2d_transpose(x, w, form="plain"), transposed_by_definition(x.numpy(), w.numpy()), atol=1e-12)
 
 
-# 1e-10 of the deviation: float64 with the largest elements of the transforms and sums of thousands of products.
+# 1e-10 of the standard deviation: float64 rounding, times the largest elements of the transforms, in sums of thousands of products.
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
     x, w = tensors((2, batch, k + size[0], k + size[1], c), (2, k, k, c, channels))
     fast, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, form=form) for form in ("auto", "plain"))
@@ -73,7 +73,7 @@ def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
 
 
 @pytest.mark.parametrize("mode", ["zero", "reflect"])
-@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):
     x, w = tensors((2, 2, 9, 10, c), (2, k, k, c, channels))
     fast, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, pad=k // 2, mode=mode, form=form) for form in ("auto", "plain"))
@@ -95,17 +95,17 @@ def test_fast_transpose_equals_plain_in_float64(size, batch):
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
-# 1e-4 of the deviation: several times what tiles of float32 lose (test_cook_toom), far below the noise of training.
-@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
+# 1e-4 of the standard deviation: several times the float32 error of a tile (test_cook_toom), far below the noise of training.
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_compiled_fast_equals_plain_in_float32(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(lambda x, w: conv2d(x, w, stride=stride), x, w), jit_compile=True)
     assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d(x, w, stride=stride, form="plain"), x, w), 1e-4)
 
 
-# Tiles of 4x4 multiply what bfloat16 rounds (2⁻⁹) by 5 to 10; measured for 256 channels: docs/speed.md.
-@pytest.mark.parametrize(("k", "stride", "c", "channels"), ROWS)
-def test_bfloat16_is_near(k, stride, c, channels):
+# Tiles of 4x4 amplify the rounding error of bfloat16 (2⁻⁹) by 5 to 10; measured for 256 channels in docs/speed.md.
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
+def test_bfloat16_is_close(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
     rough, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, form=form) for form in ("bfloat16", "plain"))
     compiled = tf.function(lambda x, w: value_and_gradients(rough, x, w), jit_compile=True)
@@ -120,6 +120,6 @@ def test_compiled_fast_transpose_equals_plain_in_float32():
     assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d_transpose(x, w, form="plain"), x, w), 1e-4)
 
 
-def test_layers_outside_the_table_are_plain():
+def test_layers_outside_fast_are_plain():
     x, w = tensors((2, 1, 9, 9, 4), (2, 5, 5, 4, 4))
     np.testing.assert_array_equal(conv2d(x, w), conv2d(x, w, form="plain"))

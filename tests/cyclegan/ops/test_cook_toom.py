@@ -5,21 +5,21 @@ from cyclegan.ops.cook_toom import cook_toom
 
 
 @pytest.mark.parametrize(("m", "r"), [(2, 2), (4, 2), (2, 3), (4, 3), (3, 4), (4, 4)])
-def test_minimal_filtering_is_correlation(m, r):
+def test_minimal_filtering_equals_correlation(m, r):
     at, g, bt = cook_toom(m, r)
     rng = np.random.default_rng(0)
     data, taps = rng.normal(size=m + r - 1), rng.normal(size=r)
-    # Matrices are rounded once, from exact fractions: some tens of roundings of 1e-16.
+    # Matrices are rounded once, from exact fractions; that leaves a few dozen rounding errors of 1e-16.
     np.testing.assert_allclose(at @ ((g @ taps) * (bt @ data)), np.correlate(data, taps, "valid"), atol=1e-13)
 
 
 @pytest.mark.parametrize(("m", "r"), [(4, 2), (4, 3), (3, 4), (4, 4)])
-def test_float32_error_of_tiles_in_use(m, r):
+def test_float32_error_of_the_tiles_in_use(m, r):
     at, g, bt = (matrix.astype(np.float32) for matrix in cook_toom(m, r))
     rng = np.random.default_rng(0)
     data = rng.normal(size=(500, m + r - 1, m + r - 1)).astype(np.float32)
     taps = rng.normal(size=(r, r)).astype(np.float32)
     exact = np.einsum("nijkl,kl->nij", np.lib.stride_tricks.sliding_window_view(data.astype(float), (r, r), (1, 2)), taps)
     error = at @ ((g @ taps @ g.T) * (bt @ data @ bt.T)) @ at.T - exact
-    # Measured 2e-6 to 1.5e-5, the largest for F(4, 4), which has the largest elements.
+    # Measured: 2e-6 to 1.5e-5; F(4, 4), with the largest matrix elements, has the largest error.
     assert np.abs(error).max() < 2e-5 * exact.std()

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelConfig
 from cyclegan.networks.generator import generate, generator_shapes
-from cyclegan.ops.remat import recomputed
+from cyclegan.ops.remat import remat
 
 Arrays = list[npt.NDArray[np.float64]]
 
@@ -26,20 +26,20 @@ def gradients(function: Callable[..., tf.Tensor]) -> Callable[..., list[tf.Tenso
 
 
 def compiled_products(function: Callable[..., tf.Tensor], arguments: list[tf.Tensor]) -> int:
-    """How many matrix products XLA left in value and gradient."""
+    """How many matrix products XLA leaves in value and gradient."""
     program = tf.function(gradients(function), jit_compile=True)
     return int(program.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo").count(" dot("))
 
 
 def test_xla_does_not_undo_it() -> None:
     arguments = [tf.random.stateless_normal([64, 64], [i, 0]) for i in range(3)]
-    # Forward two products, backward four; again one, as the last one's value is needed too, two.
+    # Two products forward, four backward; computed again: both, as the last one's value is needed too.
     assert compiled_products(perceptron, arguments) == 6
-    assert compiled_products(recomputed(perceptron), arguments) == 8
+    assert compiled_products(remat(perceptron), arguments) == 8
 
 
-def generator_gradients(remat: bool, images: tf.Tensor, parameters: dict[str, tf.Tensor]) -> Arrays:
-    config = ModelConfig(filters=20, blocks=2, remat=remat)
+def generator_gradients(rematerialize: bool, images: tf.Tensor, parameters: dict[str, tf.Tensor]) -> Arrays:
+    config = ModelConfig(filters=20, blocks=2, remat=rematerialize)
 
     def value(images: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
         return generate(dict(zip(parameters, values, strict=True)), images, config)
@@ -52,13 +52,13 @@ def test_generators_have_the_same_value_and_gradient() -> None:
     shapes = generator_shapes(ModelConfig(filters=20, blocks=2))
     parameters = {name: tf.constant(random.normal(0, 0.05, shape)) for name, shape in shapes.items()}
     images = tf.constant(random.uniform(-1, 1, (2, 1, 32, 32, 3)))
-    for plain, again in zip(*(generator_gradients(remat, images, parameters) for remat in (False, True)), strict=True):
+    for plain, again in zip(*(generator_gradients(rematerialize, images, parameters) for rematerialize in (False, True)), strict=True):
         np.testing.assert_allclose(again, plain, rtol=0, atol=1e-12 * np.abs(plain).max())  # float64: same operations, sums regrouped
 
 
-def test_a_gradient_that_is_not_finite_stays_so() -> None:
+def test_a_non_finite_gradient_stays_non_finite() -> None:
     x = tf.ones([2, 2])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = recomputed(perceptron)(x, x, x)
+        y = remat(perceptron)(x, x, x)
     assert not np.isfinite(tape.gradient(y, x, y * np.inf)).any()
