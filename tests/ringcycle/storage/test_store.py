@@ -15,8 +15,8 @@ from pyarrow import fs
 
 from ringcycle.errors import UserError
 from ringcycle.storage import store as storage
-from ringcycle.storage.location import child, is_remote, redacted
-from ringcycle.storage.store import Store
+from ringcycle.storage.location import child
+from ringcycle.storage.store import Store, parent_and_name, reading, writing
 from tests.preprocess.object_store import ObjectStore, object_store
 
 
@@ -122,27 +122,23 @@ def test_survives_a_longer_outage(server: ObjectStore) -> None:
     assert len(server.flaky.requests) > first + 5
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("s3://KEY:SECRET@bucket/x?region=r", "s3://***@bucket/x?region=r"),
-        ("s3://KEY:SEC/RET+=@bucket/x", "s3://***@bucket/x"),
-        ("s3://KEY@bucket/x", "s3://***@bucket/x"),
-        ("s3://bucket/a@b", "s3://bucket/a@b"),
-        ("'s3://K:S@b/x' and 's3://K:S@c/y'", "'s3://***@b/x' and 's3://***@c/y'"),
-        ("/data/a@b:c", "/data/a@b:c"),
-    ],
-)
-def test_redacted(text: str, shown: str) -> None:
-    assert redacted(text) == shown
-
-
-def test_child_and_label() -> None:
-    assert child(Path("/a"), "b") == Path("/a/b") and child("/a", "b/c") == Path("/a/b/c")
-    assert child("s3://K:S@bucket/x/?region=r", "y.json") == "s3://K:S@bucket/x/y.json?region=r"
+def test_label_hides_credentials() -> None:
     assert Store("s3://K:S@bucket/x?region=r").label("y") == "s3://***@bucket/x/y"
     assert Store("/a/b").label("c") == "/a/b/c" and Store("file:///a").label() == "/a"
-    assert is_remote("s3://b/x") and not is_remote("/a") and not is_remote("file:///a") and not is_remote(Path("a"))
+
+
+def test_parent_and_name() -> None:
+    assert parent_and_name("s3://K:S@bucket/x/y%20z.json?region=r") == (Store("s3://K:S@bucket/x?region=r"), "y z.json")
+    assert parent_and_name(Path("/a/b.json")) == (Store(Path("/a")), "b.json")
+
+
+def test_reading_and_writing_report_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error, reading("s3://K:S3CRET@b/x?region=r", "data.source"):
+        raise NotADirectoryError(20, "Not a directory")
+    assert str(error.value) == "data.source = s3://***@b/x cannot be read (Not a directory): fix this and rerun"
+    with pytest.raises(UserError) as error, writing(tmp_path, "x"):
+        raise OSError(28, "No space left on device")
+    assert str(error.value) == f"{tmp_path}/x cannot be written (No space left on device): fix this, or name another folder"
 
 
 @pytest.mark.parametrize("location", ["ftp://K:S3CRET@host/x", "s3://K:S3CRET@bucket/x?colour=red", "s3://K:S3CRET@@:/"])
