@@ -22,6 +22,7 @@ import tensorflow as tf
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.config import load_config
 from cluster.worker.strategy import set_threads
+from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import make_passes
 from cyclegan.training.state import make_state
@@ -74,13 +75,15 @@ def measure(folder: Path, every: int, rounds: int, threads: int) -> tuple[list[P
     """Phases without and with checkpoints below `folder`, and the bytes of one checkpoint."""
     set_threads(threads)
     config = load_config(["--config", str(CONFIG), "--run.keep", "1"], {})
-    state = make_state(config.model, config.train, (config.data.crop_size,) * 2)
-    step = make_step(make_passes(state, config.model, config.train))
+    images = ImageFormat()
+    model = ModelSpec.of(config.model, images)
+    state = make_state(model, config.train, (config.data.crop_size,) * 2)
+    step = make_step(make_passes(state, model, config.train))
     state.assign_initial(config.train.seed)
     rows = np.arange(config.train.batch)
     shape = (2, config.train.batch, config.data.crop_size, config.data.crop_size, 3)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    checkpointer = Checkpointer(folder, config, fingerprint="", rank=0, workers=1, token="benchmark", say=print, patience=60.0)
+    checkpointer = Checkpointer(folder, config, images, fingerprint="", rank=0, workers=1, token="benchmark", say=print, patience=60.0)
     position = 0
 
     def run_step() -> None:

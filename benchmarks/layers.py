@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
 
-FORMS = ("auto", "bfloat16", "plain")
+WAYS = {"auto": ("auto", "float32"), "bfloat16": ("auto", "bfloat16"), "plain": ("plain", "float32")}
 IMAGES, RUNS = 2, 7
 
 
@@ -50,7 +50,7 @@ LAYERS = [
 ]
 
 
-def milliseconds(layer: Layer, size: int, form: str) -> float:
+def milliseconds(layer: Layer, size: int, convolution: str, precision: str) -> float:
     """Least processor time of value and both gradients, over the cores."""
     random = np.random.default_rng(0)
     side = size // layer.scale
@@ -59,8 +59,8 @@ def milliseconds(layer: Layer, size: int, form: str) -> float:
 
     def convolve(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         if not layer.stride:
-            return conv2d_transpose(x, w, form=form)
-        return conv2d(x, w, stride=layer.stride, pad=layer.pad, form=form)
+            return conv2d_transpose(x, w, convolution=convolution, precision=precision)
+        return conv2d(x, w, stride=layer.stride, pad=layer.pad, convolution=convolution, precision=precision)
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def both() -> None:
@@ -89,10 +89,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="of the images")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    print(f"{'':10}" + "".join(f"{form:>10}" for form in FORMS))
+    print(f"{'':10}" + "".join(f"{way:>10}" for way in WAYS))
     results = {}
     for layer in LAYERS:
-        results[layer.name] = {form: milliseconds(layer, given.size, form) for form in FORMS}
+        results[layer.name] = {way: milliseconds(layer, given.size, *form) for way, form in WAYS.items()}
         print(f"{layer.name:10}" + "".join(f"{value:10.1f}" for value in results[layer.name].values()), flush=True)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cluster.worker.compile_cache import give_back_memory
 from cluster.worker.strategy import set_threads
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training import passes
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import pool_draws
@@ -25,12 +25,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("size", "filters", "blocks", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--form", default="auto")
+    parser.add_argument("--convolution", default="auto")
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--remat", action="store_true")
     parser.add_argument("--graph", action="store_true", help="without XLA")
     given = parser.parse_args()
     set_threads(given.threads)
-    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, form=given.form, remat=given.remat)
+    ways = {"convolution": given.convolution, "precision": given.precision, "remat": given.remat}
+    model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, **ways)
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     if given.graph:

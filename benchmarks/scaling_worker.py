@@ -50,7 +50,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
 
     from cluster.worker.compile_cache import compile_units, set_up_xla
     from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
-    from cyclegan.config import ModelConfig, TrainConfig
+    from cyclegan.config import ModelSpec, TrainConfig
     from cyclegan.training.image_pool import pool_draws
     from cyclegan.training.passes import make_passes
     from cyclegan.training.state import make_state
@@ -59,7 +59,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     set_threads(1)
     set_up_xla(given.cache)
     strategy = make_strategy(900.0, gpu=False)
-    model = ModelConfig(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
+    model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     passes = make_passes(state, model, train)

@@ -66,9 +66,9 @@ def contenders(given: argparse.Namespace) -> list[Contender]:
     ours = [sys.executable, "-m", "benchmarks.our_step", *sizes]
     own = {
         "ours": [],
-        "ours, bfloat16": ["--form", "bfloat16"],
-        "ours, plain convolutions": ["--form", "plain"],
-        "ours, plain, without XLA": ["--form", "plain", "--graph"],
+        "ours, bfloat16": ["--precision", "bfloat16"],
+        "ours, plain convolutions": ["--convolution", "plain"],
+        "ours, plain, without XLA": ["--convolution", "plain", "--graph"],
         "ours, model.remat": ["--remat"],
     }
     chosen = {"ours", *(["ours, bfloat16"] if given.precision == "bfloat16" else []), *(own if given.own_ways else [])}

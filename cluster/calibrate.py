@@ -11,17 +11,20 @@ import psutil
 from cluster.calibration.search import FORMS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import Config, load_config
-from cluster.driver.console import Screen, duration, fail
-from cluster.driver.shard_compatibility import check_identity, fitted
+from cluster.driver.console import Screen
+from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_features import CPUINFO, emulated, has_bfloat16
 from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import whole_share, workers_of_node
-from cluster.train import INTERRUPTED, MISTAKEN, SYNTHETIC
+from cluster.job import images_by_settings, images_of
+from cluster.paths import SYNTHETIC
+from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import find_images, source_of
+from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 
@@ -43,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen()
     try:
         output = _writable(Path(given.output))
-        config, epoch = of_source(load_config(rest, os.environ))
-        trials = _measure_all(config, screen)
+        config = load_config(rest, os.environ)
+        images, epoch = of_source(config)
+        trials = _measure_all(config, images, screen)
         chosen = best(trials)
         if chosen.figures is None:
             raise UserError(f"no setting could be measured; the first one: {trials[0].reason}")
@@ -55,58 +59,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.line(f"written: {given.output}")
     except UserError as error:
         fail(error)
-        return MISTAKEN
+        return ExitCode.USAGE
     except KeyboardInterrupt:
         fail("interrupted before all was measured; what was compiled is kept, the same command finds it")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     return 0
 
 
-def _measure_all(config: Config, screen: Screen) -> list[Trial]:
+def _measure_all(config: Config, images: ImageFormat, screen: Screen) -> list[Trial]:
     cores, quota = read_cores(os.sched_getaffinity(0)), cpu_quota()
     usable = len(cores) if quota is None else max(1, min(len(cores), int(quota)))
     counts = worker_counts(usable, workers_of_node(cores, quota))
     arrangements = [(workers, len(whole_share(cores, quota, workers)[0].compute)) for workers in counts]
-    forms = [form for form in FORMS if form != "bfloat16" or has_bfloat16(CPUINFO.read_text())]
-    if config.model.form not in forms:
+    model, native = config.model, has_bfloat16(CPUINFO.read_text())
+    if model.precision == "bfloat16" and not native:
         raise UserError(emulated("this machine's processor"))
-    first = Candidate(*arrangements[0], config.model.form, config.train.batch, config.cluster.wire)
+    forms = [(convolution, precision) for convolution, precision in FORMS if precision != "bfloat16" or native]
+    first = Candidate(*arrangements[0], model.convolution, model.precision, config.train.batch, config.cluster.allreduce_dtype)
 
     def measure(candidate: Candidate) -> Trial:
         screen.line(f"measuring {describe(candidate)}")
-        return run_trial(config, candidate)
+        return run_trial(config, images, candidate)
 
     return search(first, forms, arrangements, psutil.virtual_memory().available, measure)
 
 
-def of_source(config: Config) -> tuple[Config, int | None]:
-    """The configuration, with the channels and bits of finished shards, and the images of an epoch: those of the larger domain.
+def of_source(config: Config) -> tuple[ImageFormat, int | None]:
+    """The format of the images, and how many an epoch has: those of the larger domain.
 
-    None if the length is given in steps, or if there is no source to count in. Raises UserError for a source that cannot be trained on.
+    The format is that of finished shards, else as the settings ask. No number if the length is given in steps, or if there is no source
+    to count in. Raises UserError for a source that cannot be trained on.
     """
     data = config.data
     if shards := finished_shards(data.source):
         manifest = Manifest.load(shards)
-        return fitted(config, manifest, shards), max(manifest.splits[split].count for split in TRAIN_SPLITS)
-    check_identity(config)
+        images = images_of(manifest)
+        check_shards(config, manifest, images, shards)
+        return images, max(manifest.splits[split].count for split in TRAIN_SPLITS)
+    images = images_by_settings(data)
+    check_identity(config.train, images)
     if config.train.steps or data.source == SYNTHETIC or not (data.source or data.source_a or data.source_list):
-        return config, None
-    images = find_images(source_of(data))
-    return config, max(len(images[split]) for split in TRAIN_SPLITS)
+        return images, None
+    files = find_images(source_of(data))
+    return images, max(len(files[split]) for split in TRAIN_SPLITS)
 
 
 def describe(candidate: Candidate) -> str:
     """A candidate in words."""
     c = candidate
-    return f"{c.workers} worker{'s' * (c.workers > 1)} with {c.threads} cores, form {c.form}, batch {c.batch}, wire {c.wire}"
+    return (
+        f"{c.workers} worker{'s' * (c.workers > 1)} with {c.threads} cores, convolution {c.convolution}, precision {c.precision}, "
+        f"batch {c.batch}, all-reduce in {c.allreduce_dtype}"
+    )
 
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """All that was measured, the best marked."""
-    lines = [f"{'workers':>9}{'cores':>9}{'form':>10}{'batch':>7}{'wire':>10}{'s/step':>9}{'images/s':>12}{'GiB/worker':>12}"]
+    settings = f"{'workers':>9}{'cores':>9}{'convolution':>13}{'precision':>11}{'batch':>7}{'allreduce':>11}"
+    lines = [f"{settings}{'s/step':>9}{'images/s':>12}{'GiB/worker':>12}"]
     for trial in trials:
         c, f = trial.candidate, trial.figures
-        settings = f"{c.workers:>9}{c.threads:>9}{c.form:>10}{c.batch:>7}{c.wire:>10}"
+        settings = f"{c.workers:>9}{c.threads:>9}{c.convolution:>13}{c.precision:>11}{c.batch:>7}{c.allreduce_dtype:>11}"
         figures = f"{f.seconds:>9.3f}{trial.speed:>12.3f}{f.memory / GIB:>12.2f}" if f else f"  {trial.reason}"
         lines.append(settings + figures + ("  best" if trial is best(trials) else ""))
     return lines
@@ -131,9 +144,9 @@ def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
     c = chosen.candidate
     head = "".join(f"# {line}".rstrip() + "\n" for line in ("python -m cluster.calibrate, on one node:", *lines))
     return (
-        f'{head}\n[model]\nform = "{c.form}"\n\n[train]\nbatch = {c.batch}\n\n'
+        f'{head}\n[model]\nconvolution = "{c.convolution}"\nprecision = "{c.precision}"\n\n[train]\nbatch = {c.batch}\n\n'
         f"[cluster]\nworkers = {c.workers}  # of one node: times the number of nodes\n"
-        f'cpus_per_worker = {cpus}\nwire = "{c.wire}"\n'
+        f'cpus_per_worker = {cpus}\nallreduce_dtype = "{c.allreduce_dtype}"\n'
     )
 
 

@@ -64,7 +64,7 @@ class ClusterConfig(BaseModel):
         "[MIN, MAX]: as many as there is room for, of those that divide the global batch",
     )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="what a worker computes on; auto: gpu if Ray has one for each worker")
-    wire: Literal["float32", "bfloat16"] = Field(
+    allreduce_dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="type of gradients between workers; bfloat16 halves the bytes and keeps 8 bits of precision"
     )
     cpus_per_worker: int = Field(0, ge=0, description="CPUs that a worker asks Ray for; 0: as many as the nodes have for each")
@@ -74,7 +74,9 @@ class ClusterConfig(BaseModel):
         300.0, gt=0, description="seconds to wait for lost nodes before going on with fewer workers, or stopping if that is impossible"
     )
     max_restarts: int = Field(100, ge=0, description="restarts of the group after failures, in one launch")
-    agree_every: int = Field(100, ge=1, description="steps between checks that all workers hold the same weights; at each checkpoint too")
+    checksum_every: int = Field(
+        100, ge=1, description="steps between comparisons of the workers' weights by checksum; also compared at each checkpoint"
+    )
     compile_cache: str = Field(
         "", description="folder of compiled programs on each node; empty: a folder of this user below the temporary folder"
     )

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.config import Config
+from cyclegan.config import ImageFormat, ModelSpec
+from preprocess.config import DataConfig
 from preprocess.feed.plan import Plan
 from preprocess.shards.manifest import Manifest
 from ringcycle.storage.location import Location
@@ -20,12 +22,30 @@ class Job:
     """
 
     config: Config
+    images: ImageFormat
     run: Location
     shards: Location
     compile_cache: Path
     gpu: bool
     board: Any
     rate: float = 1.0
+
+    @property
+    def model(self) -> ModelSpec:
+        """The networks: the settings for the shards' images."""
+        return ModelSpec.of(self.config.model, self.images)
+
+
+def images_of(manifest: Manifest) -> ImageFormat:
+    """The format of the images in the shards of `manifest`."""
+    (channels_a, channels_b), bits = manifest.channels, 8 if manifest.dtype == "uint8" else 16
+    return ImageFormat(channels_a=channels_a, channels_b=channels_b, bits=bits)
+
+
+def images_by_settings(data: DataConfig) -> ImageFormat:
+    """The format of images that are not known yet: as the settings ask, and where they say auto, 3 channels of 8 bits."""
+    given = {"channels_a": data.channels_a, "channels_b": data.channels_b, "bits": data.bits}
+    return ImageFormat.model_validate({name: int(value) for name, value in given.items() if value != "auto"})
 
 
 def plan_of(config: Config, manifest: Manifest) -> Plan:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.config import Config, load_config
-from cluster.driver.console import Screen, fail
+from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity
 from cluster.hardware.affinity import settle
 from cluster.hardware.default_workers import workers_here
-from cluster.train import MISTAKEN, compile_cache
+from cluster.job import images_by_settings
+from cluster.paths import compile_cache
+from cyclegan.config import ModelSpec
+from ringcycle.cli import ExitCode, fail
 from ringcycle.errors import UserError
 from ringcycle.stderr import quiet_stderr
 
@@ -30,18 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, compile its units, print what came out. Returns the exit code."""
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
-        check_identity(config)
+        images = images_by_settings(config.data)
+        check_identity(config.train, images)
     except UserError as error:
         fail(error)
-        return MISTAKEN
+        return ExitCode.USAGE
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="ringcycle-programs-") as dumps:
-        for line in _lines(config, Path(dumps)):
+        for line in _lines(config, ModelSpec.of(config.model, images), Path(dumps)):
             screen.line(line)
     return 0
 
 
-def _lines(config: Config, dumps: Path) -> list[str]:
+def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
     workers = workers_here()
     share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
@@ -53,13 +57,13 @@ def _lines(config: Config, dumps: Path) -> list[str]:
         from cyclegan.training.state import make_state
 
         set_threads(len(share.compute))
-        cache = compile_cache(config)
+        cache = compile_cache(config.cluster.compile_cache)
         set_up_xla(cache)
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(dumps)}"
         # As the worker does, down to the order: the cache's keys count functions, and know devices by their names under a strategy.
         make_strategy(config.cluster.peer_timeout, gpu=False)
-        state = make_state(config.model, config.train, (config.data.crop_size, config.data.crop_size))
-        units = make_passes(state, config.model, config.train).all()
+        state = make_state(model, config.train, (config.data.crop_size, config.data.crop_size))
+        units = make_passes(state, model, config.train).all()
         reports = compile_units(units, cache)
         made = [describe(unit, state.variables(), dumps) for unit in units]
     head = f"as a worker of {len(share.compute)} cores compiles them; cache {cache}"
@@ -79,7 +83,7 @@ def unit_lines(report: "CompileReport", unit: "HloReport") -> list[str]:
     tables = [i.bytes for i in unit.inputs if i.use == "table"]
     inputs = [(i.name, f"{i.type}, {i.use}") for i in unit.inputs if i.use != "table"]
     if tables:
-        inputs.append((f"{len(tables)} tables of rows", f"{sum(tables) / MIB:.1f} MiB"))
+        inputs.append((f"{len(tables)} index tables", f"{sum(tables) / MIB:.1f} MiB"))
     width = max(len(name) for name, _ in inputs)
     kinds = list(unit.operations.items())
     named = [f"{count} {kind}" for kind, count in kinds[:KINDS]]

@@ -15,6 +15,7 @@ Reading one needs no cluster and no pickle. A folder without a valid index, or w
 import contextlib
 import hashlib
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,13 +26,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cyclegan.checkpoint_upgrade import ARRAYS, OLDEST, config_of_3, images_of_3
+from cyclegan.config import ImageFormat
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 INDEX = "checkpoint.json"
 ASIDE = "checkpoint.aside.json"  # the index of one that the run did not go on from, though it is newer
-FORMAT = 3
+FORMAT = 4
 _NAME = re.compile(r"step-(\d{8,})")
 _PART = re.compile(r"part-(\d{5})-[0-9a-z]+\.npz")
 
@@ -59,8 +62,8 @@ class _Version(BaseModel):
 class Index(BaseModel):
     """What a checkpoint holds.
 
-    position counts images of each domain; config is the resolved tree of the run that wrote it. cycle_loss: both cycle losses,
-    smoothed over about the last thousand steps, None if unknown. sha256: of all the rest, set by `publish`.
+    position counts images of each domain; images: their format in the shards; config is the resolved tree of the run that wrote it.
+    cycle_loss: both cycle losses, smoothed over about the last thousand steps, None if unknown. sha256: of all the rest, set by `publish`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +73,7 @@ class Index(BaseModel):
     position: int = Field(ge=0)
     workers: int = Field(ge=1)
     fingerprint: str
+    images: ImageFormat
     written: datetime
     cycle_loss: float | None
     versions: dict[str, str]
@@ -79,7 +83,8 @@ class Index(BaseModel):
 
     def seal(self) -> str:
         """Checksum of the content, whatever the spelling of the JSON."""
-        return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
+        absent = {"sha256"} if self.format == FORMAT else {"sha256", "images"}
+        return hashlib.sha256(self.model_dump_json(exclude=absent).encode()).hexdigest()
 
 
 def step_folder(root: Location, step: int) -> Location:
@@ -174,9 +179,9 @@ def read_index(folder: Location, name: str = INDEX) -> Index:
         text = Store(folder).read(name)
     try:
         version = _Version.model_validate_json(text).format
-        if version != FORMAT:
-            raise DamagedCheckpoint(f"{path}: format {version}, this version reads {FORMAT}")
-        index = Index.model_validate_json(text)
+        if not OLDEST <= version <= FORMAT:
+            raise DamagedCheckpoint(f"{path}: format {version}, this version reads {OLDEST} to {FORMAT}")
+        index = Index.model_validate_json(text) if version == FORMAT else _index_of_3(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise DamagedCheckpoint(_one_line(": ".join([path, *map(str, first["loc"]), first["msg"]]))) from error
@@ -187,7 +192,7 @@ def read_index(folder: Location, name: str = INDEX) -> Index:
         raise DamagedCheckpoint(f"{path}: {len(index.parts)} parts of {index.workers} workers")
     if step_of(folder) not in (None, index.step):
         raise DamagedCheckpoint(f"{path}: is of step {index.step}, unlike its folder")
-    return index
+    return index if index.format == FORMAT else index.model_copy(update={"format": FORMAT, "config": config_of_3(index.config)})
 
 
 def verify(folder: Location, name: str = INDEX) -> Index:
@@ -210,9 +215,17 @@ def read_arrays(folder: Location, part: Part, names: tuple[str, ...] | None = No
     """Arrays of one part by name; only `names` if given. Raises DamagedCheckpoint if one is missing or the file is no such part."""
     try:
         with _reading(folder, part.file), Store(folder).open(part.file) as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in (names or file.files)}
+            stored = {ARRAYS.get(name, name): name for name in file.files}
+            return {name: file[stored.get(name, name)] for name in (names or stored)}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error)}") from error
+
+
+def _index_of_3(text: bytes) -> Index:
+    """An index of format 3 with its images beside the config; its seal is still that of the file."""
+    content = json.loads(text)
+    config = content.get("config")
+    return Index.model_validate({**content, "images": images_of_3(config if isinstance(config, dict) else {})})
 
 
 @contextlib.contextmanager

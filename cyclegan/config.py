@@ -1,27 +1,18 @@
-"""The `model` and `train` sections: the networks and how they learn."""
+"""The `model` and `train` sections: the networks and how they learn; and what the shards add: the form of their images."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class ModelConfig(BaseModel):
-    """Sizes of the four networks (paper, section 7.2) and the form of their convolutions."""
+class ImageFormat(BaseModel):
+    """Channels and bits of both domains' images, as their shards hold them: facts of the data, not settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels_a: int = Field(3, ge=1, le=64, description="channels of domain A's images; a training takes those of its shards")
-    channels_b: int = Field(3, ge=1, le=64, description="channels of domain B's images; a training takes those of its shards")
-    bits: Literal[8, 16] = Field(8, description="bits of a sample; a training takes those of its shards")
-    filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
-    blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
-    discriminator_filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a discriminator (Ck)")
-    form: Literal["auto", "plain", "bfloat16"] = Field(
-        "auto",
-        description="form of the convolutions: auto (fastest known for the device), bfloat16 (that, with products in bfloat16; only for "
-        "processors that have it) or plain (TensorFlow's own)",
-    )
-    remat: bool = Field(False, description="whether generators compute each part again for its gradient: less memory, more time")
+    channels_a: int = Field(3, ge=1, le=64, description="channels of domain A's images")
+    channels_b: int = Field(3, ge=1, le=64, description="channels of domain B's images")
+    bits: Literal[8, 16] = Field(8, description="bits of a sample")
 
     @property
     def channels(self) -> int:
@@ -29,8 +20,43 @@ class ModelConfig(BaseModel):
         return max(self.channels_a, self.channels_b)
 
     def channels_of(self, direction: str) -> tuple[int, int]:
-        """Channels of what a translation takes and of what it makes, for "AtoB" or "BtoA"."""
+        """Channels of a translation's input and of its output, for "AtoB" or "BtoA"."""
         return (self.channels_a, self.channels_b) if direction == "AtoB" else (self.channels_b, self.channels_a)
+
+
+class ModelConfig(BaseModel):
+    """Sizes of the four networks (paper, section 7.2) and how their convolutions are computed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
+    blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
+    discriminator_filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a discriminator (Ck)")
+    convolution: Literal["auto", "plain"] = Field(
+        "auto", description="algorithm of the convolutions: auto (the fastest known for the device) or plain (TensorFlow's own)"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="type of the operands of large matrix products; bfloat16 only for processors with bfloat16 instructions"
+    )
+    remat: bool = Field(False, description="whether generators recompute each part for its gradient: less memory, more time")
+
+    @model_validator(mode="after")
+    def _precision_fits(self) -> Self:
+        if self.precision == "bfloat16" and self.convolution == "plain":
+            raise ValueError(
+                "model.precision = bfloat16, but model.convolution = plain computes in float32: "
+                "use model.convolution = auto, or model.precision = float32"
+            )
+        return self
+
+
+class ModelSpec(ModelConfig, ImageFormat):
+    """All that determines the networks: the settings and the images' format."""
+
+    @classmethod
+    def of(cls, settings: ModelConfig, images: ImageFormat) -> Self:
+        """The networks of `settings` for images of this format."""
+        return cls(**settings.model_dump(), **images.model_dump())
 
 
 class TrainConfig(BaseModel):
@@ -40,12 +66,17 @@ class TrainConfig(BaseModel):
 
     batch: int = Field(1, ge=1, le=1024, description="images of each domain per worker and step")
     accumulate: int = Field(
-        1, ge=1, le=1024, description="parts of train.batch that generators compute one after the other, in the memory of one; divides it"
+        1,
+        ge=1,
+        le=1024,
+        description="parts into which the generators split train.batch, computed in turn with the memory of one; must divide train.batch",
     )
-    epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) images, used when train.steps is 0")
-    steps: int = Field(0, ge=0, description="length in steps; 0: train.epochs counts")
-    constant: float = Field(0.5, ge=0, le=1, description="share of the length with constant rate; it falls linearly to 0 after that")
-    learning_rate: float = Field(2e-4, gt=0, description="Adam's rate at global batch 1; times sqrt(global batch) above that")
+    epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) images; ignored unless train.steps is 0")
+    steps: int = Field(0, ge=0, description="length in steps; 0: train.epochs decides")
+    constant_fraction: float = Field(
+        0.5, ge=0, le=1, description="fraction of the length at a constant rate, which then falls linearly to 0"
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's rate at global batch 1; multiplied by sqrt(global batch) above that")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the first moment")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the second moment")
     lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle loss")
@@ -54,7 +85,7 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
 
     @model_validator(mode="after")
-    def _parts(self) -> "TrainConfig":
+    def _parts(self) -> Self:
         if self.batch % self.accumulate:
             valid = ", ".join(str(parts) for parts in range(1, self.batch + 1) if self.batch % parts == 0)
             raise ValueError(f"train.accumulate = {self.accumulate} does not divide train.batch = {self.batch}: use one of {valid}")

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 GAIN = 1.03  # times as fast as the best so far must be what replaces it: less is noise, and earlier ones are simpler
-FORMS = ("auto", "plain", "bfloat16")
-WIRES = ("float32", "bfloat16")
+FORMS = (("auto", "float32"), ("plain", "float32"), ("auto", "bfloat16"))  # (convolution, precision)
+ALLREDUCE_DTYPES = ("float32", "bfloat16")
 MOST_BATCH = 64
 
 
@@ -15,9 +15,10 @@ class Candidate:
 
     workers: int
     threads: int
-    form: str
+    convolution: str
+    precision: str
     batch: int
-    wire: str
+    allreduce_dtype: str
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ def worker_counts(cores: int, numa_workers: int) -> list[int]:
 
 
 def search(
-    first: Candidate, forms: Sequence[str], arrangements: Sequence[tuple[int, int]], memory: int, measure: Callable[[Candidate], Trial]
+    first: Candidate,
+    forms: Sequence[tuple[str, str]],
+    arrangements: Sequence[tuple[int, int]],
+    memory: int,
+    measure: Callable[[Candidate], Trial],
 ) -> list[Trial]:
     """Trials in the order they were made: one setting after the other is varied, from the best so far.
 
-    forms: of the convolutions, and arrangements (workers, threads), to try.
+    forms (convolution, precision) and arrangements (workers, threads) to try.
     memory: bytes of the node; a batch that is likely to need more is not tried.
     """
     trials = [measure(first)]
@@ -65,8 +70,8 @@ def search(
             trials.append(measure(candidate))
         return best(trials).candidate == candidate
 
-    for form in forms:
-        attempt(replace(best(trials).candidate, form=form))
+    for convolution, precision in forms:
+        attempt(replace(best(trials).candidate, convolution=convolution, precision=precision))
     for workers, threads in arrangements:
         attempt(replace(best(trials).candidate, workers=workers, threads=threads))
     while True:
@@ -76,8 +81,8 @@ def search(
         if wider.batch > MOST_BATCH or needed > memory or not attempt(wider):
             break
     if best(trials).candidate.workers > 1:
-        for wire in WIRES:
-            attempt(replace(best(trials).candidate, wire=wire))
+        for dtype in ALLREDUCE_DTYPES:
+            attempt(replace(best(trials).candidate, allreduce_dtype=dtype))
     return trials
 
 

@@ -14,14 +14,16 @@ from cluster.config import Config
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import whole_share
+from cyclegan.config import ImageFormat
 
 TRIAL_SECONDS = 1200  # after which a trial counts as stuck
 
 
-def run_trial(config: Config, candidate: Candidate) -> Trial:
+def run_trial(config: Config, images: ImageFormat, candidate: Candidate) -> Trial:
     """Run it in processes of its own, one for each worker."""
     addresses = _free_addresses(candidate.workers)
-    orders = {"config": json.loads(with_settings(config, candidate).model_dump_json()), "workers": candidate.workers}
+    settled = with_settings(config, candidate).model_dump(mode="json")
+    orders = {"config": settled, "images": images.model_dump(), "workers": candidate.workers}
     deadline = time.monotonic() + TRIAL_SECONDS
     with ExitStack() as stack:
         processes = []
@@ -60,9 +62,9 @@ def with_settings(config: Config, candidate: Candidate) -> Config:
     accumulate = config.train.accumulate if candidate.batch % config.train.accumulate == 0 else 1
     return config.model_copy(
         update={
-            "model": config.model.model_copy(update={"form": candidate.form}),
+            "model": config.model.model_copy(update={"convolution": candidate.convolution, "precision": candidate.precision}),
             "train": config.train.model_copy(update={"batch": candidate.batch, "accumulate": accumulate}),
-            "cluster": config.cluster.model_copy(update={"workers": candidate.workers, "wire": candidate.wire}),
+            "cluster": config.cluster.model_copy(update={"workers": candidate.workers, "allreduce_dtype": candidate.allreduce_dtype}),
         }
     )
 

@@ -11,6 +11,7 @@ import psutil
 
 from cluster.config import Config
 from cluster.hardware.affinity import settle
+from cyclegan.config import ImageFormat, ModelSpec
 from ringcycle.stderr import quiet_stderr
 
 if TYPE_CHECKING:
@@ -26,18 +27,18 @@ def main() -> None:
     config = Config.model_validate(orders["config"])
     share = settle(orders["index"], orders["workers"], orders["cpus"])
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        compile_seconds, seconds = _steps(config, share, orders["workers"])
+        compile_seconds, seconds = _steps(config, ModelSpec.of(config.model, ImageFormat(**orders["images"])), share, orders["workers"])
     used = {"memory": psutil.Process().memory_info().rss, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
     print(json.dumps({"seconds": min(seconds), "compile_seconds": compile_seconds, **used}))
 
 
-def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[float]]:
+def _steps(config: Config, model: ModelSpec, share: "Share", workers: int) -> tuple[float, list[float]]:
     """Seconds to compile, and of each step."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
 
-    from cluster.train import compile_cache
+    from cluster.paths import compile_cache
     from cluster.worker.compile_cache import compile_units, set_up_xla
     from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
     from cyclegan.training.image_pool import pool_draws
@@ -46,16 +47,16 @@ def _steps(config: Config, share: "Share", workers: int) -> tuple[float, list[fl
     from cyclegan.training.step import alone, make_step
 
     set_threads(len(share.compute))
-    cache = compile_cache(config)
+    cache = compile_cache(config.cluster.compile_cache)
     set_up_xla(cache)
     begin = time.perf_counter()
     # As a training's worker does, down to the order, so that the training finds the programs in the cache.
     strategy = make_strategy(PATIENCE, gpu=False)
-    model, train, crop = config.model, config.train, config.data.crop_size
+    train, crop = config.train, config.data.crop_size
     state = make_state(model, train, (crop, crop))
     passes = make_passes(state, model, train)
     compile_units(passes.all(), cache)
-    step = make_step(passes, EXCHANGES[config.cluster.wire] if workers > 1 else alone, runner(strategy))
+    step = make_step(passes, EXCHANGES[config.cluster.allreduce_dtype] if workers > 1 else alone, runner(strategy))
     step.compile(cache)
     compiled = time.perf_counter() - begin
     state.assign_initial(train.seed)

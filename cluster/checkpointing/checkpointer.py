@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
 from cyclegan.checkpoint_files import Index, drop_leftovers, has_receipt, publish, step_folder, write_part, written_parts
+from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store, parent_and_name
@@ -53,6 +54,7 @@ class Checkpointer:
         self,
         root: Location,
         config: Config,
+        images: ImageFormat,
         fingerprint: str,
         rank: int,
         workers: int,
@@ -61,7 +63,7 @@ class Checkpointer:
         patience: float,
         before_publishing: Callable[[], object] | None = None,
     ) -> None:
-        self._root, self._config, self._fingerprint = root, config, fingerprint
+        self._root, self._config, self._images, self._fingerprint = root, config, images, fingerprint
         self._rank, self._workers, self._token, self._say, self._patience = rank, workers, token, say, patience
         self._before_publishing = before_publishing
         self._changed = threading.Condition()
@@ -185,6 +187,7 @@ class Checkpointer:
             position=snapshot.position,
             workers=self._workers,
             fingerprint=self._fingerprint,
+            images=self._images,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,
             versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},

@@ -14,7 +14,10 @@ from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 
 # The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
-FREE_TO_CHANGE = {"train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant", "train.learning_rate", "model.form"}
+FREE_TO_CHANGE = {
+    *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
+    *("model.convolution", "model.precision"),
+}
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
 

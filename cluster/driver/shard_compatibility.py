@@ -1,42 +1,34 @@
-"""Whether a configuration fits the shards, and what it takes from them."""
+"""Whether a training can use the shards it is given."""
 
 from cluster.config import Config
+from cyclegan.config import ImageFormat, TrainConfig
 from preprocess.shards.manifest import Manifest
+from ringcycle.domains import DOMAINS
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, redacted
 
 
-def fitted(config: Config, manifest: Manifest, shards: Location) -> Config:
-    """The configuration with the model's channels and bits as the shards have them.
+def check_shards(config: Config, manifest: Manifest, images: ImageFormat, shards: Location) -> None:
+    """Raises UserError if crops do not fit the images, batches the domains, or an identity loss the channels.
 
-    Raises UserError if it says others, if crops do not fit the images or batches the domains, or if the identity loss makes no sense.
+    images: the format of the images in the shards of `manifest`, which are at `shards`.
     """
-    found = {"channels_a": manifest.channels[0], "channels_b": manifest.channels[1], "bits": 8 if manifest.dtype == "uint8" else 16}
-    where = redacted(shards)
-    for field, value in found.items():
-        given = getattr(config.model, field)
-        if field in config.model.model_fields_set and given != value:
-            cure = f"leave it out, or set data.{field} = {given}"
-            raise UserError(f"model.{field} = {given}, but the images of {where} have {value}: {cure}")
     _check_batch(config, manifest)
-    _check_crop(config, manifest, where)
-    result = config.model_copy(update={"model": config.model.model_copy(update=found)})
-    check_identity(result)
-    return result
+    _check_crop(config, manifest, redacted(shards))
+    check_identity(config.train, images)
 
 
-def check_identity(config: Config) -> None:
+def check_identity(train: TrainConfig, images: ImageFormat) -> None:
     """Raises UserError if there is an identity loss between domains of unequal channels."""
-    model, train = config.model, config.train
-    if train.lambda_identity and model.channels_a != model.channels_b:
+    if train.lambda_identity and images.channels_a != images.channels_b:
         raise UserError(
-            f"train.lambda_identity = {train.lambda_identity:g}, but images of A have {model.channels_a} channels and "
-            f"of B {model.channels_b}: set it to 0, or give both domains the same by data.channels_a and data.channels_b"
+            f"train.lambda_identity = {train.lambda_identity:g}, but images of A have {images.channels_a} channels and "
+            f"of B {images.channels_b}: set it to 0, or give both domains the same by data.channels_a and data.channels_b"
         )
 
 
 def _check_batch(config: Config, manifest: Manifest) -> None:
-    for domain in "AB":
+    for domain in DOMAINS:
         count = manifest.splits[f"train{domain}"].count
         if config.train.batch > count:
             raise UserError(
@@ -48,7 +40,7 @@ def _check_batch(config: Config, manifest: Manifest) -> None:
 def _check_crop(config: Config, manifest: Manifest, where: str) -> None:
     """Compiled steps have one shape: images must hold a crop, and be no larger where none is cut."""
     crop = config.data.crop_size
-    for domain in "AB":
+    for domain in DOMAINS:
         split = manifest.splits[f"train{domain}"]
         if min(split.smallest) < crop:
             fact = f"is larger than images of domain {domain} in {where}, {split.smallest[1]} wide or {split.smallest[0]} high"

@@ -20,12 +20,13 @@ def has_bfloat16(cpuinfo: str) -> bool:
     )
 
 
-def check_form(config: Config, gpu: bool) -> None:
-    """Raises UserError if `model.form` is bfloat16 where workers compute on GPUs, or where a node of the cluster only emulates it."""
-    if config.model.form != "bfloat16":
+def check_precision(config: Config, gpu: bool) -> None:
+    """Raises UserError if `model.precision` is bfloat16 where workers compute on GPUs, or where a node of the cluster only emulates it."""
+    if config.model.precision != "bfloat16":
         return
     if gpu:
-        raise UserError("model.form = bfloat16 is for processors, but workers compute on GPUs: use auto, or set cluster.device = cpu")
+        fact = "model.precision = bfloat16 is for processors, but workers compute on GPUs"
+        raise UserError(f"{fact}: use float32, or set cluster.device = cpu")
     for node, native in ask_nodes(_has_bfloat16, usable_nodes()):
         if not native:
             raise UserError(emulated(f"the processor of node {node['NodeManagerAddress']}"))
@@ -33,7 +34,7 @@ def check_form(config: Config, gpu: bool) -> None:
 
 def emulated(processor: str) -> str:
     """What is wrong with bfloat16 on a processor without it, and what would be right."""
-    return f"model.form = bfloat16, but {processor} has no bfloat16 and would emulate it, slower than float32: use auto"
+    return f"model.precision = bfloat16, but {processor} has no bfloat16 and would emulate it, slower than float32: use float32"
 
 
 @ray.remote(num_cpus=0)

@@ -9,7 +9,7 @@ from cluster.monitoring.object_store_sync import ObjectStoreSync
 from cluster.monitoring.step_info import Hook, StepInfo, every
 from cluster.monitoring.telemetry import MetricsLog, grid
 from cluster.paths import LogPaths
-from cyclegan.config import ModelConfig
+from cyclegan.config import ImageFormat
 from ringcycle.storage.location import Location, is_remote
 
 log = logging.getLogger(__name__)
@@ -26,13 +26,13 @@ class Logs:
         self._log = MetricsLog(self._paths.metrics, self._paths.events, step)
         self._background = Background()
 
-    def hooks(self, config: Config) -> list[Hook]:
+    def hooks(self, config: Config, images: ImageFormat) -> list[Hook]:
         """What writes metrics and samples when they are due."""
         losses = tolerant(metrics(self._log, config.global_batch), "metrics")
-        images = tolerant(samples(self._log, self._paths.samples, config.model), "samples")
+        grids = tolerant(samples(self._log, self._paths.samples, images), "samples")
         return [
             every(config.run.log_every, self._background.later(losses)),
-            every(config.run.sample_every, self._background.later(images)),
+            every(config.run.sample_every, self._background.later(grids)),
         ]
 
     def flush(self) -> None:
@@ -68,12 +68,12 @@ def metrics(log: MetricsLog, global_batch: int) -> Hook:
     return write
 
 
-def samples(log: MetricsLog, folder: Path, model: ModelConfig) -> Hook:
+def samples(log: MetricsLog, folder: Path, images: ImageFormat) -> Hook:
     """Writes a grid of the step's own images, as a file and into the log."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(info: StepInfo) -> None:
-        image = grid(info.real, info.fake.numpy(), info.cycled.numpy(), (model.channels_a, model.channels_b))
+        image = grid(info.real, info.fake.numpy(), info.cycled.numpy(), (images.channels_a, images.channels_b))
         image.save(folder / f"step-{info.step:08d}.png")
         log.image(info.step, "real, fake, cycled", image)
 

@@ -95,11 +95,11 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
         board.set_phase.remote("compiling")
         pulse.enter("compiling")
         strategy = make_strategy(SECOND_LINE * config.cluster.peer_timeout, job.gpu)
-        state = make_state(config.model, train, (plan.crop_size, plan.crop_size))
-        passes = make_passes(state, config.model, train)
+        state = make_state(job.model, train, (plan.crop_size, plan.crop_size))
+        passes = make_passes(state, job.model, train)
         reports = compile_units(passes.all(), job.compile_cache)
         ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
-        program = make_step(passes, EXCHANGES[config.cluster.wire] if workers > 1 else alone, runner(strategy))
+        program = make_step(passes, EXCHANGES[config.cluster.allreduce_dtype] if workers > 1 else alone, runner(strategy))
         program.compile(job.compile_cache)
         pin_service_threads(share.service)  # all of TensorFlow's threads have run by now
         pulse.enter("restoring")
@@ -115,6 +115,7 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
         checkpointer = Checkpointer(
             root,
             config,
+            job.images,
             manifest.fingerprint,
             rank,
             workers,
@@ -125,10 +126,10 @@ def _train(job: Job, pulse: HeartbeatSender) -> None:
         )
         rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
         reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
-        due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.agree_every)]
+        due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.checksum_every)]
         if logs:
             watch = every(config.run.log_every, CollapseWatch())
-            due += [*logs.hooks(config), hooks.warn_dropped(), watch, DataWait(config.data.feed_actors)]
+            due += [*logs.hooks(config, job.images), hooks.warn_dropped(), watch, DataWait(config.data.feed_actors)]
         # After the metrics: what a checkpoint has, they have.
         due.append(hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None))
         if reporter:

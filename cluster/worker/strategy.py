@@ -49,7 +49,7 @@ def mean_in_bfloat16(vector: tf.Tensor, exact: int) -> tf.Tensor:
     return mean_of_packed(replica.all_reduce(tf.distribute.ReduceOp.SUM, packed), exact, workers, vector.dtype)
 
 
-EXCHANGES: dict[str, Exchange] = {"float32": mean_over_workers, "bfloat16": mean_in_bfloat16}  # by cluster.wire
+EXCHANGES: dict[str, Exchange] = {"float32": mean_over_workers, "bfloat16": mean_in_bfloat16}  # by cluster.allreduce_dtype
 
 
 def runner(strategy: tf.distribute.Strategy) -> Callable[[Callable[..., Any], tuple[tf.Tensor, ...]], Any]:

@@ -10,7 +10,7 @@ from pyarrow import fs
 from pydantic import ValidationError
 
 from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, checkpoints, read_arrays, read_index, verify
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelConfig, ModelSpec
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, child, shown
 from ringcycle.storage.store import Store, reading
@@ -25,7 +25,7 @@ class GeneratorCheckpoint:
 
     folder: str
     step: int
-    model: ModelConfig
+    model: ModelSpec
     weights: npt.NDArray[np.floating[Any]]
 
 
@@ -42,7 +42,7 @@ def _read(folder: Location) -> GeneratorCheckpoint:
     label = shown(folder)
     try:
         index = read_index(folder)
-        model = ModelConfig.model_validate(index.config["model"])
+        model = ModelSpec.of(ModelConfig.model_validate(index.config["model"]), index.images)
         weights = read_arrays(folder, index.parts[0], ("generators.weights",))["generators.weights"]
     except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate, generator_shapes
@@ -27,7 +27,7 @@ class Translator:
 
     def __init__(self, trained: GeneratorCheckpoint, direction: str) -> None:
         """direction: one of DIRECTIONS. Raises UserError if the weights belong to other networks than this version's."""
-        self._model = trained.model.model_copy(update={"form": "plain"})
+        self._model = trained.model.model_copy(update={"convolution": "plain", "precision": "float32"})
         layout = FlatParameters(generator_shapes(self._model))
         if layout.size != trained.weights.size:
             raise UserError(
@@ -64,7 +64,7 @@ def _missing(side: int) -> int:
     return max(-side % MULTIPLE, SMALLEST - side)
 
 
-def _check_memory(model: ModelConfig, height: int, width: int) -> None:
+def _check_memory(model: ModelSpec, height: int, width: int) -> None:
     """Refuse before the system's out-of-memory killer would end the process."""
     needed, free = BYTES_PER_FILTER * model.filters * height * width, psutil.virtual_memory().available
     if needed > free:

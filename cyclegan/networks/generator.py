@@ -5,10 +5,11 @@ block of two 3x3 convolutions, uk a transposed 3x3 convolution of stride 2. All 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.networks.normalization import instance_norm
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
 from cyclegan.ops.remat import remat
@@ -17,7 +18,7 @@ RELU = 0.0
 Part = Callable[..., tf.Tensor]
 
 
-def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def generator_shapes(config: ModelSpec) -> dict[str, tuple[int, ...]]:
     """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
 
     Only the last layer has a bias: before a norm a bias has no effect.
@@ -38,31 +39,33 @@ def generator_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelSpec) -> tf.Tensor:
     """Translate images [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
 
     parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of 4, at least 8.
     """
-    n, form = config.filters, config.form
+    n = config.filters
+    conv = partial(conv2d, convolution=config.convolution, precision=config.precision)
+    conv_transpose = partial(conv2d_transpose, convolution=config.convolution, precision=config.precision)
     part = remat if config.remat else _identity
 
     def kernels(*names: str) -> list[tf.Tensor]:
         return [parameters[f"{name}/kernel"] for name in names]
 
     def encode(x: tf.Tensor, first: tf.Tensor, *down: tf.Tensor) -> tf.Tensor:
-        x = instance_norm(conv2d(x, first, pad=3, mode="reflect", form=form), RELU)
+        x = instance_norm(conv(x, first, pad=3, mode="reflect"), RELU)
         for kernel in down:
-            x = instance_norm(conv2d(x, kernel, stride=2, pad=1, form=form), RELU)
+            x = instance_norm(conv(x, kernel, stride=2, pad=1), RELU)
         return x
 
     def residual(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        y = instance_norm(conv2d(x, first, pad=1, mode="reflect", form=form), RELU)
-        return x + instance_norm(conv2d(y, second, pad=1, mode="reflect", form=form), None)
+        y = instance_norm(conv(x, first, pad=1, mode="reflect"), RELU)
+        return x + instance_norm(conv(y, second, pad=1, mode="reflect"), None)
 
     def decode(x: tf.Tensor, up2: tf.Tensor, up1: tf.Tensor, last: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         for kernel in (up2, up1):
-            x = instance_norm(conv2d_transpose(x, kernel, form=form), RELU)
-        return tf.tanh(conv2d(x, last, pad=3, mode="reflect", form=form) + bias[:, None, None, None])
+            x = instance_norm(conv_transpose(x, kernel), RELU)
+        return tf.tanh(conv(x, last, pad=3, mode="reflect") + bias[:, None, None, None])
 
     x = part(encode)(images, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
     for i in range(config.blocks):
@@ -74,6 +77,6 @@ def _identity(function: Part) -> Part:
     return function
 
 
-def _last(config: ModelConfig) -> str:
+def _last(config: ModelSpec) -> str:
     """Name of the last layer, distinct from the first even when images have as many channels as the first layer has filters."""
     return f"c7s1-{config.channels}" + (".last" if config.channels == config.filters else "")

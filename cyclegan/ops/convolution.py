@@ -17,8 +17,8 @@ from cyclegan.ops.winograd import winograd
 
 Convolution = Callable[[Pixels, tf.Tensor, MatMul], Pixels]
 
-# How the fast algorithms multiply, by form.
-MATMULS: dict[str, MatMul] = {"auto": tf.matmul, "bfloat16": matmul_bfloat16}
+# How the fast algorithms multiply, by precision.
+MATMULS: dict[str, MatMul] = {"float32": tf.matmul, "bfloat16": matmul_bfloat16}
 
 # Up to this many channels, a layer's input or output counts as images or logits rather than features.
 FEW = 16
@@ -48,29 +48,38 @@ FAST: dict[tuple[int, int, bool, bool], Convolution] = {
 }
 
 
-def conv2d(x: tf.Tensor, w: tf.Tensor, *, stride: int = 1, pad: int = 0, mode: Mode = "zero", form: str = "auto") -> tf.Tensor:
+def conv2d(
+    x: tf.Tensor,
+    w: tf.Tensor,
+    *,
+    stride: int = 1,
+    pad: int = 0,
+    mode: Mode = "zero",
+    convolution: str = "auto",
+    precision: str = "float32",
+) -> tf.Tensor:
     """Convolve x with w, as deep learning defines it: a cross-correlation.
 
     x: [2, B, H, W, C]. w: [2, k, k, C, K]. Result: [2, B, (H + 2 pad - k) // stride + 1, (W + 2 pad - k) // stride + 1, K].
     pad: width of the border added to x, of zeros or of its mirror image (the edge not repeated).
-    form: "plain" is TensorFlow's own convolution; "auto" the fastest algorithm known for this layer on this device; "bfloat16" the same
-    with the operands of its large matrix products rounded to bfloat16, on CPUs.
+    convolution: "plain" is TensorFlow's own; "auto" is the fastest algorithm known for this layer on this device. precision: with
+    "bfloat16", the fast algorithms on CPUs round the operands of their large matrix products to bfloat16; the others ignore it.
     """
     _, k, _, c, channels = w.shape
-    fast = None if form == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
-    return as_tensor(fast(padded(as_pixels(x), pad, mode), w, MATMULS[form])) if fast else _plain(x, w, stride, pad, mode)
+    fast = None if convolution == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
+    return as_tensor(fast(padded(as_pixels(x), pad, mode), w, MATMULS[precision])) if fast else _plain(x, w, stride, pad, mode)
 
 
-def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, form: str = "auto") -> tf.Tensor:
+def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", precision: str = "float32") -> tf.Tensor:
     """Double the size by a transposed 3x3 convolution of stride 2: along each axis, x[i] w[a] is added to result[2i + a - 1].
 
     x: [2, B, H, W, C]. w: [2, 3, 3, C, K]. Result: [2, B, 2H, 2W, K]. Equals torch's ConvTranspose2d with kernel 3, stride 2,
-    padding 1 and output_padding 1, as in the paper's reference code. form: as in `conv2d`.
+    padding 1 and output_padding 1, as in the paper's reference code. convolution, precision: as in `conv2d`.
     """
-    if form == "plain" or has_gpu():
+    if convolution == "plain" or has_gpu():
         return _plain_transpose(x, w)
     # u128 41 / 52, u64 44 / 68, measured like the entries of FAST.
-    return as_tensor(transposed(as_pixels(x), w, MATMULS[form], partial(winograd, m=4)))
+    return as_tensor(transposed(as_pixels(x), w, MATMULS[precision], partial(winograd, m=4)))
 
 
 @cache

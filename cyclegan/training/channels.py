@@ -1,13 +1,13 @@
-"""Domains of unequal channels: the twin has those of the larger one; the smaller one's surplus channels are 0 and count nowhere."""
+"""Domains with different numbers of channels: all images get the larger number; surplus channels are 0 and never count."""
 
 import numpy as np
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 
 
-def real_channels(model: ModelConfig, dtype: tf.DType) -> tf.Tensor | None:
-    """Which channels images (A, B) have: `[2, 1, 1, 1, C]` of ones and zeros; None if both have all, so that nothing is computed."""
+def channel_mask(model: ModelSpec, dtype: tf.DType) -> tf.Tensor | None:
+    """1 for the channels that images of (A, B) have, 0 for surplus ones: `[2, 1, 1, 1, C]`; None if both domains have all channels."""
     if model.channels_a == model.channels_b:
         return None
     numbers = np.array([model.channels_a, model.channels_b])

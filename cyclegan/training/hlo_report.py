@@ -1,4 +1,4 @@
-"""What XLA made of a program, read from what it dumps of each compilation: an `HloProto` after its optimisations."""
+"""What XLA made of a program, read from the optimised `HloProto` that it dumps for each compilation."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,8 @@ BOOKKEEPING = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
 class Input:
     """An input of a program.
 
-    use: handed in at each call; a variable read, or updated in place; a table of rows (rows.py); or a value folded into the code.
+    use: an argument of each call; a variable that is read, or updated in place; an index table (ops.lazy_gather); or a value folded into
+    the code.
     """
 
     name: str
@@ -32,18 +33,18 @@ class Input:
 
     @property
     def type(self) -> str:
-        """Type and shape, as in float32[2, 3]."""
+        """Type and shape, e.g. float32[2, 3]."""
         return f"{self.dtype.name}{list(self.shape)}"
 
     @property
     def bytes(self) -> int:
-        """Size of its values."""
+        """Size of its values in bytes."""
         return prod(self.shape) * int(self.dtype.size)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by XLA's own buffer assignment. arguments: variables included. results: without what is updated in place."""
+    """Bytes, from XLA's buffer assignment. arguments: including variables. results: excluding what is updated in place."""
 
     arguments: int
     results: int
@@ -53,7 +54,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class HloReport:
-    """A compiled program. operations: by kind, a fusion as one. inside: operations with those inside fusions. constants: how many."""
+    """A compiled program. operations: number by kind, each fusion counted as one. inside: number including those inside fusions."""
 
     inputs: tuple[Input, ...]
     results: tuple[str, ...]
@@ -64,14 +65,14 @@ class HloReport:
 
 
 def dump_options(folder: Path) -> str:
-    """For XLA_FLAGS, before XLA's first compilation: makes it write what `describe` reads."""
+    """Options for XLA_FLAGS, to set before XLA's first compilation: XLA then writes the files that `describe` reads."""
     return f"--xla_dump_to={folder} --xla_dump_hlo_as_proto"
 
 
 def describe(program: CompiledFunction, variables: Mapping[str, tf.Variable], dumps: Path) -> HloReport:
-    """What XLA made of a traced `program`. variables: those that it may capture, by name. dumps: folder named in `dump_options`.
+    """Report what XLA made of a traced `program`. variables: those that it may capture, by name. dumps: the folder given to `dump_options`.
 
-    Compiles once more what came from the cache, of which XLA dumps nothing.
+    XLA dumps nothing for a program from the cache; such a program is compiled again.
     """
     pattern = f"*_{program.name}_[0-9]*.cpu_after_optimizations.hlo.pb"
     if not any(dumps.glob(pattern)):
@@ -92,7 +93,7 @@ def describe(program: CompiledFunction, variables: Mapping[str, tf.Variable], du
 
 
 def _inputs(program: CompiledFunction, variables: Mapping[str, tf.Variable], module: Any) -> tuple[Input, ...]:
-    """Inputs in the program's order, which XLA keeps; it leaves out what it folds."""
+    """Inputs in the program's order, which XLA keeps, except that it omits what it folds."""
     parameters = list(module.host_program_shape.parameters)
     updated = {entry.parameter_number for entry in module.input_output_alias.entries}
     result, number = [], 0
@@ -109,7 +110,7 @@ def _inputs(program: CompiledFunction, variables: Mapping[str, tf.Variable], mod
 
 
 def _traced_inputs(program: CompiledFunction, variables: Mapping[str, tf.Variable]) -> list[Input]:
-    """Arguments, then captures, with their use as far as tracing tells."""
+    """Arguments, then captures, with their use as far as it is known from tracing."""
     result = [Input(spec.name, tuple(spec.shape), spec.dtype, "argument") for spec in program.signature]
     for captured in program.captures():
         if captured.dtype == tf.resource:

@@ -1,20 +1,21 @@
-"""The four compiled units of a step (paper, section 3; the twin of DESIGN): two passes and two updates.
+"""The four compiled units of a step (paper, section 3): a pass and an update for the generators, and for the discriminators.
 
-A pass gives one flat vector: the gradient, then a tail of means that ride along in the exchange: losses and flags.
+Both directions are computed together: index 0 of the leading axis is A to B, index 1 is B to A. A pass returns one flat vector: the
+gradient, followed by losses and flags, which are averaged over workers in the same all-reduce.
 """
 
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.discriminator import discriminate
 from cyclegan.networks.generator import generate
-from cyclegan.training.adam import adam
-from cyclegan.training.channels import real_channels
+from cyclegan.training.adam import adam_update
+from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
-from cyclegan.training.image_pool import trade
-from cyclegan.training.losses import absolute, least_squares
+from cyclegan.training.image_pool import query
+from cyclegan.training.losses import l1_loss, lsgan_loss
 from cyclegan.training.pixels import to_signed
 from cyclegan.training.state import TrainingState
 
@@ -27,11 +28,11 @@ DISCRIMINATOR_TAIL = ("D_B", "D_A")
 class Passes:
     """The compiled units, in the order of a step.
 
-    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), on one of `train.accumulate` parts of the batch;
+    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), for one of the `train.accumulate` parts of the batch;
     discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
     real: `[2, B, H, W, C]` uint8 or uint16 (`model.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
-    (cycled_B, cycled_A). flags: `[2]`, 1 asks all workers to save, to stop.
+    (cycled_B, cycled_A). flags: `[2]`, as named by FLAGS; a 1 asks all workers to save, or to stop.
     """
 
     generator_pass: CompiledFunction
@@ -40,20 +41,20 @@ class Passes:
     update_discriminators: CompiledFunction
 
     def all(self) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction, CompiledFunction]:
-        """Every unit, in order."""
+        """All units, in order."""
         return self.generator_pass, self.discriminator_pass, self.update_generators, self.update_discriminators
 
 
-def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) -> Passes:
+def make_passes(state: TrainingState, model: ModelSpec, train: TrainConfig) -> Passes:
     """Units over the variables of `state`; nothing is compiled yet.
 
-    Domains of unequal channels: images are padded to the larger number after scaling, so that surplus channels are 0 in what
-    comes in and in what generators make.
+    If the domains differ in channels, images have the larger number; surplus channels are set to 0 after scaling, in real images and in
+    the generators' results.
     """
-    assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss between unequal channels"
+    assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss needs domains of equal channels"
     dtype = state.generator_layout.dtype
-    real_A_B = real_channels(model, dtype)
-    real_B_A = None if real_A_B is None else _swap(real_A_B)
+    mask_A_B = channel_mask(model, dtype)
+    mask_B_A = None if mask_A_B is None else _swap(mask_A_B)
     images = state.pool.images.shape
     shape = [2, images[1], *images[3:]]
     part = train.batch // train.accumulate
@@ -62,11 +63,11 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     rate = tf.TensorSpec([], tf.float32, "rate")
 
     def signed_of(real: tf.Tensor) -> tf.Tensor:
-        return _only(real_A_B, to_signed(real, dtype))
+        return _masked(mask_A_B, to_signed(real, dtype))
 
     def translate(parameters: dict[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-        """Images (A, B) to (B, A)."""
-        return _only(real_B_A, generate(parameters, images, model))
+        """Translate images of (A, B) to (B, A)."""
+        return _masked(mask_B_A, generate(parameters, images, model))
 
     def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = signed_of(real)
@@ -76,12 +77,10 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
             tape.watch(parameters)
             fake, same = fake_and_same(parameters, signed)
             cycled = translate(parameters, _swap(fake))
-            adversarial = least_squares(discriminate(d_parameters, fake, model), 1.0)
-            cycle = train.lambda_cycle * absolute(cycled, _swap(signed), real_B_A)
+            adversarial = lsgan_loss(discriminate(d_parameters, fake, model), 1.0)
+            cycle = train.lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
-                train.lambda_cycle * train.lambda_identity * absolute(same, _swap(signed))
-                if train.lambda_identity
-                else tf.zeros_like(cycle)
+                train.lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
             )
             loss = tf.reduce_sum(adversarial + cycle + identity)
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
@@ -94,22 +93,22 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
         return both[:, :part], both[:, part:]
 
     def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        judged = _swap(signed_of(real))  # D[i] judges what G[i] makes: (D_B, D_A)
-        shown = trade(state.pool, fake, draws) if train.pool_size else fake
+        real_B_A = _swap(signed_of(real))  # D[i] classifies the results of G[i]: (D_B, D_A)
+        shown = query(state.pool, fake, draws) if train.pool_size else fake
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            logits = discriminate(parameters, tf.concat([judged, shown], 1), model)
-            # Halved, so that D learns slowly relative to G (paper, section 7.1).
-            losses = 0.5 * (least_squares(logits[:, : train.batch], 1.0) + least_squares(logits[:, train.batch :], 0.0))
+            logits = discriminate(parameters, tf.concat([real_B_A, shown], 1), model)
+            # Halved, to slow D down relative to G (paper, section 7.1).
+            losses = 0.5 * (lsgan_loss(logits[:, : train.batch], 1.0) + lsgan_loss(logits[:, train.batch :], 0.0))
             loss = tf.reduce_sum(losses)
         return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
 
     def update_generators(vector: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(state.generators, vector, rate, train.beta1, train.beta2)
+        adam_update(state.generators, vector, rate, train.beta1, train.beta2)
 
     def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(state.discriminators, vector, rate, train.beta1, train.beta2)
+        adam_update(state.discriminators, vector, rate, train.beta1, train.beta2)
 
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")
@@ -124,9 +123,10 @@ def make_passes(state: TrainingState, model: ModelConfig, train: TrainConfig) ->
     )
 
 
-def _only(channels: tf.Tensor | None, images: tf.Tensor) -> tf.Tensor:
-    return images if channels is None else images * channels
+def _masked(mask: tf.Tensor | None, images: tf.Tensor) -> tf.Tensor:
+    return images if mask is None else images * mask
 
 
-def _swap(twin: tf.Tensor) -> tf.Tensor:
-    return tf.reverse(twin, [0])
+def _swap(pair: tf.Tensor) -> tf.Tensor:
+    """(A, B) to (B, A), or back."""
+    return tf.reverse(pair, [0])

@@ -1,4 +1,4 @@
-"""Pixels to the networks' range and back: the only place that does it."""
+"""Conversion between integer pixels and the networks' range [-1, 1]; nothing else converts them."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,6 @@ def to_signed(pixels: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
 
 
 def to_pixels(signed: np.ndarray, bits: int = 8) -> np.ndarray:
-    """Floats in [-1, 1] (any shape) to uint8, or uint16 for 16 bits, rounded to the nearest; values outside are clipped."""
+    """Floats in [-1, 1] (any shape) to uint8, or uint16 for 16 bits: rounded to nearest, clipped outside the range."""
     dtype = tf.uint8 if bits == 8 else tf.uint16
     return np.clip(np.rint((signed + 1.0) * _HALF[dtype]), 0, dtype.max).astype(dtype.as_numpy_dtype)

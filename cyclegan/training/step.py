@@ -1,4 +1,4 @@
-"""One update of all four networks: the order of the units, with the exchange of gradients beside the computing."""
+"""One update of all four networks: the order of the units, with the exchange of gradients overlapping the computation."""
 
 from collections.abc import Callable
 
@@ -15,31 +15,31 @@ LOSSES = tuple(name for name in MEANS if name not in FLAGS)
 
 
 def alone(vector: tf.Tensor, exact: int) -> tf.Tensor:
-    """The exchange of a single worker: the mean of one, `exact` in any case."""
+    """The exchange of a single worker: the mean of one vector, exact throughout."""
     return vector
 
 
 def directly(replica: Replica, arguments: tuple[tf.Tensor, ...]) -> Result:
-    """Run the replica's function without a strategy around it."""
+    """Run the replica's function without a distribution strategy."""
     return replica(*arguments)
 
 
 def make_step(
     passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly
 ) -> CompiledFunction:
-    """The step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
-    and this worker's images as from the generator pass.
+    """Make the step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
+    and this worker's images as returned by the generator pass.
 
-    exchange: vector of this worker, and how many elements at its end must stay exact (losses, flags) → mean over workers. It gets the
-    generators' vector while the discriminator pass, which needs only the old weights and the fakes, computes: this is the reference
-    algorithm, overlapped. run: calls the replica's function, as `strategy.run` does.
+    exchange: (vector of this worker, number of elements at its end that must stay exact: losses and flags) → mean over workers. The
+    generators' vector is exchanged while the discriminator pass runs, which needs only the old weights and the fakes; the result is that of
+    the reference algorithm. run: calls the replica's function, as `strategy.run` does.
     """
     part_size = passes.generator_pass.signature[0].shape[1]
 
     def in_parts(real: tf.Tensor, flags: tf.Tensor) -> Result:
-        """The generator pass on a batch: the mean over its parts, each of which waits for the one before, to have its memory.
+        """The generator pass for a batch: the mean over its parts, computed one after another so that they share memory.
 
-        Exact, as losses are means over images. Discriminators take the batch whole: they need a fraction of a generator's memory.
+        This is exact, as losses are means over images. Discriminators take the batch at once: they need a fraction of a generator's memory.
         """
         first, *others = tf.split(real, real.shape[1] // part_size, axis=1)
         total, fake, cycled = passes.generator_pass(first, flags)

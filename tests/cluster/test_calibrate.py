@@ -11,20 +11,21 @@ from cluster.calibrate import fragment, main, of_source, prediction, table
 from cluster.calibration.search import Candidate, Figures, Trial
 from cluster.calibration.trial_group import with_settings
 from cluster.config import Config, load_config
+from cyclegan.config import ImageFormat
 from tests.cluster.launch import options
 from tests.preprocess.small_shards import SIZES, make_shards
 from tests.ray_nodes import ROOT, clean_environment
 
 GIB = 2**30
-CHOSEN = Trial(Candidate(2, 6, "auto", 4, "bfloat16"), Figures(2.0, 30.0, 3 * GIB, 5 * GIB))
-FAILED = Trial(Candidate(1, 12, "plain", 4, "float32"), None, "ended with -9")
+CHOSEN = Trial(Candidate(2, 6, "auto", "float32", 4, "bfloat16"), Figures(2.0, 30.0, 3 * GIB, 5 * GIB))
+FAILED = Trial(Candidate(1, 12, "plain", "float32", 4, "float32"), None, "ended with -9")
 
 
 def test_the_table_holds_all_and_marks_the_best() -> None:
     head, failed, chosen = table([FAILED, CHOSEN])
-    assert head.split() == ["workers", "cores", "form", "batch", "wire", "s/step", "images/s", "GiB/worker"]
-    assert failed.split() == ["1", "12", "plain", "4", "float32", "ended", "with", "-9"]
-    assert chosen.split() == ["2", "6", "auto", "4", "bfloat16", "2.000", "4.000", "3.00", "best"]
+    assert head.split() == ["workers", "cores", "convolution", "precision", "batch", "allreduce", "s/step", "images/s", "GiB/worker"]
+    assert failed.split() == ["1", "12", "plain", "float32", "4", "float32", "ended", "with", "-9"]
+    assert chosen.split() == ["2", "6", "auto", "float32", "4", "bfloat16", "2.000", "4.000", "3.00", "best"]
 
 
 def test_time_and_memory_of_a_training() -> None:
@@ -42,8 +43,8 @@ def test_the_fragment_is_a_configuration(tmp_path: Path) -> None:
     file = tmp_path / "calibrated.toml"
     file.write_text(fragment(CHOSEN, 12, ["a table", "", "a line"]))
     config = load_config(["--config", str(file)], {})
-    assert (config.model.form, config.train.batch) == ("auto", 4)
-    assert (config.cluster.workers, config.cluster.cpus_per_worker, config.cluster.wire) == (2, 12, "bfloat16")
+    assert (config.model.convolution, config.model.precision, config.train.batch) == ("auto", "float32", 4)
+    assert (config.cluster.workers, config.cluster.cpus_per_worker, config.cluster.allreduce_dtype) == (2, 12, "bfloat16")
 
 
 def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
@@ -52,21 +53,23 @@ def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
         for number in range(count):
             Image.new("RGB", (8, 8)).save(tmp_path / domain / f"{number}.png")
     config = load_config(["--data.source", str(tmp_path)], {})
-    assert of_source(config) == (config, 3)
+    assert of_source(config) == (ImageFormat(), 3)
     in_steps = load_config(["--data.source", str(tmp_path), "--train.steps", "5"], {})
-    assert of_source(in_steps) == (in_steps, None)
-    assert of_source(Config()) == (Config(), None)
+    assert of_source(in_steps) == (ImageFormat(), None)
+    assert of_source(Config()) == (ImageFormat(), None)
 
 
 def test_finished_shards_say_how_many_images_of_which_channels(tmp_path: Path) -> None:
     config = load_config(["--data.source", str(make_shards(tmp_path, "uint16")), "--data.crop_size", "64"], {})
-    found, epoch = of_source(config)
-    assert (found.model.bits, epoch) == (16, max(SIZES))
+    images, epoch = of_source(config)
+    assert (images.bits, epoch) == (16, max(SIZES))
 
 
 def test_a_candidate_overrides_the_configuration() -> None:
-    config = with_settings(load_config(["--train.batch", "2", "--train.accumulate", "2"], {}), Candidate(3, 1, "plain", 3, "bfloat16"))
-    assert (config.train.batch, config.train.accumulate, config.model.form, config.cluster.workers) == (3, 1, "plain", 3)
+    config = with_settings(
+        load_config(["--train.batch", "2", "--train.accumulate", "2"], {}), Candidate(3, 1, "plain", "float32", 3, "bfloat16")
+    )
+    assert (config.train.batch, config.train.accumulate, config.model.convolution, config.cluster.workers) == (3, 1, "plain", 3)
 
 
 @pytest.mark.soak

@@ -19,7 +19,7 @@ TINY = {
     "model.filters": 4,
     "model.blocks": 1,
     "model.discriminator_filters": 4,
-    "model.form": "plain",  # compiles in a few seconds
+    "model.convolution": "plain",  # compiles in a few seconds
     "train.pool_size": 2,
 }
 UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]
@@ -59,7 +59,7 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
     ("arguments", "fact"),
     [
         (["--model.filters", "0"], "model.filters = 0: "),
-        (["--model.channels_a", "1"], "train.lambda_identity = 0.5, but images of A have 1 channels and of B 3: "),
+        (["--data.channels_a", "1"], "train.lambda_identity = 0.5, but images of A have 1 channels and of B 3: "),
     ],
 )
 def test_a_mistake_costs_one_line(arguments: list[str], fact: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,7 @@ def test_an_unsound_rate_is_lowered_and_at_last_given_up(tmp_path: Path, program
 def test_a_flipped_bit_is_found(tmp_path: Path, programs: Path) -> None:
     """At a rate that moves only what is 0, the weights in a worker's memory are those of its checkpoint, and can be found there."""
     run = tmp_path / "runs/flipped"
-    wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.agree_every": 10}
+    wanted = {"run.name": "flipped", "train.learning_rate": 1e-30, "train.steps": 1000, "cluster.checksum_every": 10}
     with Launch(arguments(tmp_path, programs, wanted)) as launch:
         workers = launch.workers(2)
         wait_for_step(run, EVERY)

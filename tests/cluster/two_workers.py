@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cluster.worker.strategy import EXCHANGES, make_strategy, mean_over_workers, runner, set_threads
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import make_passes
 from cyclegan.training.state import make_state
@@ -46,7 +46,7 @@ def exchanged(strategy: tf.distribute.Strategy, rank: int, wire: str) -> npt.NDA
 
 def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.DType) -> dict[str, npt.NDArray[Any]]:
     """The first gradients, and the learners after all steps."""
-    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
+    model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     config = TrainConfig(batch=GLOBAL_BATCH // workers, pool_size=0)
     state = make_state(model, config, (SIZE, SIZE), dtype)
     passes = make_passes(state, model, config)
@@ -60,8 +60,8 @@ def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.D
         step(tf.constant(images), tf.constant(draws), tf.zeros(2, dtype), tf.constant(2e-4))
         if number == 0:
             # Adam's first moment after one step is (1 - beta1) times the exchanged gradient.
-            saved["generator gradient"] = state.generators.first.numpy() / (1 - config.beta1)
-            saved["discriminator gradient"] = state.discriminators.first.numpy() / (1 - config.beta1)
+            saved["generator gradient"] = state.generators.m.numpy() / (1 - config.beta1)
+            saved["discriminator gradient"] = state.discriminators.m.numpy() / (1 - config.beta1)
     return {**saved, **snapshot(state)}
 
 

@@ -8,12 +8,12 @@ from types import MappingProxyType
 import numpy as np
 
 from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
-from cyclegan.config import ModelConfig
+from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generator_shapes
 
 Fields = Mapping[str, Mapping[str, object]]
-MODEL = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
+MODEL = ModelSpec(filters=4, blocks=1, discriminator_filters=4)
 SIZE = FlatParameters(generator_shapes(MODEL)).size
 
 
@@ -23,7 +23,7 @@ def weights(seed: int = 0) -> np.ndarray:
 
 
 def write_checkpoint(
-    folder: Path, step: int = 10, model: ModelConfig = MODEL, flat: np.ndarray | None = None, fields: Fields = MappingProxyType({})
+    folder: Path, step: int = 10, model: ModelSpec = MODEL, flat: np.ndarray | None = None, fields: Fields = MappingProxyType({})
 ) -> Path:
     """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config."""
     root = folder / "checkpoints"
@@ -33,7 +33,7 @@ def write_checkpoint(
     write_part(checkpoint, 1, "x", {"pool.rows": np.arange(1, 2)})
     parts = written_parts(checkpoint, 2, "x")
     assert parts is not None
-    sections: dict[str, dict[str, object]] = {"model": model.model_dump(), "train": {"batch": 1}}
+    sections: dict[str, dict[str, object]] = {"model": model.model_dump(exclude=set(ImageFormat.model_fields)), "train": {"batch": 1}}
     config = sections | {name: {**sections.get(name, {}), **values} for name, values in fields.items()}
     publish(
         checkpoint,
@@ -42,6 +42,7 @@ def write_checkpoint(
             position=step,
             workers=2,
             fingerprint="f",
+            images=ImageFormat(**model.model_dump(include=set(ImageFormat.model_fields))),
             written=datetime.now(UTC),
             cycle_loss=None,
             versions={},

@@ -1,7 +1,7 @@
-"""CycleGAN a second time, to compare with: four separate networks, TensorFlow's own operations, Adam and pools in plain Python.
+"""A second, independent CycleGAN to compare with: four separate networks, TensorFlow's own operations, Adam and pools in plain Python.
 
-Written after the paper (arXiv 1703.10593) and its reference code, with nothing of `cyclegan` in it: no twin axis, no flat
-vectors, no compiled units, no gradient by hand. All in float64. A network is a list of arrays in the order of its layers.
+Written from the paper (arXiv 1703.10593) and its reference code, without anything from `cyclegan`: no direction axis, no flat vectors, no
+compiled units, no hand-written gradients. Everything is float64. A network is a list of arrays in layer order.
 """
 
 from dataclasses import dataclass, field
@@ -24,16 +24,16 @@ def reflect(x: tf.Tensor, width: int) -> tf.Tensor:
 
 
 def same_corners(x: tf.Tensor, w: tf.Tensor, stride: int) -> tf.Tensor:
-    """A convolution padded by one zero on each side, as torch's `padding=1`."""
+    """A convolution padded by one zero on each side, like torch's `padding=1`."""
     return tf.nn.conv2d(x, w, stride, [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
 def upsample(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-    """torch's ConvTranspose2d(3, stride=2, padding=1, output_padding=1): zeros between the pixels, then the mirrored kernel."""
+    """torch's ConvTranspose2d(3, stride=2, padding=1, output_padding=1): zeros between pixels, then the mirrored kernel."""
     batch, height, width, channels = x.shape
-    apart = tf.reshape(tf.stack([x, tf.zeros_like(x)], 2), [batch, 2 * height, width, channels])
-    apart = tf.reshape(tf.stack([apart, tf.zeros_like(apart)], 3), [batch, 2 * height, 2 * width, channels])
-    return tf.nn.conv2d(apart, w[::-1, ::-1], 1, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    spread = tf.reshape(tf.stack([x, tf.zeros_like(x)], 2), [batch, 2 * height, width, channels])
+    spread = tf.reshape(tf.stack([spread, tf.zeros_like(spread)], 3), [batch, 2 * height, 2 * width, channels])
+    return tf.nn.conv2d(spread, w[::-1, ::-1], 1, [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
 def generator(weights: Weights, x: tf.Tensor) -> tf.Tensor:
@@ -68,16 +68,16 @@ def absolute_error(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 @dataclass
 class Network:
-    """Weights of one network with Adam's moments (arXiv 1412.6980, algorithm 1)."""
+    """Weights of one network and Adam's moments m and v (arXiv 1412.6980, algorithm 1)."""
 
     weights: list[Array]
-    first: list[Array] = field(init=False)
-    second: list[Array] = field(init=False)
+    m: list[Array] = field(init=False)
+    v: list[Array] = field(init=False)
     updates: int = 0
 
     def __post_init__(self) -> None:
-        self.first = [np.zeros_like(w) for w in self.weights]
-        self.second = [np.zeros_like(w) for w in self.weights]
+        self.m = [np.zeros_like(w) for w in self.weights]
+        self.v = [np.zeros_like(w) for w in self.weights]
 
     def tensors(self) -> Weights:
         return [tf.constant(w) for w in self.weights]
@@ -85,16 +85,16 @@ class Network:
     def update(self, gradients: list[tf.Tensor], rate: float, beta1: float = 0.5, beta2: float = 0.999) -> None:
         self.updates += 1
         for i, gradient in enumerate(g.numpy() for g in gradients):
-            self.first[i] = beta1 * self.first[i] + (1 - beta1) * gradient
-            self.second[i] = beta2 * self.second[i] + (1 - beta2) * gradient**2
-            first_hat = self.first[i] / (1 - beta1**self.updates)
-            second_hat = self.second[i] / (1 - beta2**self.updates)
-            self.weights[i] = self.weights[i] - rate * first_hat / (np.sqrt(second_hat) + 1e-8)
+            self.m[i] = beta1 * self.m[i] + (1 - beta1) * gradient
+            self.v[i] = beta2 * self.v[i] + (1 - beta2) * gradient**2
+            m_hat = self.m[i] / (1 - beta1**self.updates)
+            v_hat = self.v[i] / (1 - beta2**self.updates)
+            self.weights[i] = self.weights[i] - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
 
 
 @dataclass
 class ListPool:
-    """The reference code's pool of `size` images: it fills, then trades where the draw says so."""
+    """The reference code's pool of `size` images: it fills up, then swaps images as drawn."""
 
     size: int
     images: list[Array] = field(default_factory=list)
@@ -113,7 +113,7 @@ class ListPool:
 
 @dataclass
 class CycleGAN:
-    """The four networks with a pool of fakes for each domain and row."""
+    """The four networks, and a pool of fakes for each domain and row."""
 
     G_AB: Network
     G_BA: Network
@@ -125,7 +125,7 @@ class CycleGAN:
     lambda_identity: float = 0.5
 
     def step(self, real_A: Array, real_B: Array, draws_A: Array, draws_B: Array, rate: float) -> dict[str, float]:
-        """One update of all four; images [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Gives the losses by name."""
+        """One update of all four; images [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Returns the losses by name."""
         G_AB, G_BA, D_A, D_B = (n.tensors() for n in (self.G_AB, self.G_BA, self.D_A, self.D_B))
         with tf.GradientTape() as tape:
             tape.watch([G_AB, G_BA])

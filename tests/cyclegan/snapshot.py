@@ -1,4 +1,4 @@
-"""What a state holds, as arrays that later steps do not change."""
+"""Copies of a state's variables, which later steps do not change."""
 
 from cyclegan.training.state import Arrays, TrainingState
 

@@ -28,6 +28,7 @@ from cyclegan.checkpoint_files import (
     write_part,
     written_parts,
 )
+from cyclegan.config import ImageFormat
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +51,7 @@ def save(root: Path, step: int, workers: int = 2, token: str = "x") -> Path:
         position=step * workers,
         workers=workers,
         fingerprint="f" * 64,
+        images=ImageFormat(),
         written=datetime(2026, 11, 24, tzinfo=UTC),
         cycle_loss=0.25,
         versions={"python": "3"},

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
 from cyclegan.checkpoint_files import Index, checkpoints, drop_leftovers, publish, step_folder, verify, write_part, written_parts
+from cyclegan.config import ImageFormat
 
 EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
 root = Path(sys.argv[1])
@@ -22,8 +23,8 @@ def save(step, size):
     folder, token = step_folder(root, step), str(os.getpid())
     for rank in range(2):
         write_part(folder, rank, token, {"weights": np.full(size, step), "rank": np.array(rank)})
-    index = Index(step=step, position=step, workers=2, fingerprint="", written=datetime.now(UTC), cycle_loss=None, versions={},
-                  config={}, parts=written_parts(folder, 2, token))
+    index = Index(step=step, position=step, workers=2, fingerprint="", images=ImageFormat(), written=datetime.now(UTC),
+                  cycle_loss=None, versions={}, config={}, parts=written_parts(folder, 2, token))
     publish(folder, index)
     drop_leftovers(folder)
 

@@ -1,4 +1,4 @@
-"""Running programs without XLA, where compiling them would cost more than what is tested."""
+"""Running compiled functions without XLA, where compiling would cost more than the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Programs run operation by operation."""
+    """Compiled functions run eagerly, operation by operation."""
     tf.config.run_functions_eagerly(True)
     try:
         yield

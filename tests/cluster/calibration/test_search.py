@@ -2,9 +2,9 @@ from dataclasses import replace
 
 from cluster.calibration.search import FORMS, Candidate, Figures, Trial, best, search, worker_counts
 
-FIRST = Candidate(workers=1, threads=4, form="auto", batch=1, wire="float32")
+FIRST = Candidate(workers=1, threads=4, convolution="auto", precision="float32", batch=1, allreduce_dtype="float32")
 GIB = 2**30
-SLOWNESS = {"auto": 1.0, "plain": 2.0, "bfloat16": 1.5}
+SLOWNESS = dict(zip(FORMS, (1.0, 2.0, 1.5), strict=True))
 
 
 def taking(seconds: float, batch: int = 1) -> Figures:
@@ -12,21 +12,22 @@ def taking(seconds: float, batch: int = 1) -> Figures:
 
 
 def machine(candidate: Candidate) -> Trial:
-    """A machine by formula: larger batches save up to half a second a step, two workers lose little, one form is the fastest."""
-    seconds = 0.5 + candidate.batch * 4 / candidate.threads * SLOWNESS[candidate.form]
+    """A machine by formula: larger batches save up to half a second a step, two workers lose little, one algorithm is the fastest."""
+    seconds = 0.5 + candidate.batch * 4 / candidate.threads * SLOWNESS[candidate.convolution, candidate.precision]
     if candidate.workers > 1:
-        seconds += 0.4 if candidate.wire == "float32" else 0.2
+        seconds += 0.4 if candidate.allreduce_dtype == "float32" else 0.2
     return Trial(candidate, taking(seconds, candidate.batch))
 
 
 def test_each_setting_is_varied_from_the_best_so_far() -> None:
     trials = search(FIRST, FORMS, [(1, 4), (2, 2)], 100 * GIB, machine)
     tried = [trial.candidate for trial in trials]
-    assert tried[:4] == [FIRST, replace(FIRST, form="plain"), replace(FIRST, form="bfloat16"), replace(FIRST, workers=2, threads=2)]
+    plain, rounded = replace(FIRST, convolution="plain"), replace(FIRST, precision="bfloat16")
+    assert tried[:4] == [FIRST, plain, rounded, replace(FIRST, workers=2, threads=2)]
     assert len(set(tried)) == len(tried)
     chosen = best(trials).candidate
     # One worker: 1 / 1.5 images a second at batch 1; two workers: 2 / 2.9, a gain of 3.4 %.
-    assert (chosen.workers, chosen.form, chosen.wire) == (2, "auto", "float32")
+    assert (chosen.workers, chosen.convolution, chosen.allreduce_dtype) == (2, "auto", "float32")
     assert chosen.batch == 8  # twice as much gains under 3 %
 
 
@@ -37,11 +38,11 @@ def test_a_batch_that_is_likely_not_to_fit_is_not_tried() -> None:
 
 def test_what_failed_is_listed_and_not_chosen() -> None:
     def fragile(candidate: Candidate) -> Trial:
-        return machine(candidate) if candidate.batch == 1 and candidate.form == "plain" else Trial(candidate, None, "killed")
+        return machine(candidate) if candidate.batch == 1 and candidate.convolution == "plain" else Trial(candidate, None, "killed")
 
     trials = search(FIRST, FORMS, [(1, 4), (2, 2)], 100 * GIB, fragile)
     assert trials[0] == Trial(FIRST, None, "killed")
-    assert best(trials).candidate.form == "plain"
+    assert best(trials).candidate.convolution == "plain"
 
 
 def test_nothing_can_be_chosen_where_all_fails() -> None:

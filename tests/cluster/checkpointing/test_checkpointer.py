@@ -15,7 +15,7 @@ from cluster.checkpointing import checkpointer
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ImageFormat, ModelSpec, TrainConfig
 from cyclegan.training.state import TrainingState, make_state
 from ringcycle.storage import store as stores
 from ringcycle.storage.location import Location
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def state() -> TrainingState:
-    return make_state(ModelConfig(filters=4, blocks=1, discriminator_filters=8), TrainConfig(pool_size=2), (32, 32))
+    return make_state(ModelSpec(filters=4, blocks=1, discriminator_filters=8), TrainConfig(pool_size=2), (32, 32))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ class Run:
     def __init__(self, root: Location, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.said = root, list[str]()
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
-        self.ranks = [Checkpointer(root, config, "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
+        self.ranks = [Checkpointer(root, config, ImageFormat(), "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
 
     def save(self, state: TrainingState, step: int) -> None:
         for rank in self.ranks:
@@ -273,7 +273,9 @@ def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, ser
 def test_metrics_are_in_the_bucket_before_the_checkpoint_is(state: TrainingState, server: ObjectStore) -> None:
     root = server.uri("run/checkpoints")
     there: list[int] = []
-    keeper = Checkpointer(root, load_config([], {}), "f", 0, 1, "t", pytest.fail, SECONDS, lambda: there.append(len(checkpoints(root))))
+    keeper = Checkpointer(
+        root, load_config([], {}), ImageFormat(), "f", 0, 1, "t", pytest.fail, SECONDS, lambda: there.append(len(checkpoints(root)))
+    )
     for step in (1, 2):
         keeper.save(state, ROWS, step, step, None)
         assert keeper.close(SECONDS) == ""

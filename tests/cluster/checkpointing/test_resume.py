@@ -8,6 +8,7 @@ import pytest
 from cluster.checkpointing.resume import check_resumable, load_state, newest_checkpoint, remove_partial
 from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import INDEX, Index, publish, write_part, written_parts
+from cyclegan.config import ImageFormat
 from cyclegan.inference.generator_checkpoint import find_newest
 from ringcycle.errors import UserError
 
@@ -18,6 +19,7 @@ def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
         position=step * workers * config.train.batch,
         workers=workers,
         fingerprint="f",
+        images=ImageFormat(),
         written=datetime.now(UTC),
         cycle_loss=None,
         versions={},

@@ -8,6 +8,7 @@ import pytest
 from cluster.checkpointing.retention import Entry, entries, kept, make_room, set_aside, smoothed, sweep
 from cluster.config import RunConfig
 from cyclegan.checkpoint_files import ASIDE, INDEX, Index, checkpoints, publish, step_of, verify, write_part, written_parts
+from cyclegan.config import ImageFormat
 from tests.cyclegan.made_checkpoint import damage
 
 
@@ -17,7 +18,8 @@ def save(root: Path, step: int, loss: float | None = None) -> Path:
     parts = written_parts(folder, 1, "x")
     assert parts is not None
     now = datetime.now(UTC)
-    index = Index(step=step, position=step, workers=1, fingerprint="f", written=now, cycle_loss=loss, versions={}, config={}, parts=parts)
+    facts = {"fingerprint": "f", "images": ImageFormat(), "written": now, "versions": {}, "config": {}}
+    index = Index(step=step, position=step, workers=1, cycle_loss=loss, parts=parts, **facts)
     publish(folder, index)
     return folder
 

@@ -1,11 +1,15 @@
-"""A configuration takes channels and bits from its shards, and does not start on shards that it cannot train on."""
+"""A training does not start on shards that it cannot train on."""
 
 import pytest
 
 from cluster.config import Config
-from cluster.driver.shard_compatibility import fitted
+from cluster.driver.shard_compatibility import check_shards
+from cluster.job import images_by_settings, images_of
+from cyclegan.config import ImageFormat
+from preprocess.config import DataConfig
 from preprocess.images.resize import Mode
 from preprocess.shards.manifest import Manifest, Split
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from tests.preprocess.small_shards import make_manifest
 
@@ -17,41 +21,31 @@ def manifest(
     mode: Mode = "resize_and_crop",
     bits: int = 8,
 ) -> Manifest:
-    splits = {split: Split(count=5, shards=[], smallest=smallest, largest=largest) for split in ("trainA", "trainB")}
+    splits = {split: Split(count=5, shards=[], smallest=smallest, largest=largest) for split in TRAIN_SPLITS}
     made = make_manifest(splits, "uint8" if bits == 8 else "uint16", channels)
     return made.model_copy(update={"preprocess": mode})
 
 
-def config(**sections: dict[str, object]) -> Config:
-    return Config.model_validate(sections)
+def check(sections: dict[str, dict[str, object]], found: Manifest, shards: str = "shards") -> None:
+    check_shards(Config.model_validate(sections), found, images_of(found), shards)
 
 
-def mistake(given: Config, found: Manifest) -> str:
-    with pytest.raises(UserError) as error:
-        fitted(given, found, "shards")
-    return str(error.value)
+def test_the_images_are_those_of_the_shards() -> None:
+    assert images_of(manifest()) == ImageFormat()
+    images = images_of(manifest(channels=(1, 5), bits=16))
+    assert images == ImageFormat(channels_a=1, channels_b=5, bits=16)
+    assert (images.channels, images.channels_of("AtoB"), images.channels_of("BtoA")) == (5, (1, 5), (5, 1))
 
 
-def test_the_model_is_that_of_the_shards() -> None:
-    given = config(train={"lambda_identity": 0})
-    model = fitted(given, manifest(channels=(1, 5), bits=16), "shards").model
-    assert (model.channels_a, model.channels_b, model.bits, model.channels) == (1, 5, 16, 5)
-    again = config(train={"lambda_identity": 0}, model=model.model_dump())  # as a run's config.toml gives it
-    assert fitted(again, manifest(channels=(1, 5), bits=16), "shards").model == model
-
-
-def test_ordinary_images_change_nothing() -> None:
-    assert fitted(config(), manifest(), "shards") == config()
+def test_before_there_are_shards_the_settings_decide() -> None:
+    assert images_by_settings(DataConfig()) == ImageFormat()
+    asked = DataConfig.model_validate({"channels_a": 1, "channels_b": 4, "bits": 16})
+    assert images_by_settings(asked) == ImageFormat(channels_a=1, channels_b=4, bits=16)
 
 
 @pytest.mark.parametrize(
     ("sections", "found", "text"),
     [
-        (
-            {"model": {"channels_a": 3}},
-            {"channels": (1, 1)},
-            "model.channels_a = 3, but the images of shards have 1: leave it out, or set data.channels_a = 3",
-        ),
         (
             {},
             {"channels": (1, 3)},
@@ -78,14 +72,19 @@ def test_ordinary_images_change_nothing() -> None:
     ],
 )
 def test_mistakes(sections: dict[str, dict[str, object]], found: dict[str, object], text: str) -> None:
-    assert mistake(config(**sections), manifest(**found)) == text  # type: ignore[arg-type]
-
-
-def test_whole_images_of_the_crops_size_need_no_crop() -> None:
-    fitted(config(data={"preprocess": "none"}), manifest((256, 256), (256, 256), mode="none"), "shards")
-
-
-def test_a_mistake_shows_no_key_of_the_shards_place() -> None:
     with pytest.raises(UserError) as error:
-        fitted(config(model={"bits": 16}), manifest(), "s3://key:secret@bucket/shards?scheme=http")
-    assert str(error.value).startswith("model.bits = 16, but the images of s3://***@bucket/shards?scheme=http have 8: ")
+        check(sections, manifest(**found))  # type: ignore[arg-type]
+    assert str(error.value) == text
+
+
+def test_unequal_channels_train_without_an_identity_loss() -> None:
+    check({"train": {"lambda_identity": 0}}, manifest(channels=(1, 5), bits=16))
+
+
+def test_images_of_the_crop_size_need_no_crop() -> None:
+    check({"data": {"preprocess": "none"}}, manifest((256, 256), (256, 256), mode="none"))
+
+
+def test_a_mistake_shows_no_key_of_the_shards_location() -> None:
+    with pytest.raises(UserError, match=r"of domain A in s3://\*\*\*@bucket/shards\?scheme=http, "):
+        check({}, manifest(smallest=(200, 200)), "s3://key:secret@bucket/shards?scheme=http")

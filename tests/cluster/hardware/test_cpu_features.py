@@ -1,7 +1,7 @@
 import pytest
 
 from cluster.config import load_config
-from cluster.hardware.cpu_features import check_form, emulated, has_bfloat16
+from cluster.hardware.cpu_features import check_precision, emulated, has_bfloat16
 from ringcycle.errors import UserError
 
 # Parts of /proc/cpuinfo, of machines whose other lines tell nothing here.
@@ -17,10 +17,10 @@ def test_by_the_flags(cpuinfo: str, native: bool) -> None:
 
 def test_names_the_setting_the_processor_and_the_cure() -> None:
     message = emulated("the processor of node 10.0.0.2")
-    assert all(part in message for part in ("model.form = bfloat16", "node 10.0.0.2", "use auto"))
+    assert all(part in message for part in ("model.precision = bfloat16", "node 10.0.0.2", "use float32"))
 
 
 def test_not_on_gpus() -> None:
-    with pytest.raises(UserError, match=r"for processors, but workers compute on GPUs: use auto, or set cluster\.device = cpu"):
-        check_form(load_config(["--model.form", "bfloat16"], {}), gpu=True)
-    check_form(load_config([], {}), gpu=True)
+    with pytest.raises(UserError, match=r"for processors, but workers compute on GPUs: use float32, or set cluster\.device = cpu"):
+        check_precision(load_config(["--model.precision", "bfloat16"], {}), gpu=True)
+    check_precision(load_config([], {}), gpu=True)

@@ -7,7 +7,7 @@ import pytest
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.monitoring.status import StatusBoard
 from cluster.worker.hooks import checkpoints, checksums, warn_dropped
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training.state import make_state
 from tests.cluster.monitoring.test_step_info import step_info
 
@@ -35,7 +35,7 @@ def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle
 
 
 def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
-    states = [make_state(ModelConfig(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
+    states = [make_state(ModelSpec(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
     board = StatusBoard(workers=3)
 
     def step(number: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cluster.monitoring.status import Heartbeat
 from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.loop import MOST_DROPPED, run_steps
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training.passes import make_passes
 from cyclegan.training.schedule import make_schedule
 from cyclegan.training.state import make_state
@@ -31,7 +31,7 @@ class Images:
 
 def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Heartbeat] | None = None) -> Any:
     """The outcome of a loop whose units are not compiled, which would take long for nothing."""
-    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4, form="plain")
+    model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     state = make_state(model, train, (SIZE, SIZE))
     step = make_step(make_passes(state, model, train))
     state.assign_initial(0)

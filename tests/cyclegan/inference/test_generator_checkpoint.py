@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan.checkpoint_files import DamagedCheckpoint, read_arrays, verify
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import read_trained
 from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import MODEL, damage, weights, write_checkpoint
@@ -27,7 +27,7 @@ def test_checkpoint_gives_itself(tmp_path: Path) -> None:
 
 
 def test_sizes_of_the_networks_come_from_the_checkpoint(tmp_path: Path) -> None:
-    model = ModelConfig(filters=5, blocks=2)
+    model = ModelSpec(filters=5, blocks=2)
     write_checkpoint(tmp_path, model=model, flat=np.zeros(3, np.float32))
     assert read_trained(tmp_path, pytest.fail).model == model
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
 from cyclegan.inference.translator import Translator
 from cyclegan.networks.flat_parameters import FlatParameters
@@ -23,20 +23,20 @@ def image(height: int, width: int) -> ImageArray:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def twin(pixels: ImageArray, form: str) -> ImageArray:
+def twin(pixels: ImageArray, convolution: str) -> ImageArray:
     """Both translations [2, H, W, 3] by the twin network that training uses."""
-    model = MODEL.model_copy(update={"form": form})
+    model = MODEL.model_copy(update={"convolution": convolution})
     parameters = FlatParameters(generator_shapes(model)).split(tf.constant(TRAINED.weights))
     signed = to_signed(tf.constant(np.stack([pixels, pixels])[:, None]))
     return to_pixels(generate(parameters, signed, model).numpy()[:, 0])
 
 
-@pytest.mark.parametrize("form", ["plain", "auto"])
+@pytest.mark.parametrize("convolution", ["plain", "auto"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_it_is_one_direction_of_the_twin(direction: str, form: str) -> None:
+def test_it_is_one_direction_of_the_twin(direction: str, convolution: str) -> None:
     pixels = image(32, 40)
     got = Translator(TRAINED, direction)(pixels)
-    both = twin(pixels, form).astype(int)
+    both = twin(pixels, convolution).astype(int)
     i = DIRECTIONS.index(direction)
     # Another order of the same float32 sums, or Winograd's: where a value lies at half a level, rounding may go either way.
     assert np.abs(got - both[i]).max() <= 1
@@ -61,7 +61,7 @@ def test_a_image_is_continued_by_reflection() -> None:
 
 
 def test_more_than_the_memory_is_refused_before_it_is_asked_for() -> None:
-    model = ModelConfig(filters=512, blocks=1)
+    model = ModelSpec(filters=512, blocks=1)
     flat = np.zeros(FlatParameters(generator_shapes(model)).size, np.float16)  # never computed with
     pixels = np.broadcast_to(np.zeros(3, np.uint8), (30000, 30000, 3))  # 15 TB with 512 filters; itself 3 bytes
     with pytest.raises(BrokenImage, match=r"30000x30000 pixels need about \d+\.\d GiB of memory"):
@@ -89,7 +89,7 @@ def test_channels_are_those_of_the_other_domain(a: int, b: int) -> None:
         signed = np.zeros((2, 1, 32, 36, max(a, b)), np.float32)  # what the training makes of it: surplus channels are 0
         i = DIRECTIONS.index(direction)
         signed[i, 0, ..., :taken] = to_signed(tf.constant(pixels))
-        model = trained.model.model_copy(update={"form": "plain"})
+        model = trained.model.model_copy(update={"convolution": "plain"})
         parameters = FlatParameters(generator_shapes(model)).split(tf.constant(trained.weights))
         whole = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
         assert np.abs(got - to_pixels(whole[..., :made]).astype(int)).max() <= 1

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.networks.discriminator import discriminate, discriminator_shapes
 
 RNG = np.random.default_rng(0)
-SMALL = ModelConfig(discriminator_filters=20)  # enough channels for the fast algorithms
+SMALL = ModelSpec(discriminator_filters=20)  # enough channels for the fast algorithms
 
 
 def parameters_of(config, dtype="float32"):
@@ -37,7 +37,7 @@ def by_reference(p, x):
 
 
 def test_parameters_equal_the_papers():
-    shapes = discriminator_shapes(ModelConfig())
+    shapes = discriminator_shapes(ModelSpec())
     names = ["C64/kernel", "C64/bias", "C128/kernel", "C256/kernel", "C512/kernel", "C1/kernel", "C1/bias"]
     assert list(shapes) == names
     # The reference code has 2,764,737 per direction, of which 128 + 256 + 512 are biases before a norm.
@@ -50,10 +50,10 @@ def test_one_logit_per_patch(height, width):
     assert y.shape == (2, 1, height // 8 - 2, width // 8 - 2, 1)
 
 
-@pytest.mark.parametrize("form", ["auto", "plain"])
-def test_equals_the_reference_network(form):
+@pytest.mark.parametrize("convolution", ["auto", "plain"])
+def test_equals_the_reference_network(convolution):
     p, x = parameters_of(SMALL, "float64"), images(64, 40, "float64", batch=2)
-    y = discriminate(p, x, SMALL.model_copy(update={"form": form}))
+    y = discriminate(p, x, SMALL.model_copy(update={"convolution": convolution}))
     # float64 rounding through five layers.
     np.testing.assert_allclose(y, [by_reference({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
@@ -68,10 +68,10 @@ def test_directions_are_independent():
 def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
     p, x = parameters_of(SMALL), images(64, 64)
 
-    def value_and_gradients(form):
+    def value_and_gradients(convolution):
         with tf.GradientTape() as tape:
             tape.watch((p, x))
-            y = discriminate(p, x, SMALL.model_copy(update={"form": form}))
+            y = discriminate(p, x, SMALL.model_copy(update={"convolution": convolution}))
         return y, *tape.gradient(y, (p, x), tf.sin(3 * y))
 
     fast, plain = tf.function(value_and_gradients, jit_compile=True)("auto"), value_and_gradients("plain")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.networks.discriminator import discriminator_shapes
 from cyclegan.networks.flat_parameters import INITIAL_DEVIATION, FlatParameters
 from cyclegan.networks.generator import generator_shapes
@@ -70,7 +70,7 @@ def test_equal_shapes_with_different_names_start_differently() -> None:
     assert not np.any(one == two)
 
 
-@pytest.mark.parametrize("shapes", [generator_shapes(ModelConfig(filters=16)), discriminator_shapes(ModelConfig(discriminator_filters=16))])
+@pytest.mark.parametrize("shapes", [generator_shapes(ModelSpec(filters=16)), discriminator_shapes(ModelSpec(discriminator_filters=16))])
 def test_networks_start_as_in_the_paper(shapes: dict[str, tuple[int, ...]]) -> None:
     layout = FlatParameters(shapes)
     flat = layout.initial(0)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.networks.generator import generate, generator_shapes
 
 RNG = np.random.default_rng(0)
-SMALL = ModelConfig(filters=20, blocks=1)  # enough channels for the fast algorithms
+SMALL = ModelSpec(filters=20, blocks=1)  # enough channels for the fast algorithms
 
 
 def parameters_of(config, dtype="float32"):
@@ -44,7 +44,7 @@ def by_paper(p, x):
 
 
 def test_parameters_equal_the_papers_with_nine_blocks():
-    shapes = generator_shapes(ModelConfig())
+    shapes = generator_shapes(ModelSpec())
     assert list(shapes)[:4] == ["c7s1-64/kernel", "d128/kernel", "d256/kernel", "R256.0/kernel1"]
     assert list(shapes)[-4:] == ["u128/kernel", "u64/kernel", "c7s1-3/kernel", "c7s1-3/bias"]
     # The reference code has 11,378,179 per direction, of which 64 + 128 + 256 + 18 * 256 + 128 + 64 are biases before a norm.
@@ -53,16 +53,16 @@ def test_parameters_equal_the_papers_with_nine_blocks():
 
 
 def test_layer_names_are_distinct_when_images_have_as_many_channels_as_filters():
-    config = ModelConfig(channels_a=8, filters=8)
-    assert len(generator_shapes(config)) == len(generator_shapes(ModelConfig(filters=8)))
+    config = ModelSpec(channels_a=8, filters=8)
+    assert len(generator_shapes(config)) == len(generator_shapes(ModelSpec(filters=8)))
     x = tf.zeros([2, 1, 8, 8, 8])
     assert generate(parameters_of(config), x, config).shape == x.shape
 
 
-@pytest.mark.parametrize("form", ["auto", "plain"])
-def test_equals_the_network_of_the_paper(form):
+@pytest.mark.parametrize("convolution", ["auto", "plain"])
+def test_equals_the_network_of_the_paper(convolution):
     p, x = parameters_of(SMALL, "float64"), images(24, 36, "float64", batch=2)
-    y = generate(p, x, SMALL.model_copy(update={"form": form}))
+    y = generate(p, x, SMALL.model_copy(update={"convolution": convolution}))
     # float64 rounding through eight layers.
     np.testing.assert_allclose(y, [by_paper({n: t[i] for n, t in p.items()}, x[i]) for i in range(2)], atol=1e-10)
 
@@ -80,10 +80,10 @@ def test_directions_are_independent():
 def test_compiled_fast_network_and_gradients_equal_plain_in_float32():
     p, x = parameters_of(SMALL), images(32, 40)
 
-    def value_and_gradients(form):
+    def value_and_gradients(convolution):
         with tf.GradientTape() as tape:
             tape.watch(p)
-            y = generate(p, x, SMALL.model_copy(update={"form": form}))
+            y = generate(p, x, SMALL.model_copy(update={"convolution": convolution}))
         return y, tape.gradient(y, p, tf.sin(3 * y))
 
     fast, plain = tf.function(value_and_gradients, jit_compile=True)("auto"), value_and_gradients("plain")

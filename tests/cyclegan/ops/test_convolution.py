@@ -54,12 +54,12 @@ def assert_same(ours, theirs, tolerance):
 @pytest.mark.parametrize(("k", "stride"), [(3, 1), (3, 2), (4, 2), (7, 1)])
 def test_plain_equals_the_definition(k, stride):
     x, w = tensors((2, 2, 9, 10, 3), (2, k, k, 3, 4))
-    np.testing.assert_allclose(conv2d(x, w, stride=stride, form="plain"), by_definition(x.numpy(), w.numpy(), stride), atol=1e-12)
+    np.testing.assert_allclose(conv2d(x, w, stride=stride, convolution="plain"), by_definition(x.numpy(), w.numpy(), stride), atol=1e-12)
 
 
 def test_plain_transpose_equals_the_definition():
     x, w = tensors((2, 2, 4, 5, 3), (2, 3, 3, 3, 4))
-    np.testing.assert_allclose(conv2d_transpose(x, w, form="plain"), transposed_by_definition(x.numpy(), w.numpy()), atol=1e-12)
+    np.testing.assert_allclose(conv2d_transpose(x, w, convolution="plain"), transposed_by_definition(x.numpy(), w.numpy()), atol=1e-12)
 
 
 # 1e-10 of the standard deviation: float64 rounding, times the largest elements of the transforms, in sums of thousands of products.
@@ -68,7 +68,9 @@ def test_plain_transpose_equals_the_definition():
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
     x, w = tensors((2, batch, k + size[0], k + size[1], c), (2, k, k, c, channels))
-    fast, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, form=form) for form in ("auto", "plain"))
+    fast, plain = (
+        lambda x, w, convolution=convolution: conv2d(x, w, stride=stride, convolution=convolution) for convolution in ("auto", "plain")
+    )
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
@@ -76,7 +78,10 @@ def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):
     x, w = tensors((2, 2, 9, 10, c), (2, k, k, c, channels))
-    fast, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, pad=k // 2, mode=mode, form=form) for form in ("auto", "plain"))
+    fast, plain = (
+        lambda x, w, convolution=convolution: conv2d(x, w, stride=stride, pad=k // 2, mode=mode, convolution=convolution)
+        for convolution in ("auto", "plain")
+    )
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
@@ -84,14 +89,16 @@ def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):
 def test_padding_of_the_plain_form(mode):
     x, w = tensors((2, 2, 5, 6, 3), (2, 3, 3, 3, 4))
     around = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], "reflect" if mode == "reflect" else "constant")
-    np.testing.assert_allclose(conv2d(x, w, pad=2, mode=mode, form="plain"), by_definition(around, w.numpy(), 1), atol=1e-12)
+    np.testing.assert_allclose(conv2d(x, w, pad=2, mode=mode, convolution="plain"), by_definition(around, w.numpy(), 1), atol=1e-12)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("size", [(1, 2), (4, 4), (5, 7)])
 def test_fast_transpose_equals_plain_in_float64(size, batch):
     x, w = tensors((2, batch, *size, 5), (2, 3, 3, 5, 4))
-    fast, plain = (lambda x, w, form=form: conv2d_transpose(x, w, form=form) for form in ("auto", "plain"))
+    fast, plain = (
+        lambda x, w, convolution=convolution: conv2d_transpose(x, w, convolution=convolution) for convolution in ("auto", "plain")
+    )
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
@@ -100,14 +107,16 @@ def test_fast_transpose_equals_plain_in_float64(size, batch):
 def test_compiled_fast_equals_plain_in_float32(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(lambda x, w: conv2d(x, w, stride=stride), x, w), jit_compile=True)
-    assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d(x, w, stride=stride, form="plain"), x, w), 1e-4)
+    assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d(x, w, stride=stride, convolution="plain"), x, w), 1e-4)
 
 
 # Tiles of 4x4 amplify the rounding error of bfloat16 (2⁻⁹) by 5 to 10; measured for 256 channels in docs/speed.md.
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_bfloat16_is_close(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
-    rough, plain = (lambda x, w, form=form: conv2d(x, w, stride=stride, form=form) for form in ("bfloat16", "plain"))
+    rough, plain = (
+        lambda x, w, way=way: conv2d(x, w, stride=stride, **way) for way in ({"precision": "bfloat16"}, {"convolution": "plain"})
+    )
     compiled = tf.function(lambda x, w: value_and_gradients(rough, x, w), jit_compile=True)
     for ours, theirs in zip(compiled(x, w), value_and_gradients(plain, x, w), strict=True):
         assert ours.dtype == tf.float32
@@ -117,9 +126,9 @@ def test_bfloat16_is_close(k, stride, c, channels):
 def test_compiled_fast_transpose_equals_plain_in_float32():
     x, w = tensors((2, 1, 9, 10, 20), (2, 3, 3, 20, 12), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(conv2d_transpose, x, w), jit_compile=True)
-    assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d_transpose(x, w, form="plain"), x, w), 1e-4)
+    assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d_transpose(x, w, convolution="plain"), x, w), 1e-4)
 
 
 def test_layers_outside_fast_are_plain():
     x, w = tensors((2, 1, 9, 9, 4), (2, 5, 5, 4, 4))
-    np.testing.assert_array_equal(conv2d(x, w), conv2d(x, w, form="plain"))
+    np.testing.assert_array_equal(conv2d(x, w), conv2d(x, w, convolution="plain"))

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig
+from cyclegan.config import ModelSpec
 from cyclegan.networks.generator import generate, generator_shapes
 from cyclegan.ops.remat import remat
 
@@ -39,7 +39,7 @@ def test_xla_does_not_undo_it() -> None:
 
 
 def generator_gradients(rematerialize: bool, images: tf.Tensor, parameters: dict[str, tf.Tensor]) -> Arrays:
-    config = ModelConfig(filters=20, blocks=2, remat=rematerialize)
+    config = ModelSpec(filters=20, blocks=2, remat=rematerialize)
 
     def value(images: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
         return generate(dict(zip(parameters, values, strict=True)), images, config)
@@ -49,7 +49,7 @@ def generator_gradients(rematerialize: bool, images: tf.Tensor, parameters: dict
 
 def test_generators_have_the_same_value_and_gradient() -> None:
     random = np.random.default_rng(0)
-    shapes = generator_shapes(ModelConfig(filters=20, blocks=2))
+    shapes = generator_shapes(ModelSpec(filters=20, blocks=2))
     parameters = {name: tf.constant(random.normal(0, 0.05, shape)) for name, shape in shapes.items()}
     images = tf.constant(random.uniform(-1, 1, (2, 1, 32, 32, 3)))
     for plain, again in zip(*(generator_gradients(rematerialize, images, parameters) for rematerialize in (False, True)), strict=True):

@@ -1,4 +1,4 @@
-"""Domains of unequal channels and of 16 bits: in the step, and all the way from files to translated files."""
+"""Domains with different numbers of channels and 16 bits: in the step, and end to end from files to translated files."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan.config import ModelConfig, TrainConfig
-from cyclegan.training.channels import real_channels
+from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.training.channels import channel_mask
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import FLAGS, make_passes
 from cyclegan.training.state import TrainingState, make_state
@@ -25,7 +25,7 @@ from tests.cyclegan.uncompiled import uncompiled
 from tests.preprocess.built_here import build_here
 
 SIDE = 24
-MODEL = ModelConfig(filters=8, blocks=1, discriminator_filters=8, channels_a=1, channels_b=3, bits=16)
+MODEL = ModelSpec(filters=8, blocks=1, discriminator_filters=8, channels_a=1, channels_b=3, bits=16)
 TRAIN = TrainConfig(pool_size=2, lambda_identity=0)
 RATE = 1e-3
 
@@ -45,20 +45,20 @@ def real(seed: int = 0) -> npt.NDArray[np.uint16]:
 
 
 def test_equal_channels_need_no_mask() -> None:
-    assert real_channels(ModelConfig(channels_a=4, channels_b=4), tf.float32) is None
-    mask = real_channels(MODEL, tf.float64)
+    assert channel_mask(ModelSpec(channels_a=4, channels_b=4), tf.float32) is None
+    mask = channel_mask(MODEL, tf.float64)
     assert mask is not None and mask.dtype == tf.float64
     assert mask.numpy()[:, 0, 0, 0].tolist() == [[1, 0, 0], [1, 1, 1]]
 
 
-def test_surplus_channels_stay_empty_and_count_nowhere() -> None:
+def test_surplus_channels_stay_zero_and_do_not_count() -> None:
     state = new_state()
     flags = tf.zeros([len(FLAGS)], tf.float64)
     with uncompiled():
         passes = make_passes(state, MODEL, TRAIN)
         vector, fake, cycled = (t.numpy() for t in passes.generator_pass(tf.constant(real()), flags))
         filled = real()
-        filled[0, ..., 1:] = 40000  # what a wire would carry there must not matter
+        filled[0, ..., 1:] = 40000  # values in surplus channels must not matter
         again = passes.generator_pass(tf.constant(filled), flags)[0].numpy()
     np.testing.assert_array_equal(vector, again)
     # fake = (fake_B, fake_A), cycled = (cycled_B, cycled_A): A has one channel of three.
@@ -67,7 +67,7 @@ def test_surplus_channels_stay_empty_and_count_nowhere() -> None:
     signed = real() / 32767.5 - 1
     expected = [np.abs(cycled[0] - signed[1]).mean(), np.abs(cycled[1, ..., 0] - signed[0, ..., 0]).mean()]
     size = state.generator_layout.size
-    np.testing.assert_allclose(vector[size + 2 : size + 4], 10 * np.array(expected), rtol=1e-6)  # to_signed divides in float64
+    np.testing.assert_allclose(vector[size + 2 : size + 4], 10 * np.array(expected), rtol=1e-6)  # to_signed computes in float64
 
 
 def test_weights_of_surplus_channels_do_not_learn() -> None:
@@ -77,11 +77,11 @@ def test_weights_of_surplus_channels_do_not_learn() -> None:
         vector = passes.generator_pass(tf.constant(real()), tf.zeros([len(FLAGS)], tf.float64))[0].numpy()
     gradient = state.generator_layout.views(vector[: state.generator_layout.size])
     first, last, bias = gradient["c7s1-8/kernel"], gradient["c7s1-3/kernel"], gradient["c7s1-3/bias"]
-    assert not first[0, :, :, 1:].any() and first[0, :, :, 0].any() and first[1].any()  # G_AB takes A
+    assert not first[0, :, :, 1:].any() and first[0, :, :, 0].any() and first[1].any()  # G_AB reads A
     assert not last[1, ..., 1:].any() and not bias[1, 1:].any() and last[0].any()  # G_BA makes A
 
 
-def test_an_identity_loss_between_unequal_channels_is_refused() -> None:
+def test_an_identity_loss_for_unequal_channels_is_refused() -> None:
     with pytest.raises(AssertionError, match="identity loss"):
         make_passes(new_state(), MODEL, TrainConfig())
 
@@ -108,7 +108,8 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
     assert (manifest.dtype, manifest.channels) == ("uint16", (1, 3))
     batches = Reader(out, Plan((4, 4), seed=0, crop_size=SIDE, flip=True), batch=1, rank=0, workers=1).read(0, 2)
     assert batches.shape == (2, 2, 1, SIDE, SIDE, 3) and batches.dtype == np.uint16
-    assert not batches[:, 0, ..., 1:].any() and (batches[:, 1] % 257 == 0).mean() > 0.2  # eight bits, but where bicubic mixed
+    assert not batches[:, 0, ..., 1:].any()
+    assert (batches[:, 1] % 257 == 0).mean() > 0.2  # 8-bit values become multiples of 257; bicubic resizing mixes some of them
     with uncompiled():
         state = new_state(tf.float32)
         step = make_step(make_passes(state, MODEL, TRAIN))
@@ -126,10 +127,10 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
         data = (result / "0.png").read_bytes()
         assert pixel_format_of(data) == form
         pixels = decode(data, channels=form.channels, bits=None)
-        assert pixels.shape == (36, 36, form.channels) and (pixels % 257 != 0).any()  # depth that 8 bits do not have
+        assert pixels.shape == (36, 36, form.channels) and (pixels % 257 != 0).any()  # values that 8 bits cannot hold
 
 
-def test_bands_are_translated_to_tiff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_five_channels_are_written_as_tiff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = MODEL.model_copy(update={"channels_a": 3, "channels_b": 5, "bits": 8})
     state = make_state(model, TRAIN, (SIDE, SIDE))
     state.assign_initial(0)

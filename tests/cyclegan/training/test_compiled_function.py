@@ -1,4 +1,4 @@
-"""Programs: one signature for life, and what the persistent cache had of them."""
+"""Compiled functions: one signature only, and hits of the persistent cache."""
 
 import json
 import os
@@ -31,12 +31,12 @@ def doubled() -> CompiledFunction:
         (tf.zeros([3]), "(images: float32[3], rate: float32[])"),
     ],
 )
-def test_another_signature_is_an_error_that_shows_both(images: tf.Tensor, text: str) -> None:
+def test_a_different_signature_raises_an_error_that_shows_both(images: tf.Tensor, text: str) -> None:
     program = doubled()
     program(tf.ones([2, 3]), tf.constant(2.0))
     with pytest.raises(SignatureError) as caught:
         program(images, tf.constant(2.0))
-    assert str(caught.value) == (f"program double was compiled for (images: float32[2, 3], rate: float32[]) but is called with {text}")
+    assert str(caught.value) == (f"program double was compiled for (images: float32[2, 3], rate: float32[]) but called with {text}")
     assert program.traces() == 1
 
 
@@ -47,13 +47,13 @@ def test_another_signature_is_an_error_that_shows_both(images: tf.Tensor, text: 
         ([tf.zeros([2, 3]), tf.constant(2.0), tf.constant(1)], "(images: float32[2, 3], rate: float32[], surplus: int32[])"),
     ],
 )
-def test_another_number_of_arguments_too(given: list[tf.Tensor], text: str) -> None:
+def test_a_different_number_of_arguments_too(given: list[tf.Tensor], text: str) -> None:
     with pytest.raises(SignatureError) as caught:
         doubled()(*given)
-    assert str(caught.value).endswith(f"(images: float32[2, 3], rate: float32[]) but is called with {text}")
+    assert str(caught.value).endswith(f"(images: float32[2, 3], rate: float32[]) but called with {text}")
 
 
-def test_more_calls_trace_nothing() -> None:
+def test_it_is_traced_once() -> None:
     program = doubled()
     assert program.traces() == 0
     assert program.compile(None).hit is None
@@ -62,7 +62,7 @@ def test_more_calls_trace_nothing() -> None:
     assert program.traces() == 1
 
 
-def test_compiling_runs_once_on_zeros_and_takes_time() -> None:
+def test_compiling_runs_it_once_on_zeros_and_reports_the_time() -> None:
     calls = tf.Variable(0)
 
     def count(x: tf.Tensor) -> tf.Tensor:
@@ -75,18 +75,18 @@ def test_compiling_runs_once_on_zeros_and_takes_time() -> None:
     assert calls.numpy() == 1
 
 
-# What a worker does: variables, all units, then values, then steps in a plain function around the units.
+# Like a worker: create variables, compile all units, assign values, then take steps in an uncompiled function around the units.
 WORKER = """
 import json, sys
 from pathlib import Path
 import tensorflow as tf
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training.passes import make_passes
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.state import make_state
 
 cache = Path(sys.argv[1])
-model, train = ModelConfig(filters=4, blocks=1, discriminator_filters=4), TrainConfig(pool_size=2)
+model, train = ModelSpec(filters=4, blocks=1, discriminator_filters=4), TrainConfig(pool_size=2)
 state = make_state(model, train, (24, 24))
 passes = make_passes(state, model, train)
 units = passes.discriminator_pass, passes.update_discriminators
@@ -126,15 +126,15 @@ def worker(cache: Path, seed: int) -> dict[str, Any]:
     return result
 
 
-def test_a_second_process_finds_all_programs_in_the_cache(tmp_path: Path) -> None:
+def test_a_second_process_finds_everything_in_the_cache(tmp_path: Path) -> None:
     first, second = worker(tmp_path, 0), worker(tmp_path, 1)
     assert first["names"] == ["discriminator_pass", "update_discriminators"]
     assert first["hits"] == [False, False]
-    # Other values, a resumed state for example, are no other programs.
+    # Different values, e.g. a resumed state, do not change the program.
     assert second["hits"] == [True, True]
     assert first["losses"] != second["losses"]
     assert len(first["files"]) == 2
     for run in (first, second):
         assert run["traces"] == [1, 1, 1]
-        assert run["new"] == [], "the step compiled what compile() had not"
+        assert run["new"] == [], "the step compiled something that compile() had not"
         assert run["files"] == first["files"]

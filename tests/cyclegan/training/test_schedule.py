@@ -1,4 +1,4 @@
-"""Lengths and rates: the paper's numbers, larger global batches, epochs and steps."""
+"""Lengths and learning rates: the paper's numbers, larger global batches, epochs and steps."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ def test_the_papers_two_hundred_epochs() -> None:
     assert schedule.steps == 200 * HORSES
     for epoch, rate in [(0, 2e-4), (50, 2e-4), (100, 2e-4), (125, 1.5e-4), (150, 1e-4), (175, 0.5e-4), (200, 0.0)]:
         assert schedule.rate(epoch * HORSES) == pytest.approx(rate, rel=1e-12, abs=1e-18)
-    # The last update still has a rate: one step's share of the way down.
+    # The last update still has a rate: that of one step before the end.
     assert schedule.rate(200 * HORSES - 1) == pytest.approx(2e-4 / (100 * HORSES), rel=1e-9)
 
 
@@ -29,21 +29,21 @@ def test_rates_never_rise() -> None:
 def test_rate_grows_with_the_root_of_the_global_batch(global_batch: int, factor: float) -> None:
     schedule = make_schedule(TrainConfig(), global_batch, HORSES)
     assert schedule.rate(0) == pytest.approx(2e-4 * factor)
-    # The length in images stays, so the rate halves at the same image (to a step, as the last one is filled up).
+    # The length in images is the same, so the rate halves at the same image (within one step, as the last step is rounded up).
     assert schedule.steps * global_batch == pytest.approx(200 * HORSES, abs=global_batch)
     assert schedule.rate(150 * HORSES) == pytest.approx(1e-4 * factor, rel=1e-3)
 
 
-def test_a_broken_last_step_counts_as_one() -> None:
+def test_a_partial_last_step_counts_as_one() -> None:
     assert make_schedule(TrainConfig(epochs=1), 4, 10).steps == 3
     assert make_schedule(TrainConfig(epochs=0.5), 1, 10).steps == 5
 
 
-def test_rounding_adds_no_step() -> None:
+def test_rounding_errors_add_no_step() -> None:
     assert make_schedule(TrainConfig(epochs=1.1), 1, 100).steps == 110
 
 
-def test_steps_come_before_epochs() -> None:
+def test_steps_take_precedence_over_epochs() -> None:
     schedule = make_schedule(TrainConfig(steps=30, epochs=200), 2, 10)
     assert schedule.steps == 30
     assert schedule.rate(2 * 15) == pytest.approx(2e-4 * 2**0.5)
@@ -51,14 +51,14 @@ def test_steps_come_before_epochs() -> None:
 
 
 @pytest.mark.parametrize(("constant", "middle"), [(1.0, 2e-4), (0.0, 1e-4), (0.75, 2e-4)])
-def test_share_of_the_constant_rate(constant: float, middle: float) -> None:
-    schedule = make_schedule(TrainConfig(steps=100, constant=constant), 1, 10)
+def test_constant_fraction(constant: float, middle: float) -> None:
+    schedule = make_schedule(TrainConfig(steps=100, constant_fraction=constant), 1, 10)
     assert schedule.rate(0) == 2e-4
     assert schedule.rate(50) == pytest.approx(middle)
     assert schedule.rate(100) == (2e-4 if constant == 1 else 0)
 
 
-def test_description_says_length_and_rule() -> None:
+def test_description_gives_length_and_rate() -> None:
     assert make_schedule(TrainConfig(), 4, HORSES).describe() == (
         "66,700 steps of 4 images per domain (200.0 epochs of 1,334); "
         "rate = learning_rate × √(global batch) = 0.0004, constant for 50% of the steps, then falling linearly to 0"

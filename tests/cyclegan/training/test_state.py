@@ -1,18 +1,18 @@
-"""What a state gives away and takes over: snapshots stay as they are, initial values are fresh."""
+"""Assigning to and copying from a state: snapshots never change, and initial values leave nothing behind."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig, TrainConfig
-from cyclegan.training.adam import adam
+from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.training.adam import adam_update
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.state import Arrays, TrainingState, make_state
 from tests.cyclegan.snapshot import snapshot
 
 
 def make() -> TrainingState:
-    model = ModelConfig(filters=4, blocks=1, discriminator_filters=4)
+    model = ModelSpec(filters=4, blocks=1, discriminator_filters=4)
     return make_state(model, TrainConfig(batch=2, pool_size=3), (24, 28))
 
 
@@ -38,7 +38,7 @@ def test_names_and_shapes() -> None:
     }
 
 
-def test_all_arrays_come_back() -> None:
+def test_assigned_arrays_come_back() -> None:
     state = make()
     given = random_arrays(state, 0)
     state.assign(given)
@@ -46,7 +46,7 @@ def test_all_arrays_come_back() -> None:
         np.testing.assert_array_equal(value, given[name], err_msg=name)
 
 
-def test_initial_values_leave_nothing_of_before() -> None:
+def test_initial_values_replace_everything() -> None:
     state, fresh = make(), make()
     state.assign(random_arrays(state, 0))
     for each in (state, fresh):
@@ -56,8 +56,8 @@ def test_initial_values_leave_nothing_of_before() -> None:
         assert value.any() == name.endswith("weights"), name
 
 
-def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None:
-    """XLA updates variables in place, while a checkpoint is still being written from a snapshot."""
+def test_snapshots_and_assigned_arrays_share_no_memory_with_the_variables() -> None:
+    """XLA updates variables in place while a checkpoint is still being written from a snapshot."""
     state = make()
     given = random_arrays(state, 1)
     kept = {name: value.copy() for name, value in given.items()}
@@ -65,7 +65,7 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
     saved = snapshot(state)
 
     def update(gradient: tf.Tensor, rate: tf.Tensor) -> None:
-        adam(state.generators, gradient, rate, 0.5, 0.999)
+        adam_update(state.generators, gradient, rate, 0.5, 0.999)
 
     program = CompiledFunction(update, [tf.TensorSpec([state.generator_layout.size]), tf.TensorSpec([])])
     for _ in range(3):
@@ -82,7 +82,7 @@ def test_snapshots_and_given_arrays_share_no_memory_with_the_variables() -> None
 
 
 @pytest.mark.parametrize("name", ["generators.weights", "discriminators.second", "pool.images"])
-def test_another_shape_is_refused(name: str) -> None:
+def test_a_different_shape_is_refused(name: str) -> None:
     state = make()
     given = random_arrays(state, 0)
     given[name] = given[name][..., :-1]

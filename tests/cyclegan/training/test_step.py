@@ -1,6 +1,6 @@
-"""Whole updates of all four networks: against a plain reference, between batches and workers, and from run to run.
+"""Complete updates of all four networks: against a plain reference, between batches and workers, and from run to run.
 
-One set of units is compiled, as that costs more than all that is checked with it (20 s of one core for these tiny networks);
+Only one set of units is compiled, as compiling costs more than all checks on it (20 s of one core for these tiny networks);
 other shapes, options and precisions run the same functions uncompiled.
 """
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelConfig, TrainConfig
+from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import NO_SLOT, pool_draws
@@ -49,8 +49,8 @@ class Training:
         return snapshot(self.state)
 
 
-def make(dtype: tf.DType, form: str = "auto", **train: float) -> Training:
-    model = ModelConfig(filters=8, blocks=2, discriminator_filters=8, form=form)
+def make(dtype: tf.DType, convolution: str = "auto", **train: float) -> Training:
+    model = ModelSpec(filters=8, blocks=2, discriminator_filters=8, convolution=convolution)
     config = TrainConfig(**({"pool_size": 2} | train))
     state = make_state(model, config, (SIDE, SIDE), dtype)
     state.assign_initial(SEED)
@@ -60,7 +60,7 @@ def make(dtype: tf.DType, form: str = "auto", **train: float) -> Training:
 
 @pytest.fixture(scope="module")
 def double() -> Training:
-    """Compiled units in the fast form, float64, batch 1."""
+    """Compiled units with the fast algorithms, float64, batch 1."""
     training = make(tf.float64)
     for unit in (*training.passes.all(), training.step):
         unit.compile(None)
@@ -76,7 +76,7 @@ def network(layout: FlatParameters, flat: Array, direction: int) -> Network:
 
 
 def reference(training: Training) -> CycleGAN:
-    """The plain implementation, from the weights that `training` has now. D = (D_B, D_A): D[i] judges what G[i] makes."""
+    """The plain implementation with the current weights of `training`. D = (D_B, D_A): D[i] classifies the results of G[i]."""
     state, train = training.state, training.train
     G_AB, G_BA = (network(state.generator_layout, state.generators.weights.numpy(), i) for i in range(2))
     D_B, D_A = (network(state.discriminator_layout, state.discriminators.weights.numpy(), i) for i in range(2))
@@ -85,14 +85,14 @@ def reference(training: Training) -> CycleGAN:
 
 
 def assert_same(ours: Array, theirs: Array, tolerance: float, what: str) -> None:
-    """Equal to `tolerance` of the largest element."""
+    """Equal within `tolerance` times the largest element."""
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max(), err_msg=what)
 
 
 def check_against_reference(training: Training, steps: int) -> None:
-    """Run both side by side and compare losses, weights, moments and pools: float64, other operations, so 1e-6 is far above rounding."""
+    """Run both and compare losses, weights, moments and pools. Both are float64 with different operations: 1e-6 is far above rounding."""
     training.state.assign_initial(SEED)
-    plain, batch, traded = reference(training), training.train.batch, []
+    plain, batch, swapped = reference(training), training.train.batch, []
     for step in range(steps):
         real, draws = images(step, batch), training.draws(step)
         means, _, _ = training.run(real, draws)
@@ -101,22 +101,22 @@ def check_against_reference(training: Training, steps: int) -> None:
         losses = plain.step(real_A, real_B, draws_A=draws[1], draws_B=draws[0], rate=float(np.float32(RATE)))
         ours = dict(zip(MEANS, means, strict=True))
         assert {name: ours[name] for name in LOSSES} == pytest.approx(losses, rel=1e-6)
-        traded += [draws[..., 1].ravel()]
+        swapped += [draws[..., 1].ravel()]
     if training.train.pool_size:
-        assert np.concatenate(traded).any(), "the pools must have traded"
+        assert np.concatenate(swapped).any(), "the pools must have swapped images"
         for direction, pools in enumerate((plain.pool_B, plain.pool_A)):
             assert_same(training.state.pool.images[direction].numpy(), np.array([p.images for p in pools]), 1e-6, "pool")
     state = training.state
-    for layout, learner, twin in (
+    for layout, adam, networks in (
         (state.generator_layout, state.generators, (plain.G_AB, plain.G_BA)),
         (state.discriminator_layout, state.discriminators, (plain.D_B, plain.D_A)),
     ):
-        assert learner.updates.numpy() == steps
-        for kind in ("weights", "first", "second"):
-            values = layout.views(learner.variables()[kind].numpy())
+        assert adam.updates.numpy() == steps
+        for kind in ("weights", "m", "v"):
+            values = layout.views(getattr(adam, kind).numpy())
             for i, (name, value) in enumerate(values.items()):
                 for direction in range(2):
-                    assert_same(value[direction], getattr(twin[direction], kind)[i], 1e-6, f"{kind} of {name}, direction {direction}")
+                    assert_same(value[direction], getattr(networks[direction], kind)[i], 1e-6, f"{kind} of {name}, direction {direction}")
 
 
 def test_compiled_steps_equal_the_plain_reference(double: Training) -> None:
@@ -128,22 +128,22 @@ def test_steps_of_two_images_equal_the_plain_reference() -> None:
         check_against_reference(make(tf.float64, batch=2), steps=3)
 
 
-def test_steps_in_accumulated_parts_equal_the_plain_reference() -> None:
+def test_steps_with_accumulated_parts_equal_the_plain_reference() -> None:
     with uncompiled():
         check_against_reference(make(tf.float64, batch=4, accumulate=2), steps=3)
 
 
-def test_parts_average_to_the_batch_and_carry_the_flags() -> None:
-    whole, apart = make(tf.float64, batch=3), make(tf.float64, batch=3, accumulate=3)
+def test_parts_average_to_the_batch_and_keep_the_flags() -> None:
+    at_once, in_parts = make(tf.float64, batch=3), make(tf.float64, batch=3, accumulate=3)
     with uncompiled():
-        results = [training.run(images(0, 3), training.draws(0), flags=(1, 0)) for training in (whole, apart)]
+        results = [training.run(images(0, 3), training.draws(0), flags=(1, 0)) for training in (at_once, in_parts)]
     for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
         assert_same(theirs, ours, 1e-12, name)
     means = dict(zip(MEANS, results[1][0], strict=True))
     assert (means["save"], means["stop"]) == (1, 0)
-    # Only the order of sums differs; the first moment is half of the gradient.
+    # Only the order of sums differs; m is half of the gradient.
     for pair in ("generators", "discriminators"):
-        ours, theirs = (t.arrays()[f"{pair}.first"] for t in (whole, apart))
+        ours, theirs = (t.arrays()[f"{pair}.first"] for t in (at_once, in_parts))
         assert_same(theirs, ours, 1e-11, pair)
 
 
@@ -152,13 +152,16 @@ def test_steps_without_identity_loss_and_pool_equal_the_plain_reference() -> Non
         check_against_reference(make(tf.float64, lambda_identity=0, lambda_cycle=7, pool_size=0), steps=3)
 
 
-def test_steps_in_plain_form_equal_the_plain_reference() -> None:
+def test_steps_with_plain_convolutions_equal_the_plain_reference() -> None:
     with uncompiled():
-        check_against_reference(make(tf.float64, form="plain"), steps=5)
+        check_against_reference(make(tf.float64, convolution="plain"), steps=5)
 
 
 def vectors(training: Training) -> CompiledFunction:
-    """Both passes without pool: real → the vectors to exchange. A plain function around them, as the step is, or XLA compiles anew."""
+    """Both passes without pool: real → the vectors to exchange.
+
+    The outer function is not compiled, as in the step: XLA would compile both passes again.
+    """
     passes, dtype = training.passes, training.state.generator_layout.dtype
     draws = tf.constant([NO_SLOT, 0]) * tf.ones([2, training.train.batch, 1], tf.int32)
 
@@ -170,24 +173,24 @@ def vectors(training: Training) -> CompiledFunction:
 
 
 def means_of_two(one_row: CompiledFunction, real: Array) -> tuple[tf.Tensor, tf.Tensor]:
-    """What two workers with a row of `real` each exchange to: their weights are equal, so one state stands for both."""
+    """The exchanged vectors of two workers with one row of `real` each: their weights are equal, so one state serves for both."""
     first, second = (one_row(tf.constant(real[:, row : row + 1])) for row in range(2))
     return (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
 
 
-def test_two_workers_have_the_gradient_of_one_with_both_images() -> None:
+def test_two_workers_get_the_gradient_of_one_with_both_images() -> None:
     real = images(0, 2)
     with uncompiled():
-        apart = [v.numpy() for v in means_of_two(vectors(make(tf.float32)), real)]
+        separate = [v.numpy() for v in means_of_two(vectors(make(tf.float32)), real)]
         together = [v.numpy() for v in vectors(make(tf.float32, batch=2, pool_size=0))(tf.constant(real))]
-    for one, other, tail in zip(apart, together, (GENERATOR_TAIL, DISCRIMINATOR_TAIL), strict=True):
-        # float32 through some twenty layers with Winograd forms, each of which rounds to about 3e-6 of its deviation.
+    for one, other, tail in zip(separate, together, (GENERATOR_TAIL, DISCRIMINATOR_TAIL), strict=True):
+        # float32 through some twenty Winograd layers, each with a rounding error of about 3e-6 of its standard deviation.
         gradient, expected = one[: -len(tail)], other[: -len(tail)]
         assert np.linalg.norm(gradient - expected) < 3e-5 * np.linalg.norm(expected)
         np.testing.assert_allclose(one[-len(tail) :], other[-len(tail) :], rtol=1e-5)
 
 
-def test_two_workers_have_the_weights_of_one_with_both_images(double: Training) -> None:
+def test_two_workers_get_the_weights_of_one_with_both_images(double: Training) -> None:
     double.state.assign_initial(SEED)
     one_row, rate = vectors(double), tf.constant(RATE)
     together = make(tf.float64, batch=2, pool_size=0)
@@ -213,7 +216,7 @@ def test_steps_repeat_bit_for_bit(double: Training) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_restored_state_goes_on_bit_for_bit(double: Training) -> None:
+def test_a_restored_state_continues_bit_for_bit(double: Training) -> None:
     double.state.assign_initial(SEED)
     for step in range(3):
         double.run(images(step, 1), double.draws(step))
@@ -227,19 +230,19 @@ def test_a_restored_state_goes_on_bit_for_bit(double: Training) -> None:
         np.testing.assert_array_equal(value, after[name], err_msg=name)
 
 
-def test_fast_form_equals_plain_form_in_float32() -> None:
-    fast, plain = make(tf.float32), make(tf.float32, form="plain")
+def test_fast_convolutions_equal_plain_ones_in_float32() -> None:
+    fast, plain = make(tf.float32), make(tf.float32, convolution="plain")
     with uncompiled():
         results = [training.run(images(0, 1), training.draws(0)) for training in (fast, plain)]
     for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
         assert_same(ours, theirs, 1e-4, name)
-    # The first moment after one step is half of the gradient; Adam makes signs of what is near zero, so weights are no measure.
+    # After one step, m is half of the gradient. Weights are no measure: Adam moves even those with a tiny gradient by the full rate.
     for pair in ("generators", "discriminators"):
         ours, theirs = (t.arrays()[f"{pair}.first"] for t in (fast, plain))
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
 
 
-def test_flags_and_losses_ride_through_the_exchange() -> None:
+def test_flags_and_losses_pass_through_the_exchange() -> None:
     with uncompiled():
         training = make(tf.float64, pool_size=0)
         lengths = []
@@ -262,7 +265,7 @@ def test_flags_and_losses_ride_through_the_exchange() -> None:
     ]
 
 
-def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> None:
+def test_non_finite_fakes_change_no_weight_and_enter_no_pool(double: Training) -> None:
     double.state.assign_initial(SEED)
     weights = double.state.generators.weights.numpy()
     weights[0] = np.nan
@@ -270,7 +273,7 @@ def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> No
     before = double.arrays()
     double.run(images(0, 1), double.draws(0))
     for name, value in double.arrays().items():
-        # Direction 0 alone is broken by its weight, but its fakes reach the other through the cycle.
+        # Only direction 0 has a NaN weight, but its fakes reach the other direction through the cycle.
         if name.startswith("pool"):
             assert not value[0].any()
         else:
@@ -278,7 +281,7 @@ def test_broken_fakes_change_no_weight_and_enter_no_pool(double: Training) -> No
     assert double.state.pool.filled.numpy().tolist() == [[[False, False]], [[True, False]]]
 
 
-def test_units_are_traced_once_in_their_life(double: Training) -> None:
+def test_units_are_traced_only_once(double: Training) -> None:
     for step in range(3):
         double.run(images(step, 1), double.draws(step))
     assert {unit.name: unit.traces() for unit in (*double.passes.all(), double.step)} == {
