@@ -9,14 +9,13 @@ from pyarrow import fs
 
 from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
-from cluster.driver.console import fail
 from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import ASIDE, INDEX, DamagedCheckpoint, Index, checkpoints, read_index, step_of, verify
+from ringcycle.cli import ExitCode, fail
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
 
-BAD, MISTAKEN = 1, 2
 PUT_ASIDE = ("put aside",)
 COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
 
@@ -53,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows = list_run(run)
     except UserError as error:
         fail(error)
-        return MISTAKEN
+        return ExitCode.USAGE
     table = [COLUMNS, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         left = "  ".join(cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=False))
         print(f"{left}  {cells[4].ljust(widths[4])}  {cells[5]}".rstrip())
     present = [row for row in rows if row.reasons != PUT_ASIDE]
-    return 0 if present and not present[-1].torn else BAD
+    return ExitCode.OK if present and not present[-1].torn else ExitCode.FAILED
 
 
 def list_run(run: Location) -> list[Row]:

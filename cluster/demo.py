@@ -1,4 +1,4 @@
-"""`make demo`: train on the embedded images, then say by the ground truth what was learnt, and where the time went."""
+"""`make demo`: train on the embedded images, then measure the result against the ground truth."""
 
 import os
 import sys
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from cluster import train
 from cluster.config import load_config
-from cluster.driver.console import Screen, duration, fail
+from cluster.driver.console import Screen
+from cluster.paths import SYNTHETIC
+from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.errors import UserError
 
 CONFIG = "configs/demo.toml"
@@ -15,7 +17,7 @@ INSTALL_SECONDS = Path("build/install-seconds")
 
 
 def main() -> int:
-    """Train `configs/demo.toml` with runs kept in this folder; further arguments override the configuration. Returns the exit code."""
+    """Train `configs/demo.toml` with the run in ./runs; arguments override the configuration. Returns the exit code."""
     arguments = ["--config", CONFIG, "--run.storage", "runs", *sys.argv[1:]]
     began = time.monotonic()
     code = train.main(arguments)
@@ -23,16 +25,16 @@ def main() -> int:
         return code
     config = load_config(arguments, os.environ)
     storage = Path(config.run.storage).absolute()
-    from cyclegan.evaluate import ground_truth_error  # TensorFlow, which training has loaded by now
+    from cyclegan.evaluate import ground_truth_error  # imports TensorFlow, which training has loaded by now
 
     screen = Screen()
     run = storage / config.run.name
     images = run / "translated.png"
     try:
-        errors = ground_truth_error(run, storage / train.SYNTHETIC, images)
+        errors = ground_truth_error(run, storage / SYNTHETIC, images)
     except UserError as error:
         fail(error)
-        return train.MISTAKEN
+        return ExitCode.USAGE
     for direction, found in errors.items():
         screen.line(
             f"{direction}: mean error {found.translated:.1f} of 255 against the ground truth, {found.unchanged:.1f} if left unchanged: "
@@ -41,7 +43,7 @@ def main() -> int:
     screen.line(f"images (input, translated, truth): {images}")
     if INSTALL_SECONDS.is_file():
         screen.line(f"installation took {duration(float(INSTALL_SECONDS.read_text()))}, the demo {duration(time.monotonic() - began)}")
-    return 0
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import getpass
 import tempfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from ringcycle.storage.location import Location, child, is_remote
@@ -13,6 +14,8 @@ FAILURE = "failure.txt"
 """Why the last launch that failed did, in full."""
 GOODPUT = "goodput.json"
 """Where the time of the last launch went."""
+SYNTHETIC = "synthetic"
+"""As data.source: the embedded data set, drawn into a folder of this name below the storage."""
 
 
 def checkpoints_of(run: Location) -> Location:
@@ -23,6 +26,12 @@ def checkpoints_of(run: Location) -> Location:
 def own_temporary() -> Path:
     """This user's folder for what each machine keeps for itself."""
     return Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
+
+
+def compile_cache(given: str) -> Path:
+    """The folder for compiled programs, below `given` or else this user's own: one for each version of TensorFlow."""
+    folder = Path(given) if given else own_temporary()
+    return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
 
 
 def ray_folder(run: Location) -> Path:

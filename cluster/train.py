@@ -4,60 +4,62 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import ray
 
 from cluster.config import Config, load_config, one_line
-from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_place
-from cluster.driver.console import Screen, duration, fail
-from cluster.driver.shard_compatibility import fitted
-from cluster.driver.signals import Interrupts, Preload
-from cluster.driver.supervise import Supervisor
-from cluster.hardware.cpu_features import check_form
+from cluster.driver.attempt import Attempt
+from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_location
+from cluster.driver.console import Screen
+from cluster.driver.nodes import Nodes
+from cluster.driver.policy import GroupSize
+from cluster.driver.shard_compatibility import check_shards
+from cluster.driver.signals import Preload, StopSignals
+from cluster.driver.supervise import Report, Supervisor, timeouts_of
+from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import with_workers
-from cluster.job import Job, plan_of
+from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import RunStatus
-from cluster.paths import own_temporary
+from cluster.paths import SYNTHETIC, compile_cache
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
+from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store
 
-SYNTHETIC = "synthetic"  # as data.source: the embedded data set
-FAILED, MISTAKEN, INTERRUPTED, STOPPED = 1, 2, 130, 75  # 75: EX_TEMPFAIL of sysexits.h, start again to go on
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Load the configuration, check what a user can get wrong, have shards, run the group, say what came out. Returns the exit code."""
+    """Load the configuration, check what a user can get wrong, build or find shards, train, report the outcome. Returns the exit code."""
     screen, preload = Screen(), Preload()
+    send_lines(screen.line)
     try:
         try:
             config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
             return _train(config, screen, preload)
         finally:
             screen.close()
-            preload.wait()  # so that whatever error comes now appears
+            preload.wait()  # until then, nothing printed on standard error appears
     except UserError as error:
         fail(error)
-        return MISTAKEN
+        return ExitCode.USAGE
     except KeyboardInterrupt:
-        fail("interrupted before training began; finished shards are kept, the same command goes on")
-        return INTERRUPTED
+        fail("interrupted before training began; finished shards are kept: run the same command to continue")
+        return ExitCode.INTERRUPTED
     finally:
         ray.shutdown()
 
 
 def _train(config: Config, screen: Screen, preload: Preload) -> int:
     started = time.monotonic()
-    storage = storage_place(config, os.environ, Path.cwd())
+    storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
     for section in one_line(config):
@@ -68,22 +70,23 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     gpu = gpu_wanted(config)
     config = with_workers(config, joined, gpu)
     cpus = cpus_of_workers(config, joined, gpu)
-    check_form(config, gpu)
+    check_precision(config, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)
     check_nodes(storage, shards)
     run = child(storage, config.run.name)
     manifest = Manifest.load(shards)
-    config = fitted(config, manifest, shards)
+    images = images_of(manifest)
+    check_shards(config, manifest, images, shards)
     screen.line(manifest.describe())
     step, checkpoint = check_run(config, run, manifest)
     plan = plan_of(config, manifest)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if step >= schedule.steps:
         screen.line(
-            f"run {config.run.name} is already finished at step {step:,}: {checkpoint}; to go on, raise train.steps or train.epochs"
+            f"run {config.run.name} is already finished at step {step:,}: {checkpoint}; raise train.steps or train.epochs to continue"
         )
-        return 0
+        return ExitCode.OK
     screen.line(
         f"resuming run {config.run.name} at step {step:,} from {checkpoint}"
         if step
@@ -91,24 +94,36 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     )
     screen.line(schedule.describe())
     make_run(config, run)
-    with Interrupts() as interrupts:
-        job = Job(config, run, shards, compile_cache(config), gpu, None)
-        report = Supervisor(job, cpus, preload, interrupts, screen.line, screen.phase, screen.show).run()
+    job = Job(config, images, run, shards, compile_cache(config.cluster.compile_cache), gpu, None)
+    report = _supervise(job, cpus, screen, preload)
     screen.close()
-    code = _conclude(report.news, config, run, screen)
-    screen.line(_times(report.news, time.monotonic() - started))
+    code = _report_outcome(report.status, config, run, screen)
+    screen.line(_times(report.status, time.monotonic() - started))
     screen.line(report.goodput.describe())
-    return STOPPED if report.temporary else code
+    return ExitCode.STOPPED if report.temporary else code
+
+
+def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
+    """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
+
+    def new_attempt(job: Job, workers: int, number: int) -> Attempt:
+        preload.wait()
+        return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
+
+    with StopSignals() as signals:
+        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, screen).run()
+    preload.wait()
+    return report
 
 
 def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
-    """The `data` section with absolute paths; the embedded data set is drawn below the storage when it is asked for."""
+    """The `data` section with absolute paths. If its source is the embedded data set, that is drawn below the storage."""
     data = config.data
     if data.source == SYNTHETIC:
         if not isinstance(storage, Path):
             raise UserError(
-                f"data.source = {SYNTHETIC} draws its images into run.storage = {Store(storage).label()}, which is no folder: "
-                "give images, or a folder as run.storage"
+                f"data.source = {SYNTHETIC} draws its images into run.storage = {Store(storage).label()}, which is not a local folder: "
+                "give a folder of images, or a local run.storage"
             )
         source = storage / SYNTHETIC
         screen.phase("drawing the embedded images")
@@ -117,18 +132,11 @@ def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
     return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
 
 
-def compile_cache(config: Config) -> Path:
-    """One folder per user and TensorFlow: entries of another version never fit."""
-    given = config.cluster.compile_cache
-    folder = Path(given) if given else own_temporary()
-    return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
-
-
-def _conclude(news: RunStatus, config: Config, run: Location, screen: Screen) -> int:
-    """Say how it ended, what was compiled and how to go on; the exit code."""
-    outcome = news.outcome
+def _report_outcome(status: RunStatus, config: Config, run: Location, screen: Screen) -> ExitCode:
+    """Report how it ended, what was compiled and how to continue."""
+    outcome = status.outcome
     assert outcome is not None
-    for rank, worker in sorted(news.workers.items()):
+    for rank, worker in sorted(status.workers.items()):
         screen.line(
             f"worker {rank}: {worker.programs} programs compiled in {worker.compile_seconds:.1f} s, "
             f"cache hits {worker.hits}, misses {worker.programs - worker.hits}"
@@ -136,23 +144,23 @@ def _conclude(news: RunStatus, config: Config, run: Location, screen: Screen) ->
     newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
     if outcome.kind == "finished":
         screen.line(f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; images in {Store(child(run, 'samples')).label()}")
-        return 0
+        return ExitCode.OK
     if outcome.kind == "stopped":
-        screen.line(f"stopped at step {outcome.step:,}; {newest}; the same command goes on from there")
-        return STOPPED
+        screen.line(f"stopped at step {outcome.step:,}; {newest}; run the same command to continue")
+        return ExitCode.STOPPED
     if outcome.kind == "diverged":
         fail(
-            f"the losses are not finite since step {outcome.diverged_at:,} ({outcome.reason}), at lower rates too; {newest}: "
-            f"start again with a train.learning_rate below {config.train.learning_rate:g}"
+            f"the losses have not been finite since step {outcome.diverged_at:,} ({outcome.reason}), even at lower learning rates; "
+            f"{newest}: run again with a train.learning_rate below {config.train.learning_rate:g}"
         )
-        return FAILED
-    fail(f"{outcome.reason}; {newest}")
-    return FAILED
+    else:
+        fail(f"{outcome.reason}; {newest}")
+    return ExitCode.FAILED
 
 
-def _times(news: RunStatus, total: float) -> str:
-    """Where the time went."""
-    spent = {"compile": 0.0, "train": 0.0, **news.seconds}
+def _times(status: RunStatus, total: float) -> str:
+    """Where the time went, in one line."""
+    spent = {"compile": 0.0, "train": 0.0, **status.seconds}
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in {"start": total - sum(spent.values()), **spent}.items())
     return f"time {duration(total)}: {parts}"
 

@@ -17,3 +17,10 @@ class ExitCode(IntEnum):
 def fail(error: object) -> None:
     """Print an error on standard error, in one line."""
     print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """As 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""Hosts as network namespaces on one bridge, which needs root; elsewhere as addresses of loopback."""
+"""Hosts as network namespaces on one bridge, which needs root, or else as loopback addresses."""
 
 import itertools
 import os
@@ -20,7 +20,7 @@ class Host:
 
     @property
     def prefix(self) -> list[str]:
-        """What runs a command on this host."""
+        """Prefix of a command that runs it on this host."""
         return ["ip", "netns", "exec", self.name] if self.name else []
 
 
@@ -43,7 +43,7 @@ def can_make_namespaces() -> bool:
 def running_hosts(count: int) -> Iterator[list[Host]]:
     """Hosts that reach each other: 10.77.N.1, 10.77.N.2 … in namespaces, else 127.0.0.2, 127.0.0.3 … (Ray takes 127.0.0.1 for any).
 
-    What still runs there at the end is the caller's to stop.
+    The caller stops what runs there.
     """
     if not can_make_namespaces():
         yield [Host("", f"127.0.0.{i + 2}") for i in range(count)]

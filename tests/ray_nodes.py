@@ -1,4 +1,4 @@
-"""Real Ray nodes as processes of the tests, one group of processes each, in any network namespace."""
+"""Real Ray nodes as child processes of the tests, each with a process group of its own, in any network namespace."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ STORE = f"--object-store-memory={200 * 2**20}"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; held together, so that all differ."""
+    """Distinct ports that were free a moment ago."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -40,7 +40,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def answer(url: str) -> int:
-    """HTTP status of a request without a token; 0 if nobody listens."""
+    """HTTP status of a request without a token, 0 if nothing listens."""
     try:
         with urllib.request.urlopen(url, timeout=15) as response:
             return int(response.status)
@@ -62,25 +62,25 @@ class Node:
         return any(parent.pid == self.process.pid for parent in psutil.Process(pid).parents())
 
     def kill(self) -> None:
-        """SIGKILL to the raylet and all that the node started, by their group: `ray stop` would end every cluster on this machine."""
+        """SIGKILL the raylet and all that the node started, as a group: `ray stop` would end every cluster on this machine."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
 
 def start_node(log: Path, environment: Mapping[str, str], options: Sequence[str], prefix: Sequence[str] = (), folder: Path = ROOT) -> Node:
-    """`ray start --block` with options, behind `prefix` (such as `ip netns exec h1`), in `folder`."""
+    """Run `ray start --block` with options in `folder`, after a `prefix` such as `ip netns exec h1`."""
     command = [*prefix, RAY, "start", "--block", STORE, "--disable-usage-stats", *options]
     with log.open("wb") as out:
         return Node(subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=out, stderr=out, start_new_session=True), log)
 
 
 def wait_for(url: str, node: Node, status: int = 200, seconds: float = 120) -> None:
-    """Until `url` answers with `status`; fails with the node's log if the node ends before."""
+    """Wait until `url` answers with `status`. Fails with the node's log if the node ends before."""
     deadline = time.monotonic() + seconds
     while answer(url) != status:
         if node.process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"a Ray node did not come up:\n{node.log.read_text()}")
+            pytest.fail(f"a Ray node did not start:\n{node.log.read_text()}")
         time.sleep(0.3)
 
 

@@ -1,4 +1,4 @@
-"""Small file systems of their own, to be filled, made read-only or frozen."""
+"""Small file systems that tests can fill, make read-only or freeze."""
 
 import shutil
 import subprocess

@@ -1,111 +1,109 @@
-"""One life of the group of workers: Ray Train's `fit`, with a board of its own, and how to end it for certain."""
+"""One life of the group of workers: Ray Train's `fit` with a status board of its own, and how to end it for certain."""
 
 import contextlib
 import os
 import signal
 import threading
-import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ray
+from ray._private.state import state
+from ray.core.generated import gcs_pb2
 from ray.exceptions import GetTimeoutError, RayError
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.driver.placement_groups import remove_placement_groups
-from cluster.driver.policy import Patience
+from cluster.driver.nodes import ClusterLost
+from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.monitoring.status import RunStatus, StatusBoardActor
 from cluster.paths import FAILURE
 from ringcycle.storage.location import redacted
 from ringcycle.storage.store import Store
 
-READ_SECONDS = 30.0  # for an answer of the board, which lives on this node
+READ_SECONDS = 30.0  # for an answer of the status board, which lives on this node
 KILL_SECONDS = 5.0  # for a node to kill a process; a node that does not answer is lost, and its processes with it
 END_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Group:
-    """The size of a group: workers of `cpus` CPUs each."""
-
-    workers: int
-    cpus: int
-    gpu: bool
-
-
-class ClusterLost(Exception):
-    """The board does not answer, or the head of the cluster: says which."""
-
-
 class Attempt(threading.Thread):
-    """`TensorflowTrainer.fit()` in a side thread, where it leaves the signals alone. It never starts workers again by itself.
+    """`TensorflowTrainer.fit()` in a side thread, where it leaves the signals alone. It never restarts workers by itself.
 
-    number: of the start, from 1.
+    number: counted from 1. error: what ended the group, in one line, or "".
     """
 
-    def __init__(self, job: Job, group: Group, patience: Patience, number: int) -> None:
+    def __init__(self, job: Job, group: GroupSize, timeouts: Timeouts, number: int) -> None:
         super().__init__(name="fit", daemon=True)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # lost only with the driver itself
         self.board = StatusBoardActor.options(scheduling_strategy=here).remote(group.workers, number)
-        self.workers = group.workers
-        self.began = time.monotonic()
+        self.number, self.workers = number, group.workers
         self.error = ""
-        self._news = RunStatus()
-        self._job, self._group, self._patience = replace(job, board=self.board), group, patience
+        self._status = RunStatus(number)
+        self._job, self._group, self._timeouts = replace(job, board=self.board), group, timeouts
 
     def run(self) -> None:
-        """Until the group has ended; `error` says by what, if not by itself."""
+        """Return once the group has ended."""
         try:
-            from cluster.driver.training_group import fit  # here, as it imports Ray Train: seconds that a mistake of the user must not cost
+            from cluster.driver.training_group import fit  # imports Ray Train for seconds, which no user's mistake should cost
 
-            fit(self._job, self._group, self._patience)
-        except Exception as error:  # whatever stops the group is told in one line by the main thread
-            self.error = last_line(error)
+            fit(self._job, self._group, self._timeouts)
+        except Exception as error:  # the main thread reports whatever ends the group, in one line
+            self.error = _last_line(error)
             with contextlib.suppress(OSError):
                 Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 
-    def news(self) -> RunStatus:
-        """What the board says. Raises ClusterLost."""
+    def status(self) -> RunStatus:
+        """Read the status board. Raises ClusterLost."""
         try:
-            self._news = ray.get(self.board.read.remote(), timeout=READ_SECONDS)
+            self._status = ray.get(self.board.read.remote(), timeout=READ_SECONDS)
         except (RayError, GetTimeoutError) as error:
-            raise ClusterLost(f"the board is lost ({last_line(error)})") from error
-        return self._news
+            raise ClusterLost(f"the status board is lost ({_last_line(error)})") from error
+        return self._status
 
     def ask_to_stop(self) -> None:
-        """Ask the workers for a checkpoint and their end."""
+        """Ask the workers to save a checkpoint and end."""
         self.board.ask_to_stop.remote()
 
     def end(self) -> None:
-        """Make sure that nothing of it lives on. Its workers are killed, stopped and hung ones as well; Ray Train then ends by itself.
+        """Make sure that nothing of the attempt lives on. Kills its workers, even stopped and hung ones; Ray Train then ends by itself.
 
-        If it does not, because it hangs in starting them, its controller is killed, whose workers follow.
+        If it does not, since it hangs while starting them, its controller is killed, and its workers with it.
         """
         if self.is_alive():
             kills = [
-                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(beat.node, soft=False)).remote(beat.pid)
-                for beat in self._news.heartbeats.values()
+                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(heartbeat.node, soft=False)).remote(heartbeat.pid)
+                for heartbeat in self._status.heartbeats.values()
             ]
             if kills:
                 ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)
                 self.join(END_SECONDS)
-        if self.is_alive() and self._news.controller is not None:
-            ray.kill(self._news.controller)
-            remove_placement_groups(self._news.controller)
-        ray.kill(self.board)  # a controller or worker that comes late finds none, and ends
+        if self.is_alive() and self._status.controller is not None:
+            ray.kill(self._status.controller)
+            remove_placement_groups(self._status.controller)
+        ray.kill(self.board)  # a controller or worker that starts too late finds none, and ends
         self.join(END_SECONDS)
+
+
+def remove_placement_groups(actor: Any) -> None:
+    """Remove all placement groups that a killed actor has made: Ray keeps them until the job ends. actor: its handle."""
+    creator = bytes.fromhex(actor._actor_id.hex())
+    for data in state._connect_and_get_accessor().get_placement_group_table():
+        table = gcs_pb2.PlacementGroupTableData.FromString(data)
+        if table.creator_actor_id == creator and table.state != gcs_pb2.PlacementGroupTableData.REMOVED:
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(table.placement_group_id)))
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def _kill(pid: int) -> None:
-    """On the process's own node. Only a process of Ray's: its number may have passed on to another."""
+    """Runs on the process's own node. Kills only a process of Ray's, since the number may have passed on to another one."""
     with contextlib.suppress(OSError):
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::"):
             os.kill(pid, signal.SIGKILL)
 
 
-def last_line(error: Exception) -> str:
-    """The last line of an error's text: with errors from afar, that of the fact."""
+def _last_line(error: Exception) -> str:
+    """The last line of an error's text: in errors of remote calls, the original fact."""
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

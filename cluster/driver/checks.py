@@ -1,4 +1,4 @@
-"""What a user can get wrong, found before any worker starts."""
+"""Finds what a user can get wrong before any worker starts."""
 
 import contextlib
 import os
@@ -25,8 +25,8 @@ from ringcycle.storage.store import Store, reading, writing
 POLL_SECONDS = 0.5
 
 
-def storage_place(config: Config, environment: Mapping[str, str], working_directory: Path) -> Location:
-    """run.storage as an absolute path, or the object store that it is.
+def storage_location(config: Config, environment: Mapping[str, str], working_directory: Path) -> Location:
+    """run.storage as an absolute path, or as an object store's URI.
 
     Raises UserError if it cannot be written to, is a file, or lies below the working directory of a submitted job.
     """
@@ -44,21 +44,21 @@ def storage_place(config: Config, environment: Mapping[str, str], working_direct
         storage.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"run.storage = {config.run.storage}: cannot make this folder ({error.strerror}): give one that you may write to"
+            f"run.storage = {config.run.storage}: cannot create this folder ({error.strerror}): give one that you may write to"
         ) from error
     if not os.access(storage, os.W_OK):
-        raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or mend its permissions")
+        raise UserError(f"run.storage = {config.run.storage}: no permission to write there: give another folder, or fix its permissions")
     return storage
 
 
-def _object_store(place: str) -> Location:
-    store, marker = Store(place), _marker()
+def _object_store(uri: str) -> Location:
+    store, marker = Store(uri), _marker()
     try:
         store.write(marker, b"")
         store.delete(marker)
     except OSError as error:
-        raise UserError(f"run.storage = {store.label()} cannot be written ({reason(error)}): mend that, or give another place") from error
-    return place
+        raise UserError(f"run.storage = {store.label()} is not writable ({reason(error)}): fix this, or give another location") from error
+    return uri
 
 
 def _marker() -> str:
@@ -66,7 +66,7 @@ def _marker() -> str:
 
 
 def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
-    """CPUs that each worker gets. In a cluster that we joined, waits `cluster.start_timeout` for nodes for the most workers.
+    """CPUs that each worker gets. In a cluster that we joined, waits up to `cluster.start_timeout` for enough nodes.
 
     Raises UserError if the workers do not fit.
     """
@@ -92,30 +92,30 @@ def cpus_of_workers(config: Config, joined: bool, gpu: bool) -> int:
 
 
 def gpu_wanted(config: Config) -> bool:
-    """Whether workers compute on GPUs. auto: if Ray has one for each of them."""
+    """Whether the workers use GPUs; with cluster.device = auto, if Ray has one for each of the fewest workers."""
     if config.cluster.device == "auto":
         return bool(ray.cluster_resources().get("GPU", 0) >= config.cluster.least)
     return config.cluster.device == "gpu"
 
 
 def check_nodes(storage: Location, shards: Location) -> None:
-    """Raises UserError naming the first node that does not see the storage as the driver does, or not the shards."""
+    """Raises UserError for the first node that does not see the same storage as the driver, or not the shards."""
     store, marker = Store(storage), _marker()
     with writing(storage, marker):
         store.write(marker, b"")
     try:
         for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker, shards):
             if field:
-                raise UserError(f"{field} = {path} is not seen by node {node['NodeManagerAddress']}: give a folder that all nodes share")
+                raise UserError(f"{field} = {path} is not visible on node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:
         with contextlib.suppress(OSError):
             store.delete(marker)
 
 
 def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, str]:
-    """Check that the run, with a configuration that fits its shards, can be started or resumed.
+    """Check that a run, whose configuration fits its shards, can be started or resumed.
 
-    Returns the step at which it goes on and its checkpoint as it is named to the user, empty for a new run.
+    Returns the step it resumes from and the checkpoint's name for the user, or 0 and "" for a new run.
     """
     root = checkpoints_of(run)
     with reading(root, "run.storage"):
@@ -129,7 +129,7 @@ def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, s
 
 
 def make_run(config: Config, run: Location) -> None:
-    """Make the folders of a run and write its configuration there. Raises UserError if its place cannot be written to."""
+    """Create a run's folders and write its configuration there. Raises UserError if that fails."""
     try:
         if isinstance(folder := checkpoints_of(run), Path):
             folder.mkdir(parents=True, exist_ok=True)
@@ -137,18 +137,18 @@ def make_run(config: Config, run: Location) -> None:
     except OSError as error:
         raise UserError(
             f"run.name = {config.run.name}: cannot write {error.filename or Store(run).label()} ({reason(error)}): "
-            "give another name, or mend its permissions"
+            "give another name, or fix its permissions"
         ) from error
 
 
 @ray.remote(num_cpus=0)
 def _sees(storage: Location, marker: str, shards: Location) -> tuple[str, str]:
-    """Field and value of what this node does not see, empty if it sees all."""
-    for field, place, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
+    """Field and value of what this node does not see, or empty texts if it sees everything."""
+    for field, location, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
         try:
-            seen = Store(place).size(name) is not None
+            seen = Store(location).size(name) is not None
         except OSError:
             seen = False
         if not seen:
-            return field, Store(place).label()
+            return field, Store(location).label()
     return "", ""

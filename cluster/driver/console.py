@@ -1,49 +1,50 @@
 """What the driver shows: lines for what happened, and one progress line that redraws itself on a terminal."""
 
-import sys
 import time
 
 from rich.console import Console
 
 from cluster.monitoring.status import Progress, RunStatus, WorkerInfo
 from preprocess.build import BuildProgress
+from ringcycle.cli import duration
 
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be redrawn, as in a job's log
+LOSS_GROUPS = {"G": "G_", "cycle": "cycle_", "identity": "identity_", "D": "D_"}
 
 
 class Screen:
-    """Draws the news of a training as they come."""
+    """Draws the progress of a training on standard output."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self._status = self._console.status("") if self._console.is_terminal else None
         self._shown: str | None = None
         self._plain_at = float("-inf")
-        self._start = self._lines = 0
+        self._attempt = self._lines = 0
         self._workers: dict[int, WorkerInfo] = {}
 
     def line(self, text: str) -> None:
-        """One line that stays."""
+        """Print one permanent line."""
         self._console.print(text, markup=False)
         if not self._console.is_terminal:
             self._console.file.flush()
 
     def phase(self, text: str) -> None:
-        """What goes on now, until the next line or phase."""
+        """Show what is going on, until the next line or phase."""
         self._draw(text)
 
     def build(self, progress: BuildProgress) -> None:
-        """How the preprocessing goes."""
+        """Show the progress of the preprocessing."""
         self._draw(progress.describe())
 
-    def show(self, news: RunStatus) -> None:
-        """Lines and workers that are new, then where the training stands. Each start of the group begins its lines anew."""
-        if news.attempt != self._start:
-            self._start, self._lines, self._workers = news.attempt, 0, {}
-        for text in news.lines[self._lines :]:
+    def show(self, status: RunStatus) -> None:
+        """Print lines and workers that are new, then show the progress. Each attempt numbers its lines anew."""
+        if status.attempt != self._attempt:
+            self._attempt, self._lines, self._workers = status.attempt, 0, {}
+        for text in status.lines[self._lines :]:
             self.line(text)
-        self._lines = len(news.lines)
-        for rank, worker in sorted(news.workers.items()):
+        self._lines = len(status.lines)
+        for rank, worker in sorted(status.workers.items()):
             if self._workers.get(rank) != worker:
                 self._workers[rank] = worker
                 cores = ", ".join(map(str, worker.cores))
@@ -51,10 +52,10 @@ class Screen:
                 self.line(
                     f"worker {rank}: process {worker.pid} on {worker.host}, cores {cores}, feed {feeds}, ready at step {worker.step:,}"
                 )
-        self._draw(progress_text(news.progress) if news.progress and news.phase == "training" else news.phase)
+        self._draw(progress_text(status.progress) if status.progress and status.phase == "training" else status.phase)
 
     def close(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         if self._status:
             self._status.stop()
 
@@ -70,24 +71,9 @@ class Screen:
 def progress_text(progress: Progress) -> str:
     """Step, losses, speed, wait for data and time left, in one line."""
     losses = progress.losses
-    pairs = {name: sum(v for key, v in losses.items() if key.startswith(start)) / 2 for name, start in _LOSS_GROUPS.items()}
+    pairs = {name: sum(v for key, v in losses.items() if key.startswith(start)) / 2 for name, start in LOSS_GROUPS.items()}
     shown = "  ".join(f"{name} {value:.3f}" for name, value in pairs.items())
     return (
         f"step {progress.step:,}/{progress.steps:,}  {shown}  {progress.images_per_second:.1f} images/s  "
         f"wait {progress.wait:.1%}  {duration(progress.seconds_left)} left"
     )
-
-
-def duration(seconds: float) -> str:
-    """1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def fail(error: object) -> None:
-    """A user's mistake, in one line on standard error."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
-
-
-_LOSS_GROUPS = {"G": "G_", "cycle": "cycle_", "identity": "identity_", "D": "D_"}

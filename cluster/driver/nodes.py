@@ -8,7 +8,6 @@ from collections.abc import Iterable
 import ray
 
 from cluster.config import MOST_WORKERS, Config
-from cluster.driver.attempt import ClusterLost
 from cluster.hardware.capacity import draining, room, usable_nodes
 
 LOOK_SECONDS = 2.0
@@ -16,8 +15,12 @@ HEAD_SECONDS = 10.0  # for the head of the cluster to answer
 POLL_SECONDS = 0.2
 
 
+class ClusterLost(Exception):
+    """The status board or the head of the cluster does not answer; the text states which."""
+
+
 class Nodes:
-    """Room for workers of `cpus` CPUs (and a GPU each) of one run; looks again at most every two seconds."""
+    """Room for one run's workers of `cpus` CPUs, and a GPU each if `gpu`. Looks at the nodes at most every two seconds."""
 
     def __init__(self, config: Config, cpus: int, gpu: bool) -> None:
         self._config, self._cpus, self._gpu = config, cpus, gpu
@@ -26,17 +29,17 @@ class Nodes:
         self._larger, self._since, self._fit = 0, 0.0, MOST_WORKERS
 
     def room(self) -> int:
-        """For how many workers the nodes that are alive and stay have CPUs, taken or not."""
+        """For how many workers the nodes that are alive and not about to leave have CPUs, in use or not."""
         self._fit = room([node["Resources"] for node in usable_nodes()], self._cpus, self._gpu)
         return self._fit
 
     def larger(self, workers: int) -> tuple[int, float]:
-        """The larger valid number of workers that would fit, or 0, and for how many seconds that has been so. Raises ClusterLost."""
+        """The larger valid number of workers that would fit, or 0, and for how many seconds it has. Raises ClusterLost."""
         self._look(workers)
         return self._larger, time.monotonic() - self._since if self._larger else 0.0
 
-    def short(self, workers: int) -> bool:
-        """Whether there was room for fewer at the last look."""
+    def lost(self, workers: int) -> bool:
+        """Whether the nodes had room for fewer at the last look."""
         return self._fit < workers
 
     def leaving(self, nodes: Iterable[str]) -> str:
@@ -44,27 +47,26 @@ class Nodes:
         leaving = self._draining.intersection(nodes)
         return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] in leaving), "") if leaving else ""
 
+    def head_answers(self) -> bool:
+        """Whether the head accepts connections. Asking Ray itself would block for a minute, then end the process."""
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        deadline = time.monotonic() + HEAD_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
     def _look(self, workers: int) -> None:
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        if not head_answers():
+        if not self.head_answers():
             raise ClusterLost("the head of the cluster does not answer")
         self._draining = set(draining())
         fit = self.room()
         larger = next((n for n in self._config.valid_workers if workers < n <= fit), 0)
         if larger != self._larger:
             self._larger, self._since = larger, now
-
-
-def head_answers() -> bool:
-    """Whether the head of the cluster accepts connections; asking Ray itself would wait for a minute, then end the process."""
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-    deadline = time.monotonic() + HEAD_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
-            return True
-        time.sleep(POLL_SECONDS)
-    return False

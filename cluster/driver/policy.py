@@ -1,6 +1,6 @@
-"""What to do about how a training stands: pure functions from a status to a decision. Only `supervise` acts on them.
+"""What to do about the state of a training: pure functions from a status to a decision. Only `supervise` acts on decisions.
 
-All times are in seconds. A *start* is one life of the group of workers, from its processes' creation to their end.
+All times are in seconds. An *attempt* is one life of the group of workers, from the creation of its processes to their end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,38 +10,38 @@ from typing import Literal
 
 from cluster.monitoring.status import WorkerStatus
 
-HOPELESS_STARTS = 5  # starts in a row without a new checkpoint or a step beyond the last one's: the next would end alike
-RETREATS = 3
-RATE_FACTOR = 0.5
-STEADY = 30.0  # for which returned nodes must be there before the group is moved onto them
-SLOW_STEPS = 3.0  # a step may take so many times as long as the last one, beyond the patience for a peer
+MAX_ATTEMPTS_WITHOUT_PROGRESS = 5  # consecutive ones: the next would end the same way
+MAX_ROLLBACKS = 3
+RATE_FACTOR = 0.5  # of the learning rate, for each rollback
+STEADY_SECONDS = 30.0  # for which returned nodes must stay before the group moves onto them
+SLOW_STEP_FACTOR = 3.0  # a step may take this many times as long as the last one, beyond the timeout for a peer
 
 
-class Act(Enum):
+class Action(Enum):
     """What `supervise` does next."""
 
-    WAIT = "wait"
+    WAIT = "keep watching"
     SAVE_AND_STOP = "ask for a checkpoint, then end"
-    SAVE_AND_MOVE = "ask for a checkpoint, then start again on the nodes there are"
-    START_AGAIN = "end the group at once, if it still lives, and start from the newest checkpoint"
-    RESTORE = "end the group at once and start from the newest checkpoint on which all workers agreed"
-    RETREAT = "start from the last good checkpoint, with a lower rate"
-    STOP = "end the group at once; the newest checkpoint is what there is"
-    END = "take the outcome as it is"
+    SAVE_AND_MOVE = "ask for a checkpoint, then start another attempt on the nodes there are"
+    RESTART = "end the attempt, if it is still alive, and start another from the newest checkpoint"
+    RESTORE = "end the attempt and start another from the newest checkpoint at which all workers had equal weights"
+    ROLL_BACK = "start another attempt from the last good checkpoint, with a lower learning rate"
+    STOP = "end the attempt without another checkpoint"
+    END = "accept the attempt's outcome"
     GIVE_UP = "end with an error"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """An act, and why, as it is told to the user."""
+    """An action, and its reason as the user reads it."""
 
-    act: Act
+    action: Action
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """start: for all workers' first heartbeats. peer: for a heartbeat, and for a step. close: for the last checkpoint."""
+class Timeouts:
+    """start: for the first heartbeats of all workers. peer: for a heartbeat, and for a step. close: for the last checkpoint."""
 
     start: float
     peer: float
@@ -49,119 +49,129 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A start of `workers` workers that goes on. age: since it began. ranks: those heard so far.
+class GroupSize:
+    """A group of workers of `cpus` CPUs each, and a GPU each if `gpu`."""
 
-    signals: SIGINT and SIGTERM so far. asked: whether a checkpoint was asked for already. draining: a node that leaves, or "".
-    larger: the number of workers that would fit now, if that is more; larger_for: since when. short: whether there is room for fewer.
-    mismatch: which workers' weights differ, as a message, or "".
+    workers: int
+    cpus: int
+    gpu: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running attempt with `workers` workers. age: since it began. ranks: the workers heard from so far.
+
+    signals: SIGINT and SIGTERM received so far. asked_to_stop: whether a checkpoint has been asked for. draining: the address of a node
+    that is about to leave, or "". larger: the larger number of workers that would fit now, or 0; larger_for: for how long it has.
+    nodes_lost: whether the nodes no longer have room for all workers. mismatch: whose weights differ, as a message, or "".
     """
 
     workers: int
     age: float
     ranks: Mapping[int, WorkerStatus]
     signals: int = 0
-    asked: bool = False
+    asked_to_stop: bool = False
     draining: str = ""
     larger: int = 0
     larger_for: float = 0.0
-    short: bool = False
+    nodes_lost: bool = False
     mismatch: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A start that is over. kind: its outcome's, or "lost" if it came to none. progress: whether it got further than all before.
+    """An attempt that is over. kind: that of its outcome, or "lost" if it had none.
 
-    starts_in_vain: starts in a row up to this one that did not. losses: all starts that were lost. retreats: made so far.
-    signals: as in Running. moved: whether it was asked to make way for another number of workers.
+    failures: attempts lost so far. attempts_without_progress: consecutive attempts, up to this one, that got no further than those
+    before. rollbacks: made so far. signals: as in Running. moved: whether it was asked to make way for another number of workers.
     """
 
     kind: Literal["finished", "stopped", "diverged", "failed", "lost"]
     reason: str = ""
-    losses: int = 1
-    starts_in_vain: int = 0
-    retreats: int = 0
+    failures: int = 1
+    attempts_without_progress: int = 0
+    rollbacks: int = 0
     signals: int = 0
     moved: bool = False
 
 
-def while_running(status: Running, patience: Patience) -> Decision:
-    """What to do about a group that runs."""
-    trains = any(rank.phase in ("training", "closing") for rank in status.ranks.values())
+def while_running(status: Running, timeouts: Timeouts) -> Decision:
+    """What to do about a running attempt."""
+    training = any(rank.phase in ("training", "closing") for rank in status.ranks.values())
     if status.signals > 1:
-        return Decision(Act.STOP, "left before a checkpoint was written")
-    if status.signals and not trains:
-        return Decision(Act.STOP, "stopped before the first step")
-    if status.signals and not status.asked:
-        return Decision(Act.SAVE_AND_STOP, "stopping: waiting for a checkpoint; once more leaves at once")
-    hung = _hung(status, patience)
+        return Decision(Action.STOP, "exited before a checkpoint was saved")
+    if status.signals and not training:
+        return Decision(Action.STOP, "stopped before the first step")
+    if status.signals and not status.asked_to_stop:
+        return Decision(Action.SAVE_AND_STOP, "stopping: saving a checkpoint; press Ctrl-C again to exit immediately")
+    hung = _hung(status, timeouts)
     if hung:
-        return Decision(Act.START_AGAIN, hung)
+        return Decision(Action.RESTART, hung)
     if status.mismatch:
-        return Decision(Act.RESTORE, status.mismatch)
-    if not status.asked and trains:
+        return Decision(Action.RESTORE, status.mismatch)
+    if not status.asked_to_stop and training:
         if status.draining:
-            return Decision(Act.SAVE_AND_MOVE, f"node {status.draining} is draining: saving a checkpoint and leaving it")
-        if status.larger > status.workers and status.larger_for >= STEADY:
-            return Decision(Act.SAVE_AND_MOVE, f"nodes are back: saving a checkpoint and going on with {status.larger} workers")
-    return Decision(Act.WAIT)
+            return Decision(Action.SAVE_AND_MOVE, f"node {status.draining} is draining: saving a checkpoint and leaving it")
+        if status.larger > status.workers and status.larger_for >= STEADY_SECONDS:
+            return Decision(Action.SAVE_AND_MOVE, f"nodes are back: saving a checkpoint and continuing with {status.larger} workers")
+    return Decision(Action.WAIT)
 
 
 def after_end(ended: Ended, max_restarts: int) -> Decision:
-    """What to do after a group has ended. max_restarts: `cluster.max_restarts`, after losses: moves and retreats are none."""
+    """What to do after an attempt has ended. max_restarts: `cluster.max_restarts`; moves and rollbacks do not count."""
     if ended.kind in ("finished", "failed"):
-        return Decision(Act.END)
+        return Decision(Action.END)
     if ended.kind == "stopped":
-        return Decision(Act.START_AGAIN, ended.reason) if ended.moved and not ended.signals else Decision(Act.END)
+        return Decision(Action.RESTART, ended.reason) if ended.moved and not ended.signals else Decision(Action.END)
     if ended.signals:
-        return Decision(Act.STOP, "the group was lost while it was asked to stop")
+        return Decision(Action.STOP, "the workers were lost while they were stopping")
     if ended.kind == "diverged":
-        return Decision(Act.RETREAT, ended.reason) if ended.retreats < RETREATS else Decision(Act.END)
-    if ended.starts_in_vain >= HOPELESS_STARTS:
-        return Decision(Act.GIVE_UP, f"{ended.starts_in_vain} starts in a row came no further; the last: {ended.reason}")
-    if ended.losses > max_restarts:
-        return Decision(Act.GIVE_UP, f"cluster.max_restarts = {max_restarts} are used up; the last: {ended.reason}")
-    return Decision(Act.START_AGAIN, ended.reason)
+        return Decision(Action.ROLL_BACK, ended.reason) if ended.rollbacks < MAX_ROLLBACKS else Decision(Action.END)
+    if ended.attempts_without_progress >= MAX_ATTEMPTS_WITHOUT_PROGRESS:
+        fact = f"{ended.attempts_without_progress} consecutive attempts made no progress"
+        return Decision(Action.GIVE_UP, f"{fact}; the last failure: {ended.reason}")
+    if ended.failures > max_restarts:
+        return Decision(Action.GIVE_UP, f"cluster.max_restarts = {max_restarts} is used up; the last failure: {ended.reason}")
+    return Decision(Action.RESTART, ended.reason)
 
 
-def workers_now(fit: int, valid: Sequence[int], waited: float, patience: float) -> int | None:
-    """How many workers to start: the most of `valid` (descending) if they fit, or, after `patience`, as many as do; None to wait on.
+def workers_to_start(fit: int, valid: Sequence[int], waited: float, node_timeout: float) -> int | None:
+    """How many workers to start: the most of `valid` (descending) if they fit or, after `node_timeout`, as many as fit; None to wait.
 
-    0 says that even the fewest do not fit after that time. fit: workers for which the cluster has room.
+    0 means that even the fewest do not fit after that time. fit: workers for which the cluster has room.
     """
     if fit >= valid[0]:
         return valid[0]
-    if waited < patience:
+    if waited < node_timeout:
         return None
     return next((n for n in valid if n <= fit), 0)
 
 
-def go_back_before(trouble: int, resumed: int, retreats: int, checkpoint_every: int) -> int:
-    """The step before which a checkpoint must lie to count as good, when numbers went wrong at step `trouble`.
+def rollback_limit(diverged_at: int, resumed_step: int, rollbacks: int, checkpoint_every: int) -> int:
+    """The step before which a checkpoint counts as good, when the steps from `diverged_at` had no effect.
 
-    Soon after a retreat, the checkpoint that was retreated to is itself suspect: large weights are finite before their first overflow.
+    Soon after a rollback, the checkpoint that was rolled back to is itself suspect: large weights are finite until they overflow.
     """
-    return resumed if retreats and trouble - resumed <= checkpoint_every else trouble
+    return resumed_step if rollbacks and diverged_at - resumed_step <= checkpoint_every else diverged_at
 
 
-def _hung(status: Running, patience: Patience) -> str:
+def _hung(status: Running, timeouts: Timeouts) -> str:
     missing = [r for r in range(status.workers) if r not in status.ranks]
-    if missing and status.short:  # a node that was lost is believed in for a while, and a start that counts on it would wait for it
+    if missing and status.nodes_lost:  # Ray believes in a lost node for a while, and an attempt that counts on it would wait for it
         return f"a node was lost before {_workers(missing)} started"
-    if missing and status.age > patience.start:
-        return f"{_workers(missing)} did not start within {patience.start:.0f} s"
-    silent = [number for number, rank in status.ranks.items() if rank.seconds_since_heartbeat > patience.peer]
+    if missing and status.age > timeouts.start:
+        return f"{_workers(missing)} did not start within {timeouts.start:.0f} s"
+    silent = [number for number, rank in status.ranks.items() if rank.seconds_since_heartbeat > timeouts.peer]
     if silent:
-        return f"{_workers(silent)} has been silent for {max(status.ranks[n].seconds_since_heartbeat for n in silent):.0f} s"
+        return f"no heartbeat from {_workers(silent)} for {max(status.ranks[n].seconds_since_heartbeat for n in silent):.0f} s"
     training = {number: rank for number, rank in status.ranks.items() if rank.phase == "training"}
-    stuck = [n for n, rank in training.items() if rank.seconds_since_step > patience.peer + SLOW_STEPS * rank.step_seconds]
+    stuck = [n for n, rank in training.items() if rank.seconds_since_step > timeouts.peer + SLOW_STEP_FACTOR * rank.step_seconds]
     if stuck:
         starved = [n for n in stuck if training[n].waits_for_data]
-        cause = f", {_workers(starved)} waits for data" if starved else ""
+        cause = f", {_workers(starved)} waiting for data" if starved else ""
         return f"no step for {max(training[n].seconds_since_step for n in stuck):.0f} s{cause}"
-    if any(rank.phase == "closing" and rank.seconds_since_step > patience.close for rank in status.ranks.values()):
-        return f"the last checkpoint was not written within {patience.close:.0f} s"
+    if any(rank.phase == "closing" and rank.seconds_since_step > timeouts.close for rank in status.ranks.values()):
+        return f"the last checkpoint was not saved within {timeouts.close:.0f} s"
     return ""
 
 

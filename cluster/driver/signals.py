@@ -1,20 +1,21 @@
-"""What the driver's main thread owns: the signals, and imports that take long."""
+"""What belongs to the driver's main thread: signals, and slow imports."""
 
 import signal
 import threading
+from typing import Self
 
 from ringcycle.stderr import quiet_stderr
 
 
-class Interrupts:
+class StopSignals:
     """Counts SIGINT and SIGTERM while it is entered."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def __enter__(self) -> "Interrupts":
-        """Take over both signals. Within a submitted job SIGINT may come blocked: unblock it."""
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+    def __enter__(self) -> Self:
+        """Take over both signals. Within a submitted job SIGINT may be blocked: unblock it."""
+        self._before = {number: signal.signal(number, self._add) for number in (signal.SIGINT, signal.SIGTERM)}
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
         return self
 
@@ -22,14 +23,14 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, *_: object) -> None:
+    def _add(self, *_: object) -> None:
         self.count += 1
 
 
 class Preload:
-    """Imports TensorFlow and the trainer in the background, some seconds, while Ray starts.
+    """Imports TensorFlow and the trainer in the background, which takes seconds, while Ray starts.
 
-    Silently, as TensorFlow's C++ prints: until `wait` returns, nothing that this process writes to standard error appears.
+    TensorFlow's C++ prints while it loads: until `wait` returns, nothing that this process writes to standard error appears.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Preload:
         self._thread.start()
 
     def wait(self) -> None:
-        """Until it is done, if it began."""
+        """Wait until it is done, if it has begun."""
         if self._thread.is_alive():
             self._thread.join()
 

@@ -1,246 +1,367 @@
-"""Keeps a training going: looks at it, has `policy` decide, acts. The only place that starts, ends and resizes the group."""
+"""Keeps a training going: watches an attempt, lets `policy` decide, and acts. Only this module starts, ends and resizes the group.
+
+Attempts, nodes and time are passed in, so that every path of a restart is tested without a cluster.
+"""
 
 import contextlib
 import json
+import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal, Protocol
 
 from cluster.checkpointing.resume import newest_checkpoint
 from cluster.checkpointing.retention import set_aside
-from cluster.driver.attempt import Attempt, ClusterLost, Group
+from cluster.config import ClusterConfig
 from cluster.driver.goodput import AttemptRecord, Goodput, goodput, recovery
-from cluster.driver.nodes import Nodes, head_answers
+from cluster.driver.nodes import ClusterLost
 from cluster.driver.policy import (
     RATE_FACTOR,
-    Act,
+    Action,
     Decision,
     Ended,
-    Patience,
     Running,
+    Timeouts,
     after_end,
-    go_back_before,
+    rollback_limit,
     while_running,
-    workers_now,
+    workers_to_start,
 )
-from cluster.driver.signals import Interrupts, Preload
 from cluster.job import CLOSE_SECONDS, Job
-from cluster.monitoring.status import Outcome, RunStatus
+from cluster.monitoring.status import FIRST_STEP, Outcome, RunStatus
 from cluster.paths import FAILURE, GOODPUT, checkpoints_of
 from cyclegan.checkpoint_files import DamagedCheckpoint, checkpoints, step_of, verify
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store, reading
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.2
 
 
-@dataclass
+class State(Enum):
+    """What the supervisor is doing. `run` goes from one state to the next until DONE."""
+
+    WAITING = "waiting until the nodes have room for the workers"
+    TRAINING = "watching an attempt"
+    STOPPING = "watching an attempt that was asked to save a checkpoint and end"
+    MOVING = "watching an attempt that was asked to save a checkpoint and make way for another number of workers"
+    PREPARING = "preparing the next attempt"
+    DONE = "the launch is over"
+
+
+class RunningAttempt(Protocol):
+    """What the supervisor needs of an attempt: see `cluster.driver.attempt.Attempt`."""
+
+    number: int
+    workers: int
+    error: str
+
+    def start(self) -> None:
+        """Start the workers in the background."""
+
+    def is_alive(self) -> bool:
+        """Whether the group has not ended."""
+
+    def join(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for the group's end."""
+
+    def status(self) -> RunStatus:
+        """Read the status board. Raises ClusterLost."""
+
+    def ask_to_stop(self) -> None:
+        """Ask the workers to save a checkpoint and end."""
+
+    def end(self) -> None:
+        """Make sure that nothing of the attempt lives on."""
+
+
+class WatchedNodes(Protocol):
+    """What the supervisor needs of the nodes: see `cluster.driver.nodes.Nodes`."""
+
+    def head_answers(self) -> bool:
+        """Whether the head of the cluster accepts connections."""
+
+    def room(self) -> int:
+        """For how many workers the nodes have room."""
+
+    def larger(self, workers: int) -> tuple[int, float]:
+        """The larger valid number of workers that would fit, or 0, and for how many seconds it has. Raises ClusterLost."""
+
+    def lost(self, workers: int) -> bool:
+        """Whether the nodes had room for fewer at the last look."""
+
+    def leaving(self, nodes: Iterable[str]) -> str:
+        """The address of one of these nodes that is being drained, or ""."""
+
+
+class Display(Protocol):
+    """Where the supervisor shows what is going on: see `cluster.driver.console.Screen`."""
+
+    def phase(self, text: str) -> None:
+        """Show what is going on, until the next phase."""
+
+    def show(self, status: RunStatus) -> None:
+        """Show the progress of an attempt."""
+
+
+class Signals(Protocol):
+    """See `cluster.driver.signals.StopSignals`."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Time in seconds, and how to let it pass."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
 class Report:
-    """How a launch ended. news: of its last start, with an outcome. temporary: whether starting it again may help."""
+    """How a launch ended. status: of its last attempt, with an outcome. temporary: whether running the same command again may help."""
 
-    news: RunStatus
+    status: RunStatus
     goodput: Goodput
-    temporary: bool = False
+    temporary: bool
 
 
-@dataclass
+NewAttempt = Callable[[Job, int, int], RunningAttempt]
+"""Makes an attempt for a job, a number of workers, and a number counted from 1; it is started later."""
+
+
 class Supervisor:
-    """One launch. line, phase, show: where lines, what goes on, and the news of a start are shown."""
+    """One launch of a run. `state` is public for tests."""
 
-    job: Job
-    cpus: int
-    preload: Preload
-    interrupts: Interrupts
-    line: Callable[[str], None]
-    phase: Callable[[str], None]
-    show: Callable[[RunStatus], None]
-    _lives: list[AttemptRecord] = field(default_factory=list)
-    _losses: int = 0
-    _vain: int = 0
-    _retreats: int = 0
-    _best: int = -1
-    _seconds: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._nodes = Nodes(self.job.config, self.cpus, self.job.gpu)
+    def __init__(
+        self, job: Job, nodes: WatchedNodes, new_attempt: NewAttempt, signals: Signals, display: Display, timer: Timer | None = None
+    ) -> None:
+        self.state = State.WAITING
+        self._job, self._nodes, self._new_attempt, self._signals, self._display = job, nodes, new_attempt, signals, display
+        self._timer = timer or Timer()
+        self._timeouts = timeouts_of(job.config.cluster)
+        self._waiting_since = self._timer.now()
+        self._attempt: RunningAttempt
+        self._began = self._end_by = 0.0
+        self._status = RunStatus()
+        self._recovery_reported = False
+        self._decision = Decision(Action.WAIT)
+        self._records: list[AttemptRecord] = []
+        self._failures = self._attempts_without_progress = self._rollbacks = 0
+        self._best_step = -1
+        self._seconds: dict[str, float] = {}
+        self._temporary = False
 
     def run(self) -> Report:
-        """Train until an outcome, a stop, or until nothing helps."""
-        launched = time.monotonic()
-        self.preload.wait()
-        news, temporary = RunStatus(), False
-        while True:
-            workers = self._wait_for_room()
-            if workers == 0:
-                news.outcome, temporary = self._no_room(), True
-                break
-            news, decision = self._one_start(workers)
-            if decision.act is Act.END:
-                break
-            if decision.act in (Act.STOP, Act.GIVE_UP):
-                stopped = decision.act is Act.STOP and self.interrupts.count < 2
-                where = f" (all of it is in {Store(self.job.run).label(FAILURE)})" if decision.act is Act.GIVE_UP else ""
-                news.outcome = Outcome("stopped" if stopped else "failed", self._step(), self._newest(), decision.reason + where)
-                break
-            self._prepare(decision, news)
-        news.seconds |= self._seconds
-        report = Report(news, goodput(launched, time.monotonic(), self._lives), temporary)
+        """Train until there is an outcome or a stop, or until nothing helps."""
+        launched = self._timer.now()
+        while self.state is not State.DONE:
+            self.state = self._advance()
+        self._status.seconds |= self._seconds
+        report = Report(self._status, goodput(launched, self._timer.now(), self._records), self._temporary)
         with contextlib.suppress(OSError):
-            Store(self.job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
+            Store(self._job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
         return report
 
-    def _one_start(self, workers: int) -> tuple[RunStatus, Decision]:
-        start = Attempt(self.job, Group(workers, self.cpus, self.job.gpu), self._patience(), len(self._lives) + 1)
-        start.start()
-        news, why, asked, moved, told, over = RunStatus(), "", False, False, False, float("inf")
-        while start.is_alive() and time.monotonic() < over:
-            start.join(POLL_SECONDS)
-            try:
-                news = start.news()
-                status = self._status(start, news, asked)
-            except ClusterLost as lost:
-                why = str(lost)
-                break
-            self.show(news)
-            told = told or self._tell_recovery(start, news)
-            if news.outcome:
-                if news.outcome.kind == "failed":
-                    break
-                over = min(over, time.monotonic() + self.job.config.cluster.peer_timeout)  # for its processes to end
-                continue
-            decision = while_running(status, self._patience())
-            if decision.act in (Act.SAVE_AND_STOP, Act.SAVE_AND_MOVE):
-                asked, moved = True, decision.act is Act.SAVE_AND_MOVE
-                start.ask_to_stop()
-                self.line(decision.reason)
-            elif decision.act is not Act.WAIT:
-                return news, self._conclude(start, news, decision, moved)
-        with contextlib.suppress(ClusterLost):
-            news = start.news()
-            self.show(news)
-        return news, self._conclude(start, news, Decision(Act.START_AGAIN, why or start.error or "its workers ended without a word"), moved)
+    def _advance(self) -> State:
+        match self.state:
+            case State.WAITING:
+                return self._wait_or_start()
+            case State.PREPARING:
+                return self._prepare()
+            case _:
+                return self._watch()
 
-    def _conclude(self, start: Attempt, news: RunStatus, decision: Decision, moved: bool) -> Decision:
-        """End what is left of a start, remember it, and decide how to go on."""
-        noticed = time.monotonic()
-        outcome = news.outcome
-        kind = outcome.kind if outcome else "lost"
-        cause = decision.reason if outcome is None else "moved" if moved else kind
-        life = self._life(start, news, noticed, cause, lost=outcome is None)
-        self._lives.append(life)
-        for name, seconds in news.seconds.items():
-            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
-        if head_answers():
-            start.end()
-        if decision.act is Act.STOP:
-            return decision
-        self._vain = 0 if life.reached > self._best else self._vain + 1
-        self._best = max(self._best, life.reached)
-        reason = outcome.reason if outcome else decision.reason
-        self._losses += kind == "lost"
-        ended = Ended(kind, reason, self._losses, self._vain, self._retreats, self.interrupts.count, moved)
-        then = after_end(ended, self.job.config.cluster.max_restarts)
-        return decision if decision.act is Act.RESTORE and then.act is Act.START_AGAIN else then
+    def _wait_or_start(self) -> State:
+        """Start an attempt once there is room. Ends the launch after a signal, with too little room for too long, or without a head."""
+        if self._signals.count:
+            return self._done(self._outcome("stopped"), temporary=True)
+        if not self._nodes.head_answers():
+            reason = "the head of the Ray cluster does not answer: start it, then run the same command again"
+            return self._done(self._outcome("failed", reason), temporary=True)
+        config, now = self._job.config.cluster, self._timer.now()
+        fit, valid = self._nodes.room(), self._job.config.valid_workers
+        workers = workers_to_start(fit, valid, now - self._waiting_since, config.node_timeout)
+        if workers is None:
+            self._display.phase(f"waiting for nodes: room for {fit} of {valid[0]} workers")
+            self._timer.sleep(POLL_SECONDS)
+            return State.WAITING
+        if workers == 0:
+            fact = f"the nodes have only had room for {fit} for {config.node_timeout:.0f} s (cluster.node_timeout)"
+            reason = f"cluster.workers = {config.workers}, but {fact}: add nodes, or allow fewer workers"
+            return self._done(self._outcome("failed", reason), temporary=True)
+        if workers < valid[0]:
+            log.info(f"continuing with {workers} of {valid[0]} workers: the nodes have room for {fit}")
+        self._attempt = self._new_attempt(self._job, workers, len(self._records) + 1)
+        self._began, self._end_by = self._timer.now(), float("inf")
+        self._status, self._recovery_reported = RunStatus(self._attempt.number), False
+        self._attempt.start()
+        return State.TRAINING
 
-    def _prepare(self, decision: Decision, news: RunStatus) -> None:
-        """What must be done before the next start, and the line that says so."""
-        if decision.act is Act.RETREAT:
-            assert news.outcome is not None
-            before = go_back_before(news.outcome.diverged_at, self._lives[-1].resumed, self._retreats, self.job.config.run.checkpoint_every)
-            self._retreats += 1
-            self.job = replace(self.job, rate=self.job.rate * RATE_FACTOR)
-            self._best = -1
-            where = go_back(checkpoints_of(self.job.run), before)
-            rate = self.job.config.train.learning_rate * self.job.rate
-            self.line(
-                f"step {news.outcome.diverged_at:,} and those after it have no effect ({decision.reason}): back to {where}, "
-                f"as with train.learning_rate = {rate:g}"
-            )
-        elif decision.act is Act.RESTORE:
-            self.line(f"{decision.reason}: back to {go_back(checkpoints_of(self.job.run), news.verified_step + 1)}")
-        elif decision.reason:
-            self.line(f"the group starts again: {decision.reason}")
+    def _watch(self) -> State:
+        """Look at the attempt once, and act."""
+        attempt = self._attempt
+        if not attempt.is_alive() or self._timer.now() >= self._end_by:
+            return self._over()
+        attempt.join(POLL_SECONDS)
+        try:
+            self._status = attempt.status()
+            running = self._running()
+        except ClusterLost as lost:
+            return self._over(str(lost))
+        self._display.show(self._status)
+        self._report_recovery()
+        if self._status.outcome:
+            if self._status.outcome.kind == "failed":
+                return self._over()
+            self._end_by = min(self._end_by, self._timer.now() + self._timeouts.peer)  # for its processes to end
+            return self.state
+        decision = while_running(running, self._timeouts)
+        match decision.action:
+            case Action.WAIT:
+                return self.state
+            case Action.SAVE_AND_STOP | Action.SAVE_AND_MOVE:
+                attempt.ask_to_stop()
+                log.info(decision.reason)
+                return State.MOVING if decision.action is Action.SAVE_AND_MOVE else State.STOPPING
+            case _:
+                return self._conclude(decision)
 
-    def _status(self, start: Attempt, news: RunStatus, asked: bool) -> Running:
-        larger, larger_for = self._nodes.larger(start.workers)
+    def _running(self) -> Running:
+        workers = self._attempt.workers
+        larger, larger_for = self._nodes.larger(workers)
         return Running(
-            workers=start.workers,
-            age=time.monotonic() - start.began,
-            ranks=news.ranks,
-            signals=self.interrupts.count,
-            asked=asked,
-            draining=self._nodes.leaving(beat.node for beat in news.heartbeats.values()),
+            workers=workers,
+            age=self._timer.now() - self._began,
+            ranks=self._status.ranks,
+            signals=self._signals.count,
+            asked_to_stop=self.state in (State.STOPPING, State.MOVING),
+            draining=self._nodes.leaving(heartbeat.node for heartbeat in self._status.heartbeats.values()),
             larger=larger,
             larger_for=larger_for,
-            short=self._nodes.short(start.workers),
-            mismatch=news.mismatch,
+            nodes_lost=self._nodes.lost(workers),
+            mismatch=self._status.mismatch,
         )
 
-    def _wait_for_room(self) -> int:
-        """How many workers to start now; 0 if a signal came, or too few fit for too long, or the cluster is gone."""
-        began, valid = time.monotonic(), self.job.config.valid_workers
-        while not self.interrupts.count:
-            if not head_answers():
-                return 0
-            fit = self._nodes.room()
-            workers = workers_now(fit, valid, time.monotonic() - began, self.job.config.cluster.node_timeout)
-            if workers is not None:
-                if 0 < workers < valid[0]:
-                    self.line(f"going on with {workers} of {valid[0]} workers: the nodes have room for {fit}")
-                return workers
-            self.phase(f"waiting for nodes: there is room for {fit} of {valid[0]} workers")
-            time.sleep(POLL_SECONDS)
-        return 0
+    def _over(self, cause: str = "") -> State:
+        """The attempt is over, or lost: read the board for the last time, and conclude."""
+        with contextlib.suppress(ClusterLost):
+            self._status = self._attempt.status()
+            self._display.show(self._status)
+        return self._conclude(Decision(Action.RESTART, cause or self._attempt.error or "they exited without an error"))
 
-    def _no_room(self) -> Outcome:
-        step, newest, config = self._step(), self._newest(), self.job.config.cluster
-        if self.interrupts.count:
-            return Outcome("stopped", step, newest)
-        if not head_answers():
-            return Outcome("failed", step, newest, "the head of the Ray cluster does not answer: start it, then the same command again")
-        fact = f"the nodes have had room for {self._nodes.room()} only, for {config.node_timeout:.0f} s (cluster.node_timeout)"
-        return Outcome("failed", step, newest, f"cluster.workers = {config.workers}, but {fact}: bring nodes back, or allow fewer workers")
+    def _conclude(self, decision: Decision) -> State:
+        """End what is left of the attempt, record it, and decide how to continue."""
+        noticed, outcome, moved = self._timer.now(), self._status.outcome, self.state is State.MOVING
+        kind = outcome.kind if outcome else "lost"
+        cause = decision.reason if outcome is None else "moved" if moved else kind
+        record = self._record(noticed, cause, lost=outcome is None)
+        self._records.append(record)
+        for name, seconds in self._status.seconds.items():
+            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        if self._nodes.head_answers():
+            self._attempt.end()
+        if decision.action is not Action.STOP:
+            self._attempts_without_progress = 0 if record.reached_step > self._best_step else self._attempts_without_progress + 1
+            self._best_step = max(self._best_step, record.reached_step)
+            self._failures += kind == "lost"
+            ended = Ended(
+                kind,
+                reason=outcome.reason if outcome else decision.reason,
+                failures=self._failures,
+                attempts_without_progress=self._attempts_without_progress,
+                rollbacks=self._rollbacks,
+                signals=self._signals.count,
+                moved=moved,
+            )
+            then = after_end(ended, self._job.config.cluster.max_restarts)
+            restores = decision.action is Action.RESTORE and then.action is Action.RESTART
+            decision = decision if restores else then
+        match decision.action:
+            case Action.END:
+                assert outcome is not None
+                return self._done(outcome)
+            case Action.STOP:
+                return self._done(self._outcome("stopped" if self._signals.count < 2 else "failed", decision.reason))
+            case Action.GIVE_UP:
+                details = f" (details in {Store(self._job.run).label(FAILURE)})"
+                return self._done(self._outcome("failed", decision.reason + details))
+            case _:
+                self._decision = decision
+                return State.PREPARING
 
-    def _life(self, start: Attempt, news: RunStatus, noticed: float, cause: str, lost: bool) -> AttemptRecord:
-        ready = [worker.step for worker in news.workers.values()]
-        steps = [beat.step for beat in news.heartbeats.values()] + [news.progress.step if news.progress else 0]
-        silent = [
-            max(rank.seconds_since_heartbeat, rank.seconds_since_step if rank.phase == "training" else 0.0) for rank in news.ranks.values()
+    def _prepare(self) -> State:
+        """Do what must be done before the next attempt, and report it."""
+        decision, root = self._decision, checkpoints_of(self._job.run)
+        if decision.action is Action.ROLL_BACK:
+            assert self._status.outcome is not None
+            diverged_at, config = self._status.outcome.diverged_at, self._job.config
+            limit = rollback_limit(diverged_at, self._records[-1].resumed_step, self._rollbacks, config.run.checkpoint_every)
+            self._rollbacks += 1
+            self._best_step = -1
+            self._job = replace(self._job, rate=self._job.rate * RATE_FACTOR)
+            rate = config.train.learning_rate * self._job.rate
+            where = roll_back(root, limit)
+            log.warning(
+                f"the steps from {diverged_at:,} on have no effect ({decision.reason}): rolling back to {where}, "
+                f"continuing as with train.learning_rate = {rate:g}"
+            )
+        elif decision.action is Action.RESTORE:
+            log.warning(f"{decision.reason}: rolling back to {roll_back(root, self._status.verified_step + 1)}")
+        elif decision.reason:
+            log.warning(f"restarting the workers: {decision.reason}")
+        self._waiting_since = self._timer.now()
+        return State.WAITING
+
+    def _done(self, outcome: Outcome, temporary: bool = False) -> State:
+        self._status.outcome, self._temporary = outcome, temporary
+        return State.DONE
+
+    def _outcome(self, kind: Literal["stopped", "failed"], reason: str = "") -> Outcome:
+        """An outcome of the launch, not of an attempt."""
+        step = max((record.reached_step for record in self._records), default=0)
+        return Outcome(kind, step, newest_checkpoint(checkpoints_of(self._job.run)), reason)
+
+    def _record(self, ended: float, cause: str, lost: bool) -> AttemptRecord:
+        status = self._status
+        ready = [worker.step for worker in status.workers.values()]
+        steps = [heartbeat.step for heartbeat in status.heartbeats.values()] + [status.progress.step if status.progress else 0]
+        undetected = [
+            max(rank.seconds_since_heartbeat, rank.seconds_since_step if rank.phase == "training" else 0.0)
+            for rank in status.ranks.values()
         ]
         return AttemptRecord(
-            began=start.began,
-            noticed=noticed,
-            entered=dict(news.entered),
-            resumed=min(ready, default=0),
-            reached=max(steps),
-            trained=news.seconds.get("train", 0.0),
+            began=self._began,
+            ended=ended,
+            entered=dict(status.entered),
+            resumed_step=min(ready, default=0),
+            reached_step=max(steps),
+            trained_seconds=status.seconds.get("train", 0.0),
             cause=cause,
-            blind=max(silent, default=0.0) if lost else 0.0,
+            undetected=max(undetected, default=0.0) if lost else 0.0,
         )
 
-    def _tell_recovery(self, start: Attempt, news: RunStatus) -> bool:
-        """Say once what it took to come back; whether that was said, or there is nothing to say."""
-        before = next((life for life in reversed(self._lives) if "stepped" in life.entered), None)
-        if before is None:
-            return True
-        if "stepped" not in news.entered:
-            return False
-        self.line(recovery(before, self._life(start, news, time.monotonic(), "", lost=False)).describe())
-        return True
-
-    def _patience(self) -> Patience:
-        cluster = self.job.config.cluster
-        return Patience(cluster.start_timeout + cluster.peer_timeout, cluster.peer_timeout, CLOSE_SECONDS + cluster.peer_timeout)
-
-    def _step(self) -> int:
-        return max((life.reached for life in self._lives), default=0)
-
-    def _newest(self) -> str:
-        return newest_checkpoint(checkpoints_of(self.job.run))
+    def _report_recovery(self) -> None:
+        """Report once per attempt what the recovery took, after its first step."""
+        if self._recovery_reported or FIRST_STEP not in self._status.entered:
+            return
+        self._recovery_reported = True
+        before = next((record for record in reversed(self._records) if FIRST_STEP in record.entered), None)
+        if before:
+            log.info(recovery(before, self._record(self._timer.now(), "", lost=False)).describe())
 
 
-def go_back(root: Location, before: int) -> str:
-    """Put aside all checkpoints but the newest whole one of a step before `before` and those older; says which one that is."""
+def timeouts_of(config: ClusterConfig) -> Timeouts:
+    """The policy's timeouts."""
+    return Timeouts(config.start_timeout + config.peer_timeout, config.peer_timeout, CLOSE_SECONDS + config.peer_timeout)
+
+
+def roll_back(root: Location, before: int) -> str:
+    """Set aside all checkpoints newer than the newest valid one of a step below `before`. Returns what remains, as a phrase."""
     with reading(root, "run.storage"):
         for folder in reversed(checkpoints(root)):
             if (step_of(folder) or 0) < before:

@@ -1,46 +1,53 @@
-"""The group as Ray Train runs it. Importing this imports Ray Train, which takes seconds."""
+"""The group of workers as Ray Train runs it. Importing this imports Ray Train, which takes seconds."""
 
+import json
 import os
+import socket
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
+from ray.train.backend import Backend, BackendConfig
 from ray.train.tensorflow import TensorflowTrainer
 from ray.train.v2._internal.execution.callback import ControllerCallback  # a DeveloperAPI without a public address
+from ray.train.v2._internal.util import TrainingFramework
 
-from cluster.driver.attempt import Group
-from cluster.driver.backend import RingConfig
-from cluster.driver.policy import Patience
+from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.paths import ray_folder
 
 
-def fit(job: Job, group: Group, patience: Patience) -> None:
+class GroupError(Exception):
+    """Why a group ended, in one line."""
+
+
+def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
     """Start the workers and wait for their end. Raises whatever ended them, or kept them from starting."""
     os.environ |= {
-        # Ray Train's own checks come after the policy's, which know the cause.
-        "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": str(2 * patience.peer),
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(2 * patience.start),
+        # Ray Train's own checks come after the policy's, which knows the cause.
+        "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": str(2 * timeouts.peer),
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(2 * timeouts.start),
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # it would wait out the grace of a draining node
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # it would wait until a draining node's deadline
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_TRAIN_METRICS_ENABLED": "0",
     }
     trainer = TensorflowTrainer(
         _train_loop,
         train_loop_config={"job": job},
-        tensorflow_config=RingConfig(),
+        tensorflow_config=_RingConfig(),
         scaling_config=ScalingConfig(num_workers=group.workers, use_gpu=group.gpu, resources_per_worker={"CPU": group.cpus}),
         run_config=RunConfig(
-            # A folder for each start: Ray's own index of a run may be torn by a crash and then fails every later one.
+            # A folder for each attempt: a crash may damage Ray's own index of a run, on which every later attempt would fail.
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
             worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "2"}},
-            callbacks=[_Introduce(job.board)],
+            callbacks=[_ReportController(job.board)],
         ),
     )
     try:
@@ -49,21 +56,17 @@ def fit(job: Job, group: Group, patience: Patience) -> None:
         raise GroupError(_cause(error.worker_failures)) from error
 
 
-class GroupError(Exception):
-    """Why a group ended, in one line."""
-
-
 def _cause(failures: Mapping[int, Exception]) -> str:
-    """The likely cause: when a worker dies, the others fail for want of it."""
+    """The likely cause: when a worker dies, the others fail because it is missing."""
     dead = [rank for rank, error in failures.items() if isinstance(error, RayActorError)]
     if dead:
         return f"worker{'s' if len(dead) > 1 else ''} {', '.join(map(str, sorted(dead)))} died"
     rank, error = next(iter(failures.items()))
-    return f"worker {rank} failed: {type(getattr(error, '_base_exc', error)).__name__}"  # in Ray's wrapping; its line is on the board
+    return f"worker {rank} failed: {type(getattr(error, '_base_exc', error)).__name__}"  # unwrapped; its message is on the board
 
 
-class _Introduce(ControllerCallback):  # type: ignore[misc]
-    """Posts the handle of the controller to the board, so that it can be killed. Without a board, it was given up: then it fails."""
+class _ReportController(ControllerCallback):  # type: ignore[misc]
+    """Gives the board a handle of the controller, so that it can be killed. Fails without a board: the attempt was given up."""
 
     def __init__(self, board: Any) -> None:
         self._board = board
@@ -73,7 +76,41 @@ class _Introduce(ControllerCallback):  # type: ignore[misc]
 
 
 def _train_loop(settings: dict[str, Job]) -> None:
-    """In a worker; TensorFlow is imported there."""
+    """Runs in a worker; TensorFlow is imported there."""
     from cluster.worker.main import train_loop
 
     train_loop(settings)
+
+
+@dataclass
+class _RingConfig(BackendConfig):  # type: ignore[misc]
+    """Replaces Ray's `TensorflowConfig`, whose module imports TensorFlow: seconds in the controller, before any worker starts."""
+
+    @property
+    def backend_cls(self) -> type[Backend]:
+        return _RingBackend
+
+    @property
+    def framework(self) -> TrainingFramework:
+        return TrainingFramework.TENSORFLOW
+
+
+class _RingBackend(Backend):  # type: ignore[misc]
+    """Sets `TF_CONFIG` in each worker, from which `MultiWorkerMirroredStrategy` learns its peers."""
+
+    def on_start(self, worker_group: Any, backend_config: _RingConfig) -> None:
+        addresses = worker_group.execute(_free_address)
+        ray.get([worker_group.execute_single_async(rank, _set_peers, addresses, rank) for rank in range(len(worker_group))])
+
+
+def _free_address() -> str:
+    """This node's address with a port that was free a moment ago."""
+    host = ray.util.get_node_ip_address()
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind(("", 0))
+        port = probe.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _set_peers(addresses: list[str], rank: int) -> None:
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}})

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: trains twice on a cluster of network namespaces, undisturbed and through random faults, and compares."""
+"""`python -m tests.chaos`: train twice on a cluster of network namespaces, undisturbed and through random faults, and compare."""
 
 import argparse
 import json
@@ -17,20 +17,20 @@ from tests.chaos.world import running_world
 from tests.cluster.launch import assert_equal_runs, small_run
 from tests.hosts import can_make_namespaces
 
-PATIENCE = 400.0  # seconds for each fault; far beyond what any should cost, so that only a hang reaches it
+PATIENCE = 400.0  # seconds for each fault, far more than any should cost, so that only a hang reaches it
 
 
 def main() -> int:
-    """Run, print the table, compare; 0 if every fault was survived and the weights are equal."""
+    """Run, print the table and compare. Returns 0 if every fault was survived and the weights are equal."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--faults", type=int, default=20, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the schedule (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the table there too")
+    parser.add_argument("--faults", type=int, default=20, help="number of faults (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the schedule (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the table to this file")
     given = parser.parse_args()
     if not can_make_namespaces():
-        print("skipped: hosts are network namespaces here, which need root and the command ip (iproute2)")
+        print("skipped: the hosts are network namespaces, which need root and the command ip (iproute2)")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that hosts and nodes are taken down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that hosts and nodes are removed
     with tempfile.TemporaryDirectory(prefix="chaos", ignore_cleanup_errors=True) as folder:
         return _run(Path(folder), given.faults, given.seed, given.json)
 
@@ -56,7 +56,7 @@ def _run(folder: Path, faults: int, seed: int, output: Path | None) -> int:
     assert_equal_runs(folder / "runs/undisturbed", folder / "runs/disturbed", steps)
     console.print(_table(chaos))
     console.print(
-        f"{len(chaos.survived)} of {faults} survived, final weights, moments and pools equal bit for bit; {chaos.seconds:.0f} s against "
+        f"{len(chaos.survived)} of {faults} survived, final weights, moments and pools equal bit for bit; {chaos.seconds:.0f} s instead of "
         f"{undisturbed.seconds:.0f} s: goodput {undisturbed.seconds / chaos.seconds:.0%}"
     )
     if output:

@@ -1,4 +1,4 @@
-"""The faults that are injected, each on real processes, nodes and links."""
+"""The faults that are injected into real processes, nodes and links."""
 
 import os
 import random
@@ -11,22 +11,22 @@ from tests.chaos.world import World
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault. inject: breaks something and says what. mend: undoes it after `lasts` seconds, or None.
+    """One kind of fault. inject: breaks something and returns what. repair: undoes it after `lasts` seconds, or None.
 
-    ends_launch: whether the training's command ends by it, and its scheduler starts it again. new_group: whether the workers start again.
+    ends_launch: whether the training's command ends and is run again. new_attempt: whether the workers are restarted.
     """
 
     name: str
     inject: Callable[[World, random.Random], str]
-    mend: Callable[[World], None] | None = None
+    repair: Callable[[World], None] | None = None
     lasts: float = 0.0
     ends_launch: bool = False
-    new_group: bool = True
+    new_attempt: bool = True
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault, so many finished steps after the one before was survived."""
+    """A fault, `after` finished steps after the previous one was survived."""
 
     fault: Fault
     after: int
@@ -75,12 +75,12 @@ def _stop_driver(world: World, _: random.Random) -> str:
 
 def _lose_head(world: World, _: random.Random) -> str:
     world.lose_cluster()
-    return "head and cluster; a new one is started"
+    return "the head and its cluster; a new one is started"
 
 
 WORKER_KILLED = Fault("worker killed", _kill_worker)
 WORKER_HANGS = Fault("worker hangs", _freeze_worker)
-FEED_KILLED = Fault("feed killed", _kill_feed, new_group=False)
+FEED_KILLED = Fault("feed killed", _kill_feed, new_attempt=False)
 NODE_LOST = Fault("node lost", _lose_node)
 NODE_CUT_OFF = Fault("node cut off", _cut_off, World.join, lasts=30.0)
 DRIVER_KILLED = Fault("driver killed", _kill_driver, ends_launch=True)
@@ -90,7 +90,7 @@ FAULTS = (WORKER_KILLED, WORKER_HANGS, FEED_KILLED, NODE_LOST, NODE_CUT_OFF, DRI
 
 
 def schedule(count: int, seed: int, kinds: Sequence[Fault] = FAULTS, least: int = 3, most: int = 25) -> list[Planned]:
-    """`count` faults at random distances of `least` to `most` steps: each kind once before any comes again."""
+    """`count` faults, `least` to `most` steps apart at random: each kind comes once before any comes again."""
     draw = random.Random(seed)
     chosen: list[Fault] = []
     while len(chosen) < count:

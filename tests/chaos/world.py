@@ -1,4 +1,4 @@
-"""One training on a cluster of several hosts: what the faults break, and what mends it."""
+"""One training on a cluster of several hosts: what the faults break, and how it is repaired."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from tests.cluster.cluster_of_hosts import Cluster, running_cluster
 from tests.cluster.launch import WORKER, Launch
 from tests.hosts import Host
 
-MADE_AGAIN_SECONDS = 2.0  # between a node's end and its next start, as an init system waits
+RESTART_SECONDS = 2.0  # between the end of a node and its restart, as an init system waits
 
 
 class World:
@@ -35,11 +35,11 @@ class World:
         return self.launches[-1]
 
     def start_training(self) -> None:
-        """The same command each time."""
+        """Run the training's command, which is the same each time."""
         self.launches.append(Launch(self._arguments, self.cluster.environment, self.cluster.hosts[0].prefix))
 
     def workers(self) -> list[tuple[str, ...]]:
-        """Of the newest group, in the order of ranks: rank, process, host, cores, feeds, step, by `launch.WORKER`."""
+        """Workers of the newest attempt by rank: rank, process, host, cores, feeds, step, see `launch.WORKER`."""
         newest: dict[int, tuple[str, ...]] = {}
         for line in self.launch.lines:
             if match := WORKER.search(line):
@@ -53,40 +53,40 @@ class World:
         return 0
 
     def lose_node(self, host: Host, seconds: float) -> None:
-        """SIGKILL to all of a host's node; it returns after so many seconds."""
+        """SIGKILL all processes of a host's node; it returns after this many seconds."""
         self.cluster.nodes[host].kill()
         self._away[host] = time.monotonic() + seconds
 
     def lose_cluster(self) -> None:
-        """The head is lost, and with it the cluster: a new one is made of the same hosts."""
+        """Lose the head and with it the cluster, and start a new one on the same hosts."""
         self.cluster.stop()
         self.cluster.start_all()
 
     def cut_off(self, host: Host) -> None:
-        """Take a host from the network."""
+        """Disconnect a host from the network."""
         self._cut_off.add(host)
         self.cluster.cut_off(host, off=True)
 
     def join(self) -> None:
-        """Bring all hosts back to the network."""
+        """Reconnect all hosts."""
         for host in self._cut_off:
             self.cluster.cut_off(host, off=False)
         self._cut_off.clear()
 
-    def mend(self) -> None:
-        """Start the nodes that have ended again, once their hosts are back, as an init system does."""
+    def restart_nodes(self) -> None:
+        """Restart the nodes that have ended, once their hosts are back, as an init system does."""
         for host in self.worker_hosts:
             if host in self._cut_off or self.cluster.nodes[host].process.poll() is None:
                 continue
-            if time.monotonic() > self._away.setdefault(host, time.monotonic() + MADE_AGAIN_SECONDS):
-                self.cluster.nodes[host].kill()  # what a raylet that ended by itself has left
+            if time.monotonic() > self._away.setdefault(host, time.monotonic() + RESTART_SECONDS):
+                self.cluster.nodes[host].kill()  # what a raylet that exited by itself has left
                 self.cluster.start(host)
                 del self._away[host]
 
 
 @contextmanager
 def running_world(arguments: Sequence[str], run: Path, workers: int = 2) -> Iterator[World]:
-    """A cluster with a host for each worker; nothing of it is left at the end."""
+    """A cluster with a host for each worker, which is removed at the end."""
     with running_cluster(workers + 1, head_cpus=0) as cluster:
         world = World(cluster, arguments, run)
         try:

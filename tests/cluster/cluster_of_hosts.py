@@ -1,4 +1,4 @@
-"""A Ray cluster over the hosts of `tests.hosts`: nodes come and go, and are cut off."""
+"""A Ray cluster on the hosts of `tests.hosts`, whose nodes come and go, and are cut off."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ START_SECONDS = 60.0
 
 
 class Cluster:
-    """A head of `head_cpus` on the first host and a node of one CPU on each other one."""
+    """A head of `head_cpus` CPUs on the first host and a node of one CPU on each other one."""
 
     def __init__(self, hosts: list[Host], folder: Path, head_cpus: int) -> None:
         self.hosts, self._folder, self._head_cpus = hosts, folder, head_cpus
@@ -31,7 +31,7 @@ class Cluster:
             self.start(host)
 
     def start(self, host: Host) -> None:
-        """Start the host's node and wait for it: nodes share a folder, in which two that start at once would take the same names."""
+        """Start the host's node and wait for it: two that start at once would take the same names in their common folder."""
         head = host is self.hosts[0]
         where = ["--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder / 'ray'}"]
         options = [
@@ -45,15 +45,15 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while "Ray runtime started" not in log.read_text():
             if node.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the node of {host.address} did not come up:\n{log.read_text()}")
+                pytest.fail(f"the node of {host.address} did not start:\n{log.read_text()}")
             time.sleep(0.1)
 
     def cut_off(self, host: Host, off: bool) -> None:
-        """Take the host's link down, or up again: it lives, and hears nothing."""
+        """Take the host's link down, or up again: its processes live on without a network."""
         subprocess.run(["ip", "-n", host.name, "link", "set", "eth0", "down" if off else "up"], check=True)
 
     def drain(self, host: Host, seconds: int) -> None:
-        """Announce that a host's node will leave, as a cloud does."""
+        """Announce that a host's node is about to leave, as a cloud does."""
         nodes = "(n['NodeManagerAddress'] + ' ' + n['NodeID'] for n in ray.nodes() if n['Alive'])"
         listing = f"import ray; ray.init(log_to_driver=False); print(*{nodes}, sep='\\n')"
         ids = dict(line.split() for line in self._on_head(sys.executable, "-c", listing).splitlines() if line.count(" ") == 1)
@@ -73,7 +73,7 @@ class Cluster:
 
 @contextmanager
 def running_cluster(hosts: int, head_cpus: int = 1) -> Iterator[Cluster]:
-    """A cluster of so many hosts; what ran there is stopped at the end."""
+    """A cluster on this many hosts, which is stopped at the end."""
     with ExitStack() as stack:
         made = stack.enter_context(running_hosts(hosts))
         folder = stack.enter_context(

@@ -1,4 +1,4 @@
-"""The whole run, undisturbed, that disturbed ones are compared with."""
+"""The undisturbed run that disturbed ones are compared with, and the cluster they share."""
 
 import os
 import re
@@ -19,7 +19,7 @@ WORKERS = 2
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real portraits; where they are absent, the embedded images."""
+    """Real portraits or, where they are absent, the embedded images."""
     if PORTRAITS.is_dir():
         return PORTRAITS
     folder = tmp_path_factory.mktemp("images") / "synthetic"
@@ -29,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs and shards of all tests here: the shards are built once and found again."""
+    """Runs and shards of all tests here: the shards are built once."""
     return tmp_path_factory.mktemp("storage")
 
 
@@ -43,11 +43,11 @@ def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def undisturbed(arguments: list[str], storage: Path) -> Path:
-    """A whole run on a Ray of its own, as on a laptop."""
+    """A complete run on a Ray of its own, as on a laptop."""
     with Launch([*arguments, "--run.name", "undisturbed"]) as launch:
         check_cores(launch, storage / "undisturbed")
         output = launch.end(0)
-    # Each program was compiled by one of the two, the other waited and found it; or by a test before, and both found it.
+    # Each program was compiled by one of the two while the other waited and then found it, or by an earlier test, and both found it.
     hits = [int(found) for found in re.findall(r"4 programs compiled in \S+ s, cache hits (\d), misses \d", output)]
     assert len(hits) == WORKERS
     assert sum(hits) in (4, 8)
@@ -65,7 +65,7 @@ def head() -> Iterator[Head]:
 
 
 def check_cores(launch: Launch, run: Path) -> None:
-    """All threads of a worker stay within its cores; the workers' cores are disjoint."""
+    """All threads of a worker stay on its cores; the workers' cores are disjoint."""
     workers = launch.workers(WORKERS)
     wait_for_metrics(run, 5)
     sets = []

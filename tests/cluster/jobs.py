@@ -1,4 +1,4 @@
-"""`ray job`, as a user runs it."""
+"""`ray job` as a user runs it."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ from tests.ray_nodes import RAY, ROOT, Head
 
 
 def job(head: Head, *words: str, succeeds: bool = True) -> str:
-    """What `ray job …` prints."""
+    """Run `ray job …`. Returns what it prints."""
     command = [RAY, "job", words[0], "--address", head.dashboard, *words[1:]]
     done = subprocess.run(command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=400)
     assert (done.returncode == 0) == succeeds, done.stdout[-6000:] + done.stderr[-2000:]
@@ -14,7 +14,7 @@ def job(head: Head, *words: str, succeeds: bool = True) -> str:
 
 
 def submit(head: Head, name: str, *arguments: str, succeeds: bool = True) -> str:
-    """What `ray job submit --working-dir . -- python -m cluster.train …` prints; with `--no-wait` first, what the submission does."""
+    """Run `ray job submit --working-dir . -- python -m cluster.train …`, after `--no-wait` in the background. Returns what it prints."""
     wait = ["--no-wait"] if arguments[0] == "--no-wait" else []
     entrypoint = ["python", "-m", "cluster.train", *arguments[len(wait) :]]
     return job(head, "submit", "--submission-id", name, *wait, "--working-dir", ".", "--", *entrypoint, succeeds=succeeds)

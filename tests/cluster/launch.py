@@ -1,4 +1,4 @@
-"""Runs `python -m cluster.train` for real and reads what it prints, as a user would."""
+"""Runs the real `python -m cluster.train` and reads what it prints, as a user would."""
 
 import os
 import re
@@ -30,18 +30,18 @@ SMALL = {
 """Sizes of the tests' networks; all runs of these sizes share their compiled programs."""
 
 EVERY = 20
-"""Steps between two checkpoints of a `small_run`."""
+"""Steps between two checkpoints of `small_run`."""
 
 WORKER = re.compile(r"worker (\d+): process (\d+) on (\S+), cores ([\d, ]+), feed ([\d, ]+), ready at step ([\d,]+)")
 
 
 def options(values: Mapping[str, object]) -> list[str]:
-    """The command line that sets these fields."""
+    """Command-line options that set these fields."""
     return [word for name, value in values.items() for word in (f"--{name}", str(value))]
 
 
 def small_run(folder: Path, programs: Path, values: Mapping[str, object]) -> list[str]:
-    """The command line of a run of two workers of the small networks on the embedded images, all in `folder`, with these values."""
+    """Options of a run of the small networks on the embedded images with two workers, all in `folder`, and with these values."""
     write_dataset(folder / "images", images=60, test=1)
     here = {"data.source": folder / "images", "run.storage": folder / "runs", "cluster.compile_cache": programs}
     often = {"cluster.workers": 2, "run.checkpoint_every": EVERY, "run.log_every": 1}
@@ -76,7 +76,7 @@ class Launch:
         return "\n".join(self.lines)
 
     def wait_for(self, pattern: str, count: int = 1, seconds: float = 240) -> list[re.Match[str]]:
-        """Until `pattern` was printed `count` times; the matches. Fails with the output if the command ends or time is up before."""
+        """Wait until `pattern` was printed `count` times; returns the matches. Fails if the command ends, or time is up, before."""
         deadline = time.monotonic() + seconds
         while True:
             found = [match for line in list(self.lines) if (match := re.search(pattern, line))]
@@ -91,7 +91,7 @@ class Launch:
             time.sleep(0.05)
 
     def end(self, code: int, seconds: float = 300) -> str:
-        """Wait for the end, which must have this exit code; the output."""
+        """Wait for the end, which must have this exit code. Returns the output."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ class Launch:
         return self.output
 
     def kill(self) -> None:
-        """SIGKILL to the command and all that it started itself."""
+        """SIGKILL the command and all processes that it started itself."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
@@ -117,13 +117,13 @@ class Launch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def workers(self, count: int, starts: int = 1) -> list[re.Match[str]]:
-        """Lines of the workers of start number `starts`: groups rank, pid, host, cores, feed pids, step."""
-        return self.wait_for(WORKER.pattern, count * starts)[count * (starts - 1) : count * starts]
+    def workers(self, count: int, attempt: int = 1) -> list[re.Match[str]]:
+        """The lines of the workers of attempt number `attempt`: groups rank, pid, host, cores, feed pids, step."""
+        return self.wait_for(WORKER.pattern, count * attempt)[count * (attempt - 1) : count * attempt]
 
 
 def wait_for_step(run: Path, step: int, seconds: float = 240) -> None:
-    """Until a checkpoint of `step` or later is there."""
+    """Wait until there is a checkpoint of `step` or later."""
     deadline = time.monotonic() + seconds
     while not any((step_of(folder) or 0) >= step for folder in checkpoints(run / "checkpoints")):
         if time.monotonic() > deadline:
@@ -132,7 +132,7 @@ def wait_for_step(run: Path, step: int, seconds: float = 240) -> None:
 
 
 def wait_for_metrics(run: Path, step: int, seconds: float = 240) -> None:
-    """Until metrics.jsonl has that many lines."""
+    """Wait until metrics.jsonl has that many lines."""
     deadline = time.monotonic() + seconds
     file = run / "metrics.jsonl"
     while not file.is_file() or file.read_text().count("\n") < step:
@@ -142,14 +142,14 @@ def wait_for_metrics(run: Path, step: int, seconds: float = 240) -> None:
 
 
 def everything_saved(run: Path, step: int) -> dict[str, npt.NDArray[np.generic]]:
-    """All arrays of all parts of a checkpoint, after its checksums: weights, moments, counts and pools."""
+    """All arrays of all parts of a checkpoint whose checksums are valid: weights, moments, counts and pools."""
     folder = run / f"checkpoints/step-{step:08d}"
     index = verify(folder)
     return {f"rank {rank}: {name}": array for rank, part in enumerate(index.parts) for name, array in read_arrays(folder, part).items()}
 
 
 def assert_equal_runs(one: Path, other: Path, step: int) -> None:
-    """Bit for bit the same state at `step`."""
+    """The saved states at `step` are equal bit for bit."""
     first, second = everything_saved(one, step), everything_saved(other, step)
     assert first.keys() == second.keys()
     different = [name for name, array in first.items() if array.tobytes() != second[name].tobytes()]

@@ -36,7 +36,7 @@ def test_a_training_survives_a_full_storage(small: Path, tmp_path: Path) -> None
     launch.wait_for("(metrics of step .* are lost|cannot write the checkpoint of step) .*No space left")
     other.unlink()
     output = launch.end(0)
-    assert "Traceback" not in output and "starts again" not in output, output
+    assert "Traceback" not in output and "restarting" not in output, output
     rows = list_run(small / "a")
     assert rows[-1].index and rows[-1].index.step == STEPS and not any(row.torn for row in rows)
     assert len(rows) < STEPS // 10

@@ -1,4 +1,4 @@
-"""One run on real images through every loss, and equal bit for bit to the undisturbed one in the end."""
+"""One run on real images in which every kind of process is lost; its result equals that of the undisturbed run bit for bit."""
 
 import json
 import os
@@ -18,19 +18,19 @@ pytestmark = pytest.mark.soak
 
 
 def test_lost_worker_feeds_and_job(undisturbed: Path, head: Head, arguments: list[str], storage: Path) -> None:
-    """One run through every loss: a worker, both feed actors, the whole job. It ends as the undisturbed one."""
+    """A worker, both feed actors and finally the job are killed. The run ends like the undisturbed one."""
     run, command = storage / "demo", [*arguments, "--run.name", "demo"]
 
     with Launch(command, {**head.environment, "RAY_ADDRESS": head.address}) as broken:
         first = broken.workers(WORKERS)
         wait_for_step(run, 20)
         os.kill(int(first[0][2]), signal.SIGKILL)
-        second = broken.workers(WORKERS, starts=2)
+        second = broken.workers(WORKERS, attempt=2)
         resumed = {int(worker[6].replace(",", "")) for worker in second}
         assert len(resumed) == 1
         assert 20 <= min(resumed) < STEPS
         assert not {worker[2] for worker in first} & {worker[2] for worker in second}
-        for number, worker in enumerate(second, start=1):  # every feed actor in turn: training does not notice
+        for number, worker in enumerate(second, start=1):  # every feed actor in turn: training continues
             os.kill(int(worker[5].split(", ")[0]), signal.SIGKILL)
             wait_for_metrics(run, min(resumed) + 15 * number)
         assert len(WORKER.findall(broken.output)) == 2 * WORKERS, "a feed's death must not restart the group"

@@ -1,4 +1,4 @@
-"""Each mistake of a user costs one clear line on standard error and exit code 2, before any worker starts."""
+"""Each user mistake leads to one clear line on standard error and exit code 2, before any worker starts."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ from tests.ray_nodes import ROOT, clean_environment
 
 
 def run(arguments: Sequence[str], tmp_path: Path) -> str:
-    """The only line on standard error of a command that must fail with exit code 2."""
+    """Run a training that must fail with exit code 2. Returns its only line on standard error."""
     environment = {**clean_environment(), "RAY_ADDRESS": "local"}
     command = [sys.executable, "-m", "cluster.train", *arguments, "--run.storage", str(tmp_path / "runs")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""A job that has all it reads and writes in an object store, of which every fifth request fails; it is stopped, and goes on."""
+"""A job reads and writes everything in an object store that fails every fifth request. It is stopped and resumed."""
 
 import json
 import re
@@ -37,10 +37,10 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         upload(tmp_path / "images", server)
         server.flaky.fails = lambda number: number % 5 == 0
         run = Store(server.uri("runs/bucket"))
-        places = {"data.source": server.uri("images"), "data.cache": tmp_path / "cache", "run.storage": server.uri("runs")}
+        locations = {"data.source": server.uri("images"), "data.cache": tmp_path / "cache", "run.storage": server.uri("runs")}
         here = {"run.name": "bucket", "cluster.compile_cache": programs, "run.sample_every": 10}
         length = {"cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 10, "run.log_every": 1}
-        submit(head, "bucket", "--no-wait", *options({**SMALL, **places, **here, **length}))
+        submit(head, "bucket", "--no-wait", *options({**SMALL, **locations, **here, **length}))
         wait_for_checkpoint(run, 10)
         job(head, "stop", "bucket")
         assert server.flaky.failed > 10
@@ -51,18 +51,18 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         assert {"config.toml", "goodput.json", "metrics.jsonl"} <= set(run.names())
         others = run.folders()
         assert others["samples"] >= {"step-00000010.png"} and others["events"]
-        assert Store(server.uri("runs/shards")).folders(), "where no data.shards is given, they are beside the runs"
+        assert Store(server.uri("runs/shards")).folders(), "without data.shards, they are beside the runs"
         configuration = run.read("config.toml").decode()
         assert read_trained(run.place, pytest.fail).step == stopped
-        resumed = submit(head, "again", *options({**SMALL, **places, **here, **length, "train.steps": stopped + 2}))
+        resumed = submit(head, "again", *options({**SMALL, **locations, **here, **length, "train.steps": stopped + 2}))
         listed = listing(run.place)
-    assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept for the next time"
+    assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept in the cache"
     assert f"resuming run bucket at step {stopped:,} from s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in resumed
     assert re.search(rf"^ +{stopped + 2:,} .* good +newest", listed, re.MULTILINE)
     printed = job(head, "logs", "bucket")
     assert f"stopped at step {stopped:,}; the newest checkpoint is s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in printed
     assert not [line[2] for line in WORKER.finditer(printed) if psutil.pid_exists(int(line[2]))], "workers end with their job"
-    # Ray's own line shows the command, keys and all.
+    # Ray's own line shows the command, with its keys.
     ours = "\n".join(line for line in printed.splitlines() if "Running entrypoint for job" not in line)
     for text in (ours, configuration, listed):
         assert "SECRET" not in text

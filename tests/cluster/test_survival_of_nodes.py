@@ -1,4 +1,4 @@
-"""Nodes lost, returned, drained and cut off, and the head lost, on hosts in network namespaces."""
+"""Nodes that are lost, return, drain and are cut off, and a lost head, on hosts in network namespaces."""
 
 import json
 import os
@@ -27,13 +27,13 @@ def arguments(folder: Path, programs: Path, values: Mapping[str, object]) -> lis
 
 
 def launched(cluster: Cluster, folder: Path, programs: Path, **values: object) -> Launch:
-    """The run, from the first host."""
+    """Launch the run on the first host."""
     return Launch(arguments(folder, programs, values), cluster.environment, cluster.hosts[0].prefix)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Path:
-    """The run, without hosts."""
+    """The same run without hosts."""
     folder = tmp_path_factory.mktemp("undisturbed")
     Launch(arguments(folder, programs, {})).end(0)
     return folder / "runs/run"
@@ -46,17 +46,17 @@ def test_fewer_workers_more_again_and_away_from_a_leaving_node(cluster: Cluster,
         launch.workers(2)
         wait_for_step(run, EVERY)
         cluster.nodes[second].kill()
-        launch.wait_for(r"going on with 1 of 2 workers: the nodes have room for 1")
+        launch.wait_for(r"continuing with 1 of 2 workers: the nodes have room for 1")
         launch.wait_for("worker 0: process", 2)
         launch.wait_for("recovered in")
         cluster.start(second)
-        launch.wait_for("nodes are back: saving a checkpoint and going on with 2 workers")
+        launch.wait_for("nodes are back: saving a checkpoint and continuing with 2 workers")
         launch.wait_for("worker 1: process", 2)
         (_, again) = launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 2)
         assert again[1] == "0", "a move repeats nothing"
         cluster.drain(second, seconds=300)
         launch.wait_for(f"node {second.address} is draining: saving a checkpoint and leaving it", seconds=30)
-        launch.wait_for("going on with 1 of 2 workers", 2)
+        launch.wait_for("continuing with 1 of 2 workers", 2)
         assert launch.wait_for(r"recovered in .*; (\d+) steps to repeat", 3)[2][1] == "0"
         os.kill(launch.process.pid, signal.SIGTERM)
         launch.end(75)
@@ -70,9 +70,9 @@ def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, undisturbed: P
         launch.workers(2)
         wait_for_step(tmp_path / "runs/run", EVERY)
         cluster.cut_off(second, off=True)
-        launch.wait_for(r"the group starts again: ", seconds=PATIENCE + 30)
+        launch.wait_for(r"restarting the workers: ", seconds=PATIENCE + 30)
         cluster.cut_off(second, off=False)
-        cluster.nodes[second].kill()  # Ray's head has given it up, or will
+        cluster.nodes[second].kill()  # Ray's head has declared it dead, or will
         cluster.start(second)
         (recovered,) = launch.wait_for(r"recovered in .*; (\d+) steps to repeat")
         assert int(recovered[1]) <= 2 * EVERY

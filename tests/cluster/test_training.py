@@ -1,4 +1,4 @@
-"""The main job on real images: what a whole run leaves behind, and what `translate` makes of it."""
+"""The main job on real images: what a complete run leaves behind, and what `translate` makes of it."""
 
 import json
 import shutil

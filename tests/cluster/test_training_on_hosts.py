@@ -1,4 +1,4 @@
-"""Several hosts: preprocessing and training on all of them, faults of four kinds, and the run ends as the undisturbed one."""
+"""Preprocessing and training on several hosts, through faults of four kinds: the run ends like the undisturbed one."""
 
 import json
 import re
@@ -27,19 +27,19 @@ def test_faults_on_several_hosts(undisturbed: Path, arguments: list[str], storag
         check_build(world, tmp_path)
         world.start_training()
         check_placement(world)
-        chaos = disturb(world, FAULTS, seed=0, patience=300, say=print)
-        starts = [sum("ready at step" in line for line in launch.lines) // WORKERS for launch in world.launches]
+        chaos = disturb(world, FAULTS, seed=0, patience=300, report=print)
+        attempts = [sum("ready at step" in line for line in launch.lines) // WORKERS for launch in world.launches]
         output = world.launch.output
     assert [one.fault for one in chaos.survived] == [planned.fault.name for planned in FAULTS]
-    assert starts == [3, 1], "a feed's death starts no new group, each other fault does"
+    assert attempts == [3, 1], "a dead feed starts no new attempt, each other fault does"
     assert re.findall(r"cache hits (\d), misses (\d)", output) == [("4", "0")] * WORKERS
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
-    assert all(one.repeated <= 2 * 20 for one in chaos.survived), "two checkpoints' distance at most"
+    assert all(one.repeated <= 2 * 20 for one in chaos.survived), "at most the steps between three checkpoints"
     assert_equal_runs(undisturbed, run, STEPS)
 
 
 def check_build(world: World, folder: Path) -> None:
-    """Build actors run on all nodes. The images are large, so that building takes longer than starting an actor on another host."""
+    """Build actors run on all nodes. The images are large, so that building takes longer than starting actors on another host."""
     write_dataset(folder / "small", images=2, test=1)
     for split in ("trainA", "trainB"):
         (folder / "source" / split).mkdir(parents=True)
@@ -54,7 +54,7 @@ def check_build(world: World, folder: Path) -> None:
 
 
 def check_placement(world: World) -> None:
-    """A worker on each node, and its feed with it."""
+    """There is a worker on each node, and its feed with it."""
     workers = world.launch.workers(WORKERS)
     assert {worker[3] for worker in workers} == {host.address for host in world.worker_hosts}
     for worker in workers:

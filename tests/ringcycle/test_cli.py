@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.errors import UserError
 
 
@@ -13,3 +13,8 @@ def test_exit_codes_are_fixed() -> None:
 def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     fail(UserError("run.name = a\nb\x1b[31m: use letters"))
     assert capsys.readouterr() == ("", "error: run.name = a\\nb\\x1b[31m: use letters\n")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (36000, "10:00:00")])
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

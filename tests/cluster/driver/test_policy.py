@@ -1,13 +1,13 @@
-"""The whole policy as a table: no cluster, no clock."""
+"""The entire policy as a table: no cluster, no clock."""
 
 from dataclasses import replace
 
 import pytest
 
-from cluster.driver.policy import Act, Ended, Patience, Running, after_end, go_back_before, while_running, workers_now
+from cluster.driver.policy import Action, Ended, Running, Timeouts, after_end, rollback_limit, while_running, workers_to_start
 from cluster.monitoring.status import WorkerStatus
 
-PATIENCE = Patience(start=180, peer=60, close=660)
+TIMEOUTS = Timeouts(start=180, peer=60, close=660)
 FINE = WorkerStatus("training", step=100, seconds_since_heartbeat=0.5, seconds_since_step=1.0, step_seconds=1.0)
 TWO = Running(workers=2, age=500, ranks={0: FINE, 1: FINE})
 COMPILING = replace(FINE, phase="compiling", step=0, seconds_since_step=900)
@@ -18,81 +18,81 @@ def ranks(first: WorkerStatus, second: WorkerStatus) -> Running:
 
 
 @pytest.mark.parametrize(
-    ("status", "act", "reason"),
+    ("status", "action", "reason"),
     [
-        (TWO, Act.WAIT, ""),
-        (replace(TWO, ranks={}, age=179), Act.WAIT, ""),
-        (replace(TWO, ranks={}, age=181), Act.START_AGAIN, "workers 0, 1 did not start within 180 s"),
-        (replace(TWO, ranks={0: COMPILING}, age=181), Act.START_AGAIN, "worker 1 did not start within 180 s"),
-        (replace(TWO, ranks={0: COMPILING}, age=9, short=True), Act.START_AGAIN, "a node was lost before worker 1 started"),
-        (replace(TWO, short=True), Act.WAIT, ""),
-        (ranks(COMPILING, COMPILING), Act.WAIT, ""),
-        (ranks(COMPILING, replace(COMPILING, seconds_since_heartbeat=61)), Act.START_AGAIN, "worker 1 has been silent for 61 s"),
+        (TWO, Action.WAIT, ""),
+        (replace(TWO, ranks={}, age=179), Action.WAIT, ""),
+        (replace(TWO, ranks={}, age=181), Action.RESTART, "workers 0, 1 did not start within 180 s"),
+        (replace(TWO, ranks={0: COMPILING}, age=181), Action.RESTART, "worker 1 did not start within 180 s"),
+        (replace(TWO, ranks={0: COMPILING}, age=9, nodes_lost=True), Action.RESTART, "a node was lost before worker 1 started"),
+        (replace(TWO, nodes_lost=True), Action.WAIT, ""),
+        (ranks(COMPILING, COMPILING), Action.WAIT, ""),
+        (ranks(COMPILING, replace(COMPILING, seconds_since_heartbeat=61)), Action.RESTART, "no heartbeat from worker 1 for 61 s"),
         (
             ranks(replace(FINE, seconds_since_step=61), replace(FINE, seconds_since_heartbeat=61, seconds_since_step=61)),
-            Act.START_AGAIN,
-            "worker 1 has been silent for 61 s",
+            Action.RESTART,
+            "no heartbeat from worker 1 for 61 s",
         ),
-        (ranks(replace(FINE, seconds_since_step=62), FINE), Act.WAIT, ""),
-        (ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64)), Act.START_AGAIN, "no step for 64 s"),
-        (ranks(replace(FINE, seconds_since_step=200, step_seconds=50), FINE), Act.WAIT, ""),
+        (ranks(replace(FINE, seconds_since_step=62), FINE), Action.WAIT, ""),
+        (ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64)), Action.RESTART, "no step for 64 s"),
+        (ranks(replace(FINE, seconds_since_step=200, step_seconds=50), FINE), Action.WAIT, ""),
         (
             ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64, waits_for_data=True)),
-            Act.START_AGAIN,
-            "no step for 64 s, worker 1 waits for data",
+            Action.RESTART,
+            "no step for 64 s, worker 1 waiting for data",
         ),
-        (ranks(replace(FINE, phase="closing", seconds_since_step=99), FINE), Act.WAIT, ""),
+        (ranks(replace(FINE, phase="closing", seconds_since_step=99), FINE), Action.WAIT, ""),
         (
             ranks(replace(FINE, phase="closing", seconds_since_step=99, seconds_since_heartbeat=61), FINE),
-            Act.START_AGAIN,
-            "worker 0 has been silent for 61 s",
+            Action.RESTART,
+            "no heartbeat from worker 0 for 61 s",
         ),
         (
             ranks(replace(FINE, phase="closing", seconds_since_step=661), FINE),
-            Act.START_AGAIN,
-            "the last checkpoint was not written within 660 s",
+            Action.RESTART,
+            "the last checkpoint was not saved within 660 s",
         ),
-        (replace(TWO, signals=1), Act.SAVE_AND_STOP, "stopping: waiting for a checkpoint; once more leaves at once"),
-        (replace(TWO, signals=1, asked=True), Act.WAIT, ""),
-        (replace(TWO, signals=2, asked=True), Act.STOP, "left before a checkpoint was written"),
-        (replace(ranks(COMPILING, COMPILING), signals=1), Act.STOP, "stopped before the first step"),
+        (replace(TWO, signals=1), Action.SAVE_AND_STOP, "stopping: saving a checkpoint; press Ctrl-C again to exit immediately"),
+        (replace(TWO, signals=1, asked_to_stop=True), Action.WAIT, ""),
+        (replace(TWO, signals=2, asked_to_stop=True), Action.STOP, "exited before a checkpoint was saved"),
+        (replace(ranks(COMPILING, COMPILING), signals=1), Action.STOP, "stopped before the first step"),
         (
-            replace(ranks(replace(FINE, seconds_since_step=99), FINE), signals=1, asked=True),
-            Act.START_AGAIN,
+            replace(ranks(replace(FINE, seconds_since_step=99), FINE), signals=1, asked_to_stop=True),
+            Action.RESTART,
             "no step for 99 s",
         ),
-        (replace(TWO, draining="10.0.0.2"), Act.SAVE_AND_MOVE, "node 10.0.0.2 is draining: saving a checkpoint and leaving it"),
-        (replace(TWO, draining="10.0.0.2", asked=True), Act.WAIT, ""),
-        (replace(TWO, larger=4, larger_for=29), Act.WAIT, ""),
-        (replace(TWO, larger=4, larger_for=31), Act.SAVE_AND_MOVE, "nodes are back: saving a checkpoint and going on with 4 workers"),
-        (replace(ranks(COMPILING, COMPILING), larger=4, larger_for=31), Act.WAIT, ""),
-        (replace(TWO, mismatch="worker 1 differs"), Act.RESTORE, "worker 1 differs"),
+        (replace(TWO, draining="10.0.0.2"), Action.SAVE_AND_MOVE, "node 10.0.0.2 is draining: saving a checkpoint and leaving it"),
+        (replace(TWO, draining="10.0.0.2", asked_to_stop=True), Action.WAIT, ""),
+        (replace(TWO, larger=4, larger_for=29), Action.WAIT, ""),
+        (replace(TWO, larger=4, larger_for=31), Action.SAVE_AND_MOVE, "nodes are back: saving a checkpoint and continuing with 4 workers"),
+        (replace(ranks(COMPILING, COMPILING), larger=4, larger_for=31), Action.WAIT, ""),
+        (replace(TWO, mismatch="worker 1 differs"), Action.RESTORE, "worker 1 differs"),
     ],
 )
-def test_a_group_that_runs(status: Running, act: Act, reason: str) -> None:
-    decision = while_running(status, PATIENCE)
-    assert (decision.act, decision.reason) == (act, reason)
+def test_a_running_attempt(status: Running, action: Action, reason: str) -> None:
+    decision = while_running(status, TIMEOUTS)
+    assert (decision.action, decision.reason) == (action, reason)
 
 
 @pytest.mark.parametrize(
-    ("ended", "act"),
+    ("ended", "action"),
     [
-        (Ended("finished"), Act.END),
-        (Ended("failed"), Act.END),
-        (Ended("stopped", signals=1), Act.END),
-        (Ended("stopped", moved=True), Act.START_AGAIN),
-        (Ended("stopped", moved=True, signals=1), Act.END),
-        (Ended("lost"), Act.START_AGAIN),
-        (Ended("lost", signals=1), Act.STOP),
-        (Ended("lost", losses=11, starts_in_vain=1), Act.GIVE_UP),
-        (Ended("lost", losses=10, starts_in_vain=4), Act.START_AGAIN),
-        (Ended("lost", losses=5, starts_in_vain=5), Act.GIVE_UP),
-        (Ended("diverged", retreats=2, losses=99), Act.RETREAT),
-        (Ended("diverged", retreats=3), Act.END),
+        (Ended("finished"), Action.END),
+        (Ended("failed"), Action.END),
+        (Ended("stopped", signals=1), Action.END),
+        (Ended("stopped", moved=True), Action.RESTART),
+        (Ended("stopped", moved=True, signals=1), Action.END),
+        (Ended("lost"), Action.RESTART),
+        (Ended("lost", signals=1), Action.STOP),
+        (Ended("lost", failures=11, attempts_without_progress=1), Action.GIVE_UP),
+        (Ended("lost", failures=10, attempts_without_progress=4), Action.RESTART),
+        (Ended("lost", failures=5, attempts_without_progress=5), Action.GIVE_UP),
+        (Ended("diverged", rollbacks=2, failures=99), Action.ROLL_BACK),
+        (Ended("diverged", rollbacks=3), Action.END),
     ],
 )
-def test_a_group_that_has_ended(ended: Ended, act: Act) -> None:
-    assert after_end(ended, max_restarts=10).act is act
+def test_an_attempt_that_has_ended(ended: Ended, action: Action) -> None:
+    assert after_end(ended, max_restarts=10).action is action
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_a_group_that_has_ended(ended: Ended, act: Act) -> None:
     [(9, 0, 8), (8, 0, 8), (7, 0, None), (7, 300, 4), (4, 300, 4), (3, 300, 2), (1, 299, None), (1, 300, 0)],
 )
 def test_how_many_workers(fit: int, waited: float, workers: int | None) -> None:
-    assert workers_now(fit, [8, 4, 2], waited, patience=300) == workers
+    assert workers_to_start(fit, [8, 4, 2], waited, node_timeout=300) == workers
 
 
 @pytest.mark.parametrize(
-    ("trouble", "resumed", "retreats", "before"),
+    ("diverged_at", "resumed_step", "rollbacks", "before"),
     [(530, 500, 0, 530), (530, 500, 1, 500), (700, 500, 1, 700)],
 )
-def test_how_far_to_go_back(trouble: int, resumed: int, retreats: int, before: int) -> None:
-    assert go_back_before(trouble, resumed, retreats, checkpoint_every=100) == before
+def test_how_far_to_roll_back(diverged_at: int, resumed_step: int, rollbacks: int, before: int) -> None:
+    assert rollback_limit(diverged_at, resumed_step, rollbacks, checkpoint_every=100) == before

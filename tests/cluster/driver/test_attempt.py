@@ -5,7 +5,7 @@ import ray
 from ray.util import placement_group_table
 from ray.util.placement_group import placement_group
 
-from cluster.driver.placement_groups import remove_placement_groups
+from cluster.driver.attempt import remove_placement_groups
 
 pytestmark = pytest.mark.soak
 
@@ -19,7 +19,7 @@ class Maker:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_what_a_killed_actor_had_reserved_is_given_back() -> None:
+def test_placement_groups_of_a_killed_actor_are_removed() -> None:
     mine, other = Maker.remote(), Maker.remote()  # type: ignore[attr-defined]
     made = ray.get([mine.make.remote(1), mine.make.remote(99)])
     kept = ray.get(other.make.remote(1))
