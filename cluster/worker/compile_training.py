@@ -1,0 +1,81 @@
+"""Compiling a training: the one place that fixes the order of TensorFlow operations before the first step.
+
+XLA's persistent cache keys a program by the functions traced before it and, under a strategy, by the names of devices. Whatever compiles
+the units of a training in this order finds them in the cache, or leaves them there for the training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from cluster.worker.compile_cache import compile_units
+from cluster.worker.strategy import EXCHANGES, make_strategy, runner
+from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.training.compiled_function import CompiledFunction, CompileReport
+from cyclegan.training.passes import Passes, make_passes
+from cyclegan.training.state import TrainingState, make_state
+from cyclegan.training.step import alone, make_step
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """The group of workers that train together. allreduce_dtype: a key of EXCHANGES. peer_timeout: seconds before a collective fails."""
+
+    workers: int
+    peer_timeout: float
+    allreduce_dtype: str = "float32"
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class CompiledPasses:
+    """The compiled units and their variables, whose values compiling has changed. reports: one for each unit, in order."""
+
+    strategy: tf.distribute.Strategy
+    state: TrainingState
+    passes: Passes
+    reports: list[CompileReport]
+
+
+@dataclass(frozen=True)
+class CompiledTraining(CompiledPasses):
+    """Everything compiled that a worker runs."""
+
+    step: CompiledFunction
+
+    def retraced(self) -> list[str]:
+        """Names of the programs that were traced more than once; none, unless there is a bug."""
+        return [program.name for program in (*self.passes.all(), self.step) if program.traces() > 1]
+
+
+def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: int, group: GroupSettings, cache: Path) -> CompiledPasses:
+    """Compile the units of a step on images of `crop_size` × `crop_size`, or take them from `cache`.
+
+    `set_threads` and `set_up_xla` come before, and TF_CONFIG names the workers of the group. train.batch: of one worker.
+    """
+    strategy = make_strategy(group.peer_timeout, group.gpu)
+    state = make_state(model, train, (crop_size, crop_size))
+    passes = make_passes(state, model, train)
+    return CompiledPasses(strategy, state, passes, compile_units(passes.all(), cache))
+
+
+def compile_training(
+    model: ModelSpec,
+    train: TrainConfig,
+    crop_size: int,
+    group: GroupSettings,
+    cache: Path,
+    before_step: Callable[[], object] = lambda: None,
+) -> CompiledTraining:
+    """Compile the units as `compile_passes` does, then the step, which all workers of the group must do together.
+
+    before_step: called in between, for example to wait for the others: the step waits for them no longer than `group.peer_timeout`.
+    """
+    units = compile_passes(model, train, crop_size, group, cache)
+    before_step()
+    exchange = EXCHANGES[group.allreduce_dtype] if group.workers > 1 else alone
+    step = make_step(units.passes, exchange, runner(units.strategy))
+    step.compile(None)  # XLA has nothing to do: the units are compiled
+    return CompiledTraining(**vars(units), step=step)
