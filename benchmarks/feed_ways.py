@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import psutil
 
-from preprocess.feed.feed import Feed
-from preprocess.feed.plan import Plan
-from preprocess.feed.reader import DOMAINS
+from preprocess.feed.feed import Feed, FeedSettings
+from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import ShardSet
+from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.ray_start import start_ray
 
 AHEAD = 16  # batches that tf.data prepares ahead; more changes nothing
@@ -34,7 +34,7 @@ def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
     start_ray(num_cpus=cores)
     manifest = Manifest.load(shards)
     plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=crop, flip=True)
-    return Feed(shards, plan, batch=batch, rank=0, workers=1, position=0, end=None, actors=actors)
+    return Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=batch), position=0, end=None, settings=FeedSettings(actors=actors))
 
 
 def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iterator[Any]:
@@ -60,7 +60,7 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
 
         return tf.data.TFRecordDataset(str(path)).repeat().shuffle(SHUFFLE).map(image, num_parallel_calls=cores, deterministic=False)
 
-    both = tf.data.Dataset.zip(tuple(domain(name) for name in DOMAINS)).batch(batch, drop_remainder=True)
+    both = tf.data.Dataset.zip(tuple(domain(name) for name in TRAIN_SPLITS)).batch(batch, drop_remainder=True)
     options = tf.data.Options()
     options.threading.private_threadpool_size = cores
     return iter(both.prefetch(AHEAD).with_options(options))

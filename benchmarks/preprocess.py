@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.images import write_images
 from benchmarks.step import HERE, Contender
-from preprocess.feed.reader import DOMAINS
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import ShardSet
+from ringcycle.domains import TRAIN_SPLITS
 
 LOAD_SIZE, CROP = 286, 256
 SIZES = ((256, 256, 8000), (512, 384, 5000), (2048, 1536, 400))  # width and height of the source's images, and how many
@@ -108,7 +108,7 @@ def main() -> None:
 def _as_arrays(work: Path) -> None:
     """The images of the shards as .npy files, for torch."""
     manifest = Manifest.load(work / "shards")
-    for name in DOMAINS:
+    for name in TRAIN_SPLITS:
         images = ShardSet(work / "shards", manifest.splits[name])
         np.save(work / f"{name}.npy", np.stack([images.image(i) for i in range(len(images))]))
 

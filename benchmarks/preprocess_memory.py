@@ -22,8 +22,9 @@ from benchmarks.images import write_images
 from preprocess.build import build
 from preprocess.config import DataConfig
 from preprocess.feed.feed import Feed
-from preprocess.feed.plan import Plan
+from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.manifest import Manifest
+from preprocess.sources.layouts import Source
 from ringcycle.ray_start import start_ray
 
 MIB = 2**20
@@ -65,7 +66,7 @@ def read_all(shards: Path) -> None:
     """One epoch through a feed of one actor."""
     splits = Manifest.load(shards).splits
     plan = Plan((splits["trainA"].count, splits["trainB"].count), seed=0, crop_size=256, flip=True)
-    with Feed(shards, plan, batch=1, rank=0, workers=1, position=0, end=plan.epoch_length) as feed:
+    with Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=1), position=0, end=plan.epoch_length) as feed:
         deque(feed, maxlen=0)
 
 
@@ -82,8 +83,8 @@ def main() -> None:
             source, shards = Path(folder) / "source", Path(folder) / "shards"
             write_images(source, count, 128, 128)
             config = DataConfig(source=str(source), shard_mb=16)
-            built = peaks(partial(build, str(source), shards, config), "Builder")
-            fed = peaks(partial(read_all, shards), "Reader")
+            built = peaks(partial(build, Source(str(source)), shards, config), "Builder")
+            fed = peaks(partial(read_all, shards), "FeedActor")
             print(f"{2 * count:9,}{built[0]:16.0f}{built[1]:8.0f}{fed[0]:16.0f}{fed[1]:8.0f}", flush=True)
     ray.shutdown()
 

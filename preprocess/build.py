@@ -1,7 +1,7 @@
-"""From images to shards: `python -m preprocess.build SOURCE OUT`, and what a training calls to have its shards.
+"""From images to shards: `python -m preprocess.build SOURCE OUT`, and the functions by which a training builds or finds its shards.
 
-Finished shards carry a note beside them until the whole build is complete, so an interrupted build goes on where it was. The result is
-the same, byte for byte, for any number of actors and interruptions.
+Each finished shard has a note beside it until the build is complete, so an interrupted build resumes where it stopped. The result is the
+same, byte for byte, for any number of actors and interruptions.
 """
 
 import argparse
@@ -19,22 +19,24 @@ from rich.console import Console
 
 from preprocess.building.duplicates import drop_duplicates
 from preprocess.building.pool import Done, Pool, Task
-from preprocess.building.progress import BuildProgress, Progress, Tally
+from preprocess.building.progress import BuildProgress, Progress, Tally, logged_speed
 from preprocess.building.recipe import choose_recipe, settings_text
 from preprocess.building.result import check_rejected, check_seen, manifest_of, rejected_so_far
 from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
 from preprocess.sources.layouts import LISTING_ATTEMPTS, ImageFiles, Source, absolute, find_images, fingerprint, opener, source_of
+from ringcycle.cli import ExitCode, fail
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, redacted
 from ringcycle.storage.locks import locked
 from ringcycle.storage.store import Store, writing
 
-__all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "main"]
+__all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "finished_shards", "main"]
 
 LOG = "build.json"
 _OPTIONS = (
@@ -44,23 +46,23 @@ _OPTIONS = (
 )
 _SHOWN = 10  # rejected images in the summary
 _LOCK = ".lock"
-# What a build leaves in its folder, finished or not (names with a dot: cut off while written); only this is ever deleted.
+# What a build leaves in its folder, finished or not (names with a dot: interrupted writes). Nothing else is ever deleted.
 _SHARD = r"(train|test)[AB]-\d+(-unique)?\.arrow(\.json)?"
 _OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
 
 
 def check_source(config: DataConfig) -> None:
-    """Raises UserError, in one line, for a source that cannot be trained on: no folder, an empty domain, shards that are not whole."""
+    """Raises UserError if the source cannot be trained on: there is no such folder, a domain is empty, or its shards are incomplete."""
     if not finished_shards(config.source):
         find_images(source_of(config))
 
 
 def ensure_shards(config: DataConfig, root: Location, progress: Progress | None = None) -> Location:
-    """The folder of shards of `config.source`: the source itself if it is one, else below `root`, by fingerprint, built if it is not there.
+    """Build or find the shards of `config.source`: the source itself if it holds shards, else a folder below `root` named by fingerprint.
 
-    Two processes may ask for the same shards at once: on one file system, the second waits for the first. Ray must be initialised for
-    a build only. Raises UserError as `check_source` and `build`. Damaged shards are an error, not built again: deleting gigabytes is the
-    user's choice.
+    Two processes may ask for the same shards at once: on a shared file system, the second waits for the first. Ray must be initialised
+    only if they have to be built. Raises UserError as `check_source` and `build`. Damaged shards are an error and are not rebuilt:
+    deleting gigabytes is up to the user.
     """
     finished = finished_shards(config.source)
     if finished:
@@ -78,7 +80,7 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
         with locked(local / f".{name}.lock"):
             if not folder.exists():
                 try:
-                    if not (unfinished / NAME).is_file():  # it is there if a build stopped just before the next line
+                    if not (unfinished / NAME).is_file():  # complete if a build stopped just before the next line
                         _build(source, config, images, unfinished, progress)
                     unfinished.rename(folder)
                 except (OSError, UserError):
@@ -93,13 +95,13 @@ def build(source: Source, out: Location, config: DataConfig, progress: Progress 
     """Turn the images of `source` into shards and a manifest in `out`, on storage that all nodes see. Ray must be initialised.
 
     Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the images are broken, or
-    a domain has none left. What was built stays, so that a second attempt with a higher limit only reads it.
+    if a domain has none left. Finished shards are kept, so a second build with a higher limit finds them.
     """
     return _find_or_build(source, config, find_images(source), out, progress)
 
 
 def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: Location, progress: Progress | None) -> Manifest:
-    """The manifest in `out`, if it is that of these images and settings; else they are built there."""
+    """The manifest in `out` if it belongs to these images and settings; else build it there."""
     name = fingerprint(images, settings_text(config))
     store = Store(out)
     with writing(out), _alone_in(store):
@@ -109,7 +111,7 @@ def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: 
             if manifest.fingerprint != name:
                 raise UserError(
                     f"{store.label()} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
-                    f"not of these images and settings ({name}): name another folder, or delete it"
+                    f"not of these images and settings ({name}): name another folder, or delete this one"
                 )
             _accept(manifest, out, images, config.max_rejected)
             return manifest
@@ -127,14 +129,12 @@ def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: 
 
 
 def _finished_by_another(folder: Location, name: str) -> bool:
-    """Whether the same shards are there now. Where locks do not hold, the first of two builds takes the folder or its unfinished files
-    away from the other; the bytes are the same.
-    """
+    """Whether another build has finished the same shards. Without working locks, it may remove files that this one still needs."""
     return _holds_manifest(folder) and Manifest.load(folder).fingerprint == name
 
 
 def _alone_in(store: Store) -> AbstractContextManager[object]:
-    """Wait for others that build into the same folder. An object store has no locks: builds of one source write the same bytes there."""
+    """Wait for other builds into the same folder. An object store has no locks, but builds of one source write the same bytes."""
     if store.kind(LISTING_ATTEMPTS) == fs.FileType.File:
         raise UserError(f"{store.label()} is a file: name an empty or a new folder")
     if store.local is None:
@@ -154,7 +154,7 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
     done: dict[str, Done] = {}
     tally = Tally(units)
     pool = Pool(Task(source, out, recipe, config.threads), units, config.build_actors)
-    # Closed at once on an error: else the traceback would keep the actors at work.
+    # Closed at once on an error; otherwise the traceback would keep the actors working.
     with closing(pool.run()) as results:
         for result in results:
             done[result.unit.shard] = result
@@ -166,7 +166,7 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
     duplicates = drop_duplicates(units, done, out)
     manifest = manifest_of(str(source), fingerprint(images, settings_text(config)), images, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
-    # Apart from the manifest, which must not differ from build to build.
+    # Not part of the manifest, which must be equal for every build.
     Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began), indent=1).encode() + b"\n")
     Store(out).sync(shard.name for split in manifest.splits.values() for shard in split.shards)
     manifest.save(out)
@@ -175,13 +175,13 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
 
 
 def _accept(manifest: Manifest, folder: Location, images: ImageFiles, max_rejected: float) -> None:
-    """Finished shards serve again if they are all there and the limit of this time allows their rejects."""
+    """Raises UserError unless finished shards are all there, and their rejected images within the current limit."""
     manifest.verify(folder, checksums=False)
     check_rejected(manifest.rejected, images, max_rejected)
 
 
 def _remove_leftovers(out: Location, manifest: Manifest) -> None:
-    """Notes, and shards of an interrupted build that was cut otherwise; nothing that a build has not made."""
+    """Delete notes, and shards of an interrupted build with other units; only files that a build has written."""
     kept = {shard.name for split in manifest.splits.values() for shard in split.shards} | {NAME, LOG, _LOCK}
     store = Store(out)
     for name in store.names():
@@ -190,24 +190,24 @@ def _remove_leftovers(out: Location, manifest: Manifest) -> None:
 
 
 def finished_shards(source: str) -> Location | None:
-    """The source itself, if it is a folder of finished shards. Raises UserError if it is one, but not whole."""
+    """The source itself, if it is a folder of finished shards, else None. Raises UserError if its shards are incomplete."""
     if not source:
         return None
-    place = absolute(source)
-    if not _holds_manifest(place):
+    location = absolute(source)
+    if not _holds_manifest(location):
         return None
-    folder = Store(place).local or place
+    folder = Store(location).local or location
     manifest = Manifest.load(folder)
     manifest.verify(folder, checksums=False)
     missing = [split for split in TRAIN_SPLITS if split not in manifest.splits]
     if missing:
-        fact = f"its shards lack {missing[0]}"
-        raise UserError(f'data.source = "{redacted(source)}": {fact}: build them of a source with trainA and trainB')
+        fact = f"its shards contain no {missing[0]}"
+        raise UserError(f'data.source = "{redacted(source)}": {fact}: build them from a source with trainA and trainB')
     return folder
 
 
 def _holds_manifest(folder: Location) -> bool:
-    """Whether a manifest lies there. A place that cannot be asked holds none: listing it as a source will say why."""
+    """Whether a folder holds a manifest. False if it cannot be read: listing it as a source then reports the reason."""
     try:
         return Store(folder).size(NAME, LISTING_ATTEMPTS) is not None
     except (OSError, UserError):
@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m preprocess.build", description="Turn a folder of images into shards, on all nodes of a cluster."
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", help=f"{fields['source'].description}; or one of the --source options")
-    parser.add_argument("out", metavar="OUT", help="folder for the shards, seen by all nodes")
+    parser.add_argument("out", metavar="OUT", help="folder for the shards, visible to all nodes")
     for name in _OPTIONS:
         parser.add_argument(f"--{name.replace('_', '-')}", help=f"{fields[name].description} (default: {fields[name].default})")
     given = parser.parse_args(arguments)
@@ -231,20 +231,21 @@ def main(arguments: list[str] | None = None) -> int:
         source = source_of(config)
         find_images(source)  # before Ray starts, which takes seconds
         began = time.monotonic()
+        send_lines(lambda line: console.print(line, markup=False))
         with console.status("starting Ray") as status:
             if not ray.is_initialized():
                 start_ray()
             manifest = build(source, given.out, config, lambda progress: status.update(progress.describe()))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        fail(error)
+        return ExitCode.USAGE
     for line in _summary(manifest, given.out, time.monotonic() - began):
         console.print(line, markup=False)
-    return 0
+    return ExitCode.OK
 
 
 def _summary(manifest: Manifest, out: Location, seconds: float) -> list[str]:
-    """What a build made, for the terminal."""
+    """The result of a build, for the terminal."""
     store = Store(out)
     lines = []
     for split, content in manifest.splits.items():
@@ -252,13 +253,11 @@ def _summary(manifest: Manifest, out: Location, seconds: float) -> list[str]:
     lines.append(manifest.describe())
     if manifest.duplicates:
         dropped = sum(one.dropped for one in manifest.duplicates)
-        lines.append(
-            f"{len(manifest.duplicates):,} duplicates, {dropped:,} of them left out, {len(manifest.near_constant):,} near-constant"
-        )
+        lines.append(f"{len(manifest.duplicates):,} duplicates, {dropped:,} of them dropped, {len(manifest.near_constant):,} near-constant")
     lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
     if len(manifest.rejected) > _SHOWN:
         lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {store.label(NAME)}")
-    speed = json.loads(store.read(LOG))["images_per_second"]
+    speed = logged_speed(json.loads(store.read(LOG)))
     total = sum(split.count for split in manifest.splits.values())
     counts = f"{total:,} images, {len(manifest.rejected):,} rejected"
     lines.append(f"{counts}, in {store.label()} after {seconds:.1f} s, built at {speed:,.0f} images/s")
@@ -268,7 +267,7 @@ def _summary(manifest: Manifest, out: Location, seconds: float) -> list[str]:
 def _config(given: argparse.Namespace) -> DataConfig:
     values = {name: value for name in ("source", *_OPTIONS) if (value := getattr(given, name)) is not None}
     if values.get("preprocess", "resize_and_crop") == "resize_and_crop":
-        values.setdefault("crop_size", 24)  # the crop is no matter of such a build; it only must fit
+        values.setdefault("crop_size", 24)  # does not affect such a build, but must fit into load_size
     try:
         return DataConfig.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The same file twice: found by its bytes, also between train and test. A train domain keeps each once; test sets stay as they are."""
+"""Finds duplicate files by their bytes, also between train and test. A train domain keeps one of each; test sets keep them all."""
 
 import functools
 from bisect import bisect_right
@@ -16,11 +16,11 @@ from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import writing
 
-_DIGITS = 16  # of one file's digest in Built.contents
+_DIGITS = 16  # of each file's digest in Built.contents
 
 
 def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Location) -> list[Duplicate]:
-    """Take duplicates out of the shards of train domains; returns all that were found. Raises UserError if a shard cannot be written."""
+    """Remove duplicates from the shards of train domains; returns all duplicates found. Raises UserError if a shard cannot be written."""
     duplicates = find_duplicates(units, {shard: one.built for shard, one in done.items()})
     names = {one.path for one in duplicates if one.dropped}
     for unit in units if names else ():
@@ -32,9 +32,10 @@ def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Location)
 
 
 def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[Duplicate]:
-    """Files whose bytes an earlier one has, in the order of the units; `built` is by shard name.
+    """Files with the same bytes as an earlier one, in the order of the units. built: by shard name.
 
-    Compared by 64 bits: among ten million files, one pair in 300,000 builds is taken for equal by chance. Memory: 24 bytes a file.
+    Files are compared by 64-bit digests: with ten million files, one build in 300,000 mistakes two of them for equal. Memory: 24 bytes
+    per file.
     """
     contents = np.concatenate([_contents(built[unit.shard]) for unit in units])
     order = np.argsort(contents, kind="stable")
@@ -51,8 +52,8 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
 
     found: dict[int, Duplicate] = {}
     groups: dict[int, list[int]] = {}
-    for place in np.flatnonzero(contents[order[1:]] == contents[order[:-1]]) + 1:
-        groups.setdefault(int(contents[order[place]]), [int(order[place - 1])]).append(int(order[place]))
+    for i in np.flatnonzero(contents[order[1:]] == contents[order[:-1]]) + 1:
+        groups.setdefault(int(contents[order[i]]), [int(order[i - 1])]).append(int(order[i]))
     for members in groups.values():
         first: dict[str, str] = {}
         for position in members:
@@ -65,8 +66,9 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
 
 
 def without(built: Built, names: Collection[str], out: Location) -> Built:
-    """The unit's shard without some of its images, written beside it, so that an interrupted build, or another one, finds the unit
-    as it was made. Raises OSError.
+    """The unit's shard without some of its images, written beside it, so that a resumed or concurrent build still finds the original.
+
+    Raises OSError.
     """
     assert built.shard is not None
     shards = ShardSet(out, Split(count=built.shard.count, shards=[built.shard], smallest=built.smallest, largest=built.largest))

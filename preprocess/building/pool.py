@@ -1,4 +1,4 @@
-"""Ray actors that build units, spread over all nodes; actors may die and CPUs may be taken."""
+"""Ray actors that build units, spread over all nodes. Actors may die, and CPUs may be taken by others."""
 
 import time
 from collections import Counter, deque
@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from preprocess.building.line_collector import LineRelay, send_warnings
 from preprocess.building.recipe import Recipe
 from preprocess.building.units import Built, Unit, build_unit
-from preprocess.shards.image_buffer import Memory
+from preprocess.shards.image_buffer import ScratchMemory
 from preprocess.sources.layouts import Source, opener
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location
@@ -19,6 +20,7 @@ from ringcycle.storage.location import Location
 ATTEMPTS = 3
 START_SECONDS = 60.0
 RELEASE_SECONDS = 5.0
+_LOOK_SECONDS = 1.0  # between two looks at the actors' warnings while no result arrives
 
 
 class Task(NamedTuple):
@@ -31,7 +33,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A unit's result: where it was built, and whether it was work (False: an earlier build had finished it)."""
+    """A unit's result: where it was built, and whether this build made it (fresh) or found it finished by an earlier one."""
 
     unit: Unit
     built: Built
@@ -41,12 +43,14 @@ class Done(NamedTuple):
 
 
 class Builder:
-    """Builds units with its own threads; the node's id is what the driver learns first, as a sign of life."""
+    """A Ray actor that builds units with its own threads. The driver first asks for its node, which shows that it has started."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, collector: Any) -> None:
+        """collector: an actor with a method `add_line`, to which this process's warnings go."""
+        send_warnings(collector)
         self._task = task
         self._pool = ThreadPoolExecutor(task.threads) if task.threads > 1 else None
-        self._memory = Memory()
+        self._memory = ScratchMemory()
 
     def node(self) -> str:
         """Id of the node on which this actor runs."""
@@ -58,10 +62,10 @@ class Builder:
 
 
 class Pool:
-    """At most `size` living actors and the units in their hands. An actor that dies is replaced, its unit goes to the next.
+    """At most `size` living actors and the units they work on. An actor that dies is replaced, and its unit goes to the next one.
 
-    size 0: one for every `task.threads` CPUs of the cluster. If all CPUs are reserved by others, one actor a node shares them:
-    a build inside a full cluster is slow, but never waits for ever.
+    size 0: one for every `task.threads` CPUs of the cluster. If others hold all CPUs, one actor per node shares them: a build inside a
+    full cluster is slow, but never waits forever. Warnings that the actors log appear in the driver's log.
     """
 
     def __init__(self, task: Task, units: list[Unit], size: int) -> None:
@@ -79,23 +83,36 @@ class Pool:
         self._shared = not _free(task.threads)
 
     def run(self) -> Generator[Done, None, None]:
-        """Yield each unit's result as it comes. Raises UserError from a unit, or if its actors die again and again."""
+        """Yield each unit's result as it arrives. Raises UserError from a unit, or if its actors keep dying."""
+        self._relay = LineRelay()
         try:
             self._hire(min(self._size, self._nodes) if self._shared else self._size)
             while self._waiting or any(unit for _, unit in self._calls.values()):
-                ready, _ = ray.wait(list(self._calls), timeout=None if self._where else START_SECONDS)
-                if not ready:
+                call = self._next_call()
+                if call is None:
                     self._share()
                     continue
-                actor, unit = self._calls.pop(ready[0])
-                result = self._result(ready[0], actor, unit)
+                actor, unit = self._calls.pop(call)
+                result = self._result(call, actor, unit)
                 if result is not None and unit is not None:
                     yield Done(unit, *result, self._where[actor], self._shared)
         finally:
             self._dismiss()
+            self._relay.close()
+
+    def _next_call(self) -> Any | None:
+        """The next call to finish; None if no actor has started within START_SECONDS. Logs the actors' warnings meanwhile."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            ready, _ = ray.wait(list(self._calls), timeout=_LOOK_SECONDS)
+            self._relay.poll()
+            if ready:
+                return ready[0]
+            if not self._where and time.monotonic() >= deadline:
+                return None
 
     def _result(self, call: Any, actor: Any, unit: Unit | None) -> tuple[Built, bool] | None:
-        """A call's result, None for a sign of life; the actor gets its next unit, a dead one is replaced."""
+        """A call's result, None for a new actor. The actor gets its next unit; a dead one is replaced."""
         try:
             result = ray.get(call)
         except RayTaskError as error:
@@ -113,20 +130,20 @@ class Pool:
         return result if unit is not None else None
 
     def _bury(self, actor: Any, unit: Unit | None, error: RayActorError) -> None:
-        """Count a death. A unit that kills every actor, or actors that never come to life, end the build; else all goes on."""
+        """Count a death and replace the actor. A unit that kills every actor, or actors that never start, end the build."""
         self._where.pop(actor, None)
         name = unit.shard if unit else "start"
         self._deaths[name] += 1
         if self._deaths[name] >= (ATTEMPTS if unit else ATTEMPTS + self._size):
             fact = str(error).splitlines()[0]
-            first = f"{unit.files[0].name} to {unit.files[-1].name}" if unit else "the start"
+            when = f"while building {unit.files[0].name} to {unit.files[-1].name}" if unit else "while starting"
             raise UserError(
-                f"build actors died {self._deaths[name]} times at {first} ({fact}): "
-                "look at the memory of the nodes, and use fewer data.threads or smaller data.shard_mb"
+                f"build actors died {self._deaths[name]} times {when} ({fact}): "
+                "check the memory of the nodes, and use fewer data.threads or a smaller data.shard_mb"
             ) from error
         if unit:
             self._waiting.appendleft(unit)
-        # A new actor may find no CPU while idle ones hold them all. They may be as dead as this one, so they are asked first.
+        # A new actor may find no free CPU while idle ones hold them all. Those may be dead too, so they are asked first.
         if self._idle:
             self._ask(self._idle.pop())
         else:
@@ -136,14 +153,14 @@ class Pool:
         cpus = 0 if self._shared else self._task.threads
         kind = ray.remote(Builder).options(num_cpus=cpus, scheduling_strategy="SPREAD", max_restarts=0)
         for _ in range(count):
-            self._ask(kind.remote(self._task))
+            self._ask(kind.remote(self._task, self._relay.collector))
 
     def _ask(self, actor: Any) -> None:
-        """Ask for a sign of life; who gives it gets a unit."""
+        """Ask an actor for its node; once it answers, it gets a unit."""
         self._calls[actor.node.remote()] = (actor, None)
 
     def _share(self) -> None:
-        """Nobody came to life: give up the claim to whole CPUs."""
+        """No actor has started: stop claiming CPUs."""
         self._dismiss()
         self._shared = True
         self._hire(min(self._size, self._nodes))
@@ -157,7 +174,7 @@ class Pool:
 
 
 def _free(cpus: int) -> bool:
-    """Whether the cluster has free CPUs; those of actors that have just ended count with a delay."""
+    """Whether the cluster has free CPUs; it counts those of actors that have just ended with a delay."""
     deadline = time.monotonic() + RELEASE_SECONDS
     while ray.available_resources().get("CPU", 0) < cpus:
         if time.monotonic() >= deadline:

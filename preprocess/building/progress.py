@@ -1,7 +1,8 @@
-"""How far a build is: running totals, so that a build of many shards costs no more to watch for each."""
+"""How far a build is, as running totals: reporting costs the same however many shards there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from preprocess.building.pool import Done
 from preprocess.building.units import Unit
@@ -9,7 +10,7 @@ from preprocess.building.units import Unit
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """Where a build stands. done and total count images; `new` of those done were decoded by this build, in `seconds`."""
+    """How far a build is. done and total count images; `new` of those done were decoded by this build, in `seconds`."""
 
     done: int
     total: int
@@ -18,7 +19,7 @@ class BuildProgress:
     seconds: float
 
     def describe(self) -> str:
-        """Images, rejected ones, images/s and time left, in one line."""
+        """Images done, images rejected, images/s and time left, in one line."""
         speed = self.new / self.seconds if self.seconds else 0.0
         left = f"{(self.total - self.done) / speed:.0f} s left" if speed else "starting"
         return f"preprocessing {self.done:,}/{self.total:,} images, {self.rejected:,} rejected, {speed:.0f} images/s, {left}"
@@ -28,7 +29,7 @@ Progress = Callable[[BuildProgress], None]
 
 
 class Tally:
-    """Counts what becomes of the units of a build."""
+    """Running totals over the finished units of a build."""
 
     def __init__(self, units: list[Unit]) -> None:
         self._total = sum(len(unit.files) for unit in units)
@@ -46,11 +47,11 @@ class Tally:
         self._shared_cpus |= result.shared_cpus
 
     def progress(self, seconds: float) -> BuildProgress:
-        """Where the build stands after `seconds`."""
+        """How far the build is after `seconds`."""
         return BuildProgress(self._done, self._total, self.new, self.rejected, seconds)
 
     def log(self, seconds: float) -> dict[str, object]:
-        """How the build went, for the file beside the manifest."""
+        """A summary of the build, for the file beside the manifest."""
         return {
             "seconds": round(seconds, 3),
             "images": self.new,
@@ -58,3 +59,8 @@ class Tally:
             "nodes": sorted(self._nodes),
             "shared_cpus": self._shared_cpus,
         }
+
+
+def logged_speed(log: Mapping[str, Any]) -> float:
+    """Images per second of a finished build, from its `Tally.log`; version 0.1.0 named the field pictures_per_second."""
+    return float(log["images_per_second"] if "images_per_second" in log else log["pictures_per_second"])

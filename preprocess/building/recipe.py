@@ -1,4 +1,4 @@
-"""How a image file becomes a stored image: one decision for a whole build, from the configuration and a look at the files."""
+"""How image files become stored images: decided once per build, from the configuration and a sample of the files."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ from preprocess.config import DataConfig
 from preprocess.images.decode import BrokenImage, PixelFormat, pixel_format_of
 from preprocess.images.resize import USES_CROP, Mode
 from preprocess.sources.layouts import ImageFile
-from ringcycle.domains import TRAIN_SPLITS
+from ringcycle.domains import DOMAINS, TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.storage.location import reason
 
-LOOKED_AT = 32  # files of each train domain whose headers decide what is "auto"
+SAMPLE = 32  # files of each train domain whose headers decide what is "auto"
 _COLOUR = 3
 
 
 class Recipe(NamedTuple):
-    """What decides the pixels of shards beside the files. crop_size: None where it has no part; channels: of domain A, of domain B."""
+    """What determines the pixels of shards besides the files. crop_size: None if it has no effect; channels: of domain A and domain B."""
 
     preprocess: Mode
     load_size: int
@@ -29,11 +29,11 @@ class Recipe(NamedTuple):
 
     def of_split(self, split: str) -> int:
         """Channels of the images of "trainA", "testB" …"""
-        return self.channels["AB".index(split[-1])]
+        return self.channels[DOMAINS.index(split[-1])]
 
 
 def settings_text(config: DataConfig) -> str:
-    """The fields that decide the pixels of shards, as part of their fingerprint. "auto" stays: the files themselves decide it."""
+    """The fields that determine the pixels of shards, for their fingerprint. "auto" stays "auto", since the files decide what it means."""
     crop = _crop_size(config)
     return (
         f"preprocess {config.preprocess}, load_size {config.load_size}, crop_size {crop}, "
@@ -42,45 +42,45 @@ def settings_text(config: DataConfig) -> str:
 
 
 def choose_recipe(config: DataConfig, images: dict[str, list[ImageFile]], read: Callable[[str], bytes]) -> Recipe:
-    """Settle what is "auto" by the headers of some files of each train domain, always the same ones. Raises UserError if one is gone.
+    """Resolve "auto" by the headers of a sample of each train domain's files, always the same ones.
 
     Channels: the number of bands, if most files have bands; else 3 if any file has colour, 1 if all are grey. Bits: 16 for both
-    domains if at least half of the files of one have 16.
+    domains if at least half of the files of one have 16. Raises UserError if a file cannot be read.
     """
-    forms = {split: _look(images[split], read) for split in TRAIN_SPLITS}
+    formats = {split: _sample(images[split], read) for split in TRAIN_SPLITS}
     channels = [
-        most_channels(forms[split]) if given == "auto" else int(given)
+        most_channels(formats[split]) if given == "auto" else int(given)
         for split, given in zip(TRAIN_SPLITS, (config.channels_a, config.channels_b), strict=True)
     ]
-    deep = config.bits == "16" or (config.bits == "auto" and any(mostly_deep(seen) for seen in forms.values()))
+    deep = config.bits == "16" or (config.bits == "auto" and any(mostly_deep(sample) for sample in formats.values()))
     return Recipe(config.preprocess, config.load_size, _crop_size(config), (channels[0], channels[1]), 16 if deep else 8)
 
 
-def most_channels(forms: Sequence[PixelFormat]) -> int:
-    """Channels for a domain whose files look like this; 3 if none could be opened."""
-    counts = Counter(form.channels for form in forms)
+def most_channels(formats: Sequence[PixelFormat]) -> int:
+    """Channels for a domain with files of these formats; 3 if none could be opened."""
+    counts = Counter(one.channels for one in formats)
     if not counts:
         return _COLOUR
     common = counts.most_common(1)[0][0]
     return common if common not in (1, _COLOUR) else max(number for number in counts if number in (1, _COLOUR))
 
 
-def mostly_deep(forms: Sequence[PixelFormat]) -> bool:
+def mostly_deep(formats: Sequence[PixelFormat]) -> bool:
     """Whether at least half of the files have 16 bits."""
-    return 2 * sum(form.bits == 16 for form in forms) >= max(1, len(forms))
+    return 2 * sum(one.bits == 16 for one in formats) >= max(1, len(formats))
 
 
-def _look(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[PixelFormat]:
-    """Forms of files spread evenly over the domain; broken ones say nothing."""
-    forms = []
-    for i in np.unique(np.linspace(0, len(files) - 1, LOOKED_AT).astype(int)):
+def _sample(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[PixelFormat]:
+    """The formats of files spread evenly over a domain; broken files are skipped."""
+    formats = []
+    for i in np.unique(np.linspace(0, len(files) - 1, SAMPLE).astype(int)):
         try:
-            forms.append(pixel_format_of(read(files[i].name)))
+            formats.append(pixel_format_of(read(files[i].name)))
         except BrokenImage:
             continue
         except OSError as error:
-            raise UserError(f"data.source: {files[i].name} was listed but cannot be read ({reason(error)}): mend that") from error
-    return forms
+            raise UserError(f"data.source: {files[i].name} was listed but cannot be read ({reason(error)}): fix this and rerun") from error
+    return formats
 
 
 def _crop_size(config: DataConfig) -> int | None:

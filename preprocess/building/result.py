@@ -1,4 +1,4 @@
-"""What came of a build: a manifest, or the reason why there is none."""
+"""The outcome of a build: a manifest, or the error that explains why there is none."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -18,9 +18,9 @@ _SHOWN = 3  # rejected images named in an error
 def manifest_of(
     source: str, name: str, images: ImageFiles, recipe: Recipe, units: list[Unit], done: Mapping[str, Done], duplicates: list[Duplicate]
 ) -> Manifest:
-    """The manifest of finished units (by shard name), in the order of the source whatever order they came in.
+    """The manifest of finished units, in the order of the source, whatever order they were finished in.
 
-    name: the fingerprint; duplicates: as found, those to drop no longer in the units' shards.
+    name: the fingerprint; done: by shard name; duplicates: all found, of which the dropped ones are no longer in the shards.
 
     Raises UserError if a train domain has no image left.
     """
@@ -30,7 +30,7 @@ def manifest_of(
         if not splits[split].count:
             names = {file.name for file in images[split]}
             broken = _some([one for one in rejected if one.path in names])
-            raise UserError(f'data.source = "{source}": all images of {split} are broken ({broken}): put whole images there')
+            raise UserError(f'data.source = "{source}": all images of {split} are broken ({broken}): add valid images')
     return Manifest(
         format=FORMAT,
         fingerprint=name,
@@ -48,39 +48,39 @@ def manifest_of(
 
 
 def rejected_so_far(units: list[Unit], done: Mapping[str, Done]) -> list[Rejected]:
-    """Rejected files of the units that are done, in the order of the source."""
+    """Rejected files of the finished units, in the order of the source."""
     return [one for unit in units if unit.shard in done for one in done[unit.shard].built.rejected]
 
 
 def check_rejected(rejected: list[Rejected], images: ImageFiles, limit: float) -> None:
-    """Raises UserError if more than the share `limit` of the images is broken, as soon as that is certain."""
+    """Raises UserError as soon as it is certain that more than the share `limit` of the images is broken."""
     total = sum(len(files) for files in images.values())
     if len(rejected) > limit * total:
         raise UserError(
             f"data.max_rejected = {limit:g}, but {len(rejected)} or more of {total} images are broken ({_some(rejected)}): "
-            "mend or remove them, or raise data.max_rejected"
+            "fix or remove them, or raise data.max_rejected"
         )
 
 
 def check_seen(manifest: Manifest, out: Location, done: Mapping[str, Done]) -> None:
-    """Raises UserError if shards that other nodes wrote are not here too."""
+    """Raises UserError if this node does not see the shards that other nodes wrote."""
     seen = set(Store(out).names())
     for split in manifest.splits.values():
         for shard in split.shards:
             if shard.name not in seen:
-                fact = f"node {done[shard.name].node} wrote {shard.name} there, but it is not seen here"
+                fact = f"node {done[shard.name].node} wrote {shard.name} there, but this node does not see it"
                 raise UserError(f"{Store(out).label()} is not shared: {fact}: name a folder on storage that all nodes mount")
     manifest.verify(out, checksums=False)
 
 
 def _split(split: str, units: list[Unit], done: Mapping[str, Done]) -> Split:
-    whole = [built for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
-    shards = [built.shard for built in whole if built.shard]
+    stored = [built for unit in units if unit.split == split and (built := done[unit.shard].built).shard]
+    shards = [built.shard for built in stored if built.shard]
     return Split(
         count=sum(shard.count for shard in shards),
         shards=shards,
-        smallest=_each(min, [built.smallest for built in whole]),
-        largest=_each(max, [built.largest for built in whole]),
+        smallest=_each(min, [built.smallest for built in stored]),
+        largest=_each(max, [built.largest for built in stored]),
     )
 
 

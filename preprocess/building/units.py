@@ -1,4 +1,4 @@
-"""One unit of a build: the files of one shard. Plain functions of files and folders, the same in any process on any node."""
+"""A unit of a build is one shard's files. Plain functions of files and folders, which behave the same in any process on any node."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from preprocess.building.recipe import Recipe
 from preprocess.images.decode import BrokenImage, ImageArray, decode_to_resize
 from preprocess.images.resize import prepare, sides
-from preprocess.shards.image_buffer import ImageBuffer, Memory
+from preprocess.shards.image_buffer import ImageBuffer, ScratchMemory
 from preprocess.shards.manifest import FORMAT, Rejected, ShardFile
 from preprocess.shards.shard_set import write_shard
 from preprocess.sources.layouts import ImageFile
@@ -20,15 +20,15 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, child, reason
 from ringcycle.storage.store import Store, writing
 
-# A JPEG reduced by its own decoder to this multiple of load_size or more, then resized: 50 dB from the full way in the median, 36 at least.
+# JPEGs are decoded at a reduced size, at least this multiple of load_size, then resized: against a full decode, median 50 dB, minimum 36.
 DRAFT = 2
 SMALLEST_SIDE = 8
-NEAR_CONSTANT = 0.01  # standard deviation, as a share of the whole range
-UNPACKED = 12  # bytes of pixels guessed for a byte of a file, where images keep their sizes
+NEAR_CONSTANT = 0.01  # standard deviation, as a share of the full range
+UNPACKED = 12  # estimated bytes of pixels per byte of a file, where images keep their sizes
 
 
 class Unit(NamedTuple):
-    """What one shard is made of: its split, its file name, its source files, and a digest of all that decides its bytes."""
+    """One shard to build: its split, its file name, its source files, and a digest of everything that determines its bytes."""
 
     split: str
     shard: str
@@ -37,7 +37,7 @@ class Unit(NamedTuple):
 
 
 class Built(BaseModel):
-    """What became of a unit; kept beside the shard until the build is complete. No shard if every file was broken."""
+    """The result of a unit, kept beside the shard until the build is complete. shard: None if every file was broken."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,45 +45,52 @@ class Built(BaseModel):
     shard: ShardFile | None
     rejected: list[Rejected]
     contents: str
-    """Digest of each whole file in order, 16 hexadecimal digits each."""
+    """Digest of each stored file's bytes in order, 16 hexadecimal digits each."""
     near_constant: list[str]
     smallest: tuple[int, int]
     largest: tuple[int, int]
-    """Least and greatest (height, width); (0, 0) without images."""
+    """Smallest and largest height and width; (0, 0) without images."""
 
 
-class _Made(NamedTuple):
+class _Stored(NamedTuple):
+    """What is recorded about a stored image."""
+
     size: tuple[int, int]
     content: str
     near_constant: bool
 
 
 def plan_units(images: dict[str, list[ImageFile]], recipe: Recipe, shard_mb: float) -> list[Unit]:
-    """Deal the files of each split, in order, to shards of at most about `shard_mb` MiB of pixels, at least one image each."""
+    """Cut the files of each split, in order, into shards of at most about `shard_mb` MiB of pixels, but at least one image each."""
     units = []
     for split, files in images.items():
         sizes = (_pixel_bytes(file, recipe, split) for file in files)
-        for number, chunk in enumerate(_chunks(files, sizes, shard_mb * 2**20)):
-            text = f"format {FORMAT}, {tuple(recipe)}, {chunk}"
+        for number, group in enumerate(_groups(files, sizes, shard_mb * 2**20)):
+            text = f"format {FORMAT}, {tuple(recipe)}, {group}"
             digest = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=8).hexdigest()
-            units.append(Unit(split, f"{split}-{number:05d}.arrow", chunk, digest))
+            units.append(Unit(split, f"{split}-{number:05d}.arrow", group, digest))
     return units
 
 
 def build_unit(
-    unit: Unit, read: Callable[[str], bytes], out: Location, recipe: Recipe, pool: Executor | None = None, memory: Memory | None = None
+    unit: Unit,
+    read: Callable[[str], bytes],
+    out: Location,
+    recipe: Recipe,
+    pool: Executor | None = None,
+    memory: ScratchMemory | None = None,
 ) -> tuple[Built, bool]:
-    """Decode, resize and write a unit's shard into `out`, files in parallel on `pool` if any; returns it, and whether this was work.
+    """Decode, resize and write a unit's shard into `out`; returns the result, and whether the shard was built now.
 
-    memory: in which the shard is made, of no use to others meanwhile.
-    A shard that an interrupted build finished is found by its note and checksum and not made again.
-    Raises UserError if a source file cannot be read or the shard not written; broken images are no error here.
+    pool: decodes files in parallel; memory: where the shard is assembled, not to be shared while this runs.
+    A shard that an interrupted build finished is recognised by its note and checksum, and not built again.
+    Raises UserError if a source file cannot be read or the shard cannot be written; broken images are no error here.
     """
     before = _finished(unit, out)
     if before:
         return before, False
     channels = recipe.of_split(unit.split)
-    names, images, made, rejected = list[str](), ImageBuffer(memory), list[_Made](), list[Rejected]()
+    names, images, stored, rejected = list[str](), ImageBuffer(memory), list[_Stored](), list[Rejected]()
     results = (pool.map if pool else map)(lambda file: _image(read, file.name, recipe, channels), unit.files)
     for file, result in zip(unit.files, results, strict=True):
         if isinstance(result, str):
@@ -92,16 +99,16 @@ def build_unit(
             pixels, one = result
             images.append(pixels)
             names.append(file.name)
-            made.append(one)
-    sizes = [one.size for one in made] or [(0, 0)]
+            stored.append(one)
+    sizes = [one.size for one in stored] or [(0, 0)]
     with writing(out, unit.shard):
         shard = write_shard(child(out, unit.shard), names, images) if names else None
         built = Built(
             digest=unit.digest,
             shard=shard,
             rejected=rejected,
-            contents="".join(one.content for one in made),
-            near_constant=[name for name, one in zip(names, made, strict=True) if one.near_constant],
+            contents="".join(one.content for one in stored),
+            near_constant=[name for name, one in zip(names, stored, strict=True) if one.near_constant],
             smallest=_ends(min, sizes),
             largest=_ends(max, sizes),
         )
@@ -110,29 +117,29 @@ def build_unit(
 
 
 def note(shard: str) -> str:
-    """Name of the file that says how a shard was made while its build is incomplete."""
+    """Name of the file that describes a shard while its build is incomplete."""
     return f"{shard}.json"
 
 
 def _finished(unit: Unit, out: Location) -> Built | None:
-    """What an earlier build left of this unit, if it was made of the same files and is whole."""
+    """The result that an earlier build left, if it is intact and was made from the same files."""
     store = Store(out)
     try:
         built = Built.model_validate_json(store.read(note(unit.shard)))
-        whole = built.shard is None or store.sha256(unit.shard) == built.shard.sha256
+        intact = built.shard is None or store.sha256(unit.shard) == built.shard.sha256
     except (OSError, ValidationError):
         return None
-    return built if whole and built.digest == unit.digest else None
+    return built if intact and built.digest == unit.digest else None
 
 
-def _image(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: int) -> tuple[ImageArray, _Made] | str:
-    """What a shard keeps of a file, or the reason why there is nothing to keep."""
+def _image(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: int) -> tuple[ImageArray, _Stored] | str:
+    """The pixels that a shard stores of a file, or the reason to reject the file."""
     try:
         data = read(name)
-    # A file that was listed but cannot be read is not broken: the node does not see the source. Rejecting it would lose good images.
+    # A file that was listed but cannot be read is not broken: this node does not see the source. Rejecting it would lose good images.
     except OSError as error:
         fact = f"{name} was listed but cannot be read on {os.uname().nodename} ({reason(error)})"
-        raise UserError(f"data.source: {fact}: every node must see the source at the same place") from error
+        raise UserError(f"data.source: {fact}: every node must see the source at the same location") from error
     try:
         reduced = None if recipe.preprocess in ("crop", "none") else DRAFT * recipe.load_size
         decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced)
@@ -142,34 +149,34 @@ def _image(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: in
         pixels = prepare(decoded, recipe.preprocess, recipe.load_size, recipe.crop_size)
     except BrokenImage as error:
         return str(error)
-    return pixels, _Made(pixels.shape[:2], hashlib.blake2b(data, digest_size=8).hexdigest(), _is_near_constant(pixels))
+    return pixels, _Stored(pixels.shape[:2], hashlib.blake2b(data, digest_size=8).hexdigest(), _is_near_constant(pixels))
 
 
 def _is_near_constant(pixels: ImageArray) -> bool:
-    """Whether no channel varies much; every eighth pixel each way tells."""
+    """Whether no channel varies much, judged by every eighth pixel in both directions."""
     sample = pixels[::8, ::8].reshape(-1, pixels.shape[2])
-    deviation = np.ascontiguousarray(sample.T, np.float32).std(axis=1).max()  # a third of what the first axes of bytes cost
+    deviation = np.ascontiguousarray(sample.T, np.float32).std(axis=1).max()  # a third of the time of reducing bytes over the first axis
     return bool(deviation < NEAR_CONSTANT * np.iinfo(pixels.dtype).max)
 
 
 def _pixel_bytes(file: ImageFile, recipe: Recipe, split: str) -> int:
-    """Bytes that a image takes in a shard; a guess where sizes vary, from what is known without reading it."""
+    """Bytes that an image takes in a shard; where sizes vary, an estimate from what is known without reading the file."""
     if recipe.preprocess in ("crop", "none"):
         return UNPACKED * file.size
     return recipe.load_size**2 * recipe.of_split(split) * recipe.bits // 8
 
 
-def _chunks(files: list[ImageFile], sizes: Iterable[int], most: float) -> Iterator[list[ImageFile]]:
-    """Runs of files, each as long as its sizes stay within `most`."""
-    chunk: list[ImageFile] = []
+def _groups(files: list[ImageFile], sizes: Iterable[int], most: float) -> Iterator[list[ImageFile]]:
+    """Consecutive files, each group as long as its sizes add up to at most `most`."""
+    group: list[ImageFile] = []
     total = 0
     for file, size in zip(files, sizes, strict=True):
-        if chunk and total + size > most:
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(file)
+        if group and total + size > most:
+            yield group
+            group, total = [], 0
+        group.append(file)
         total += size
-    yield chunk
+    yield group
 
 
 def _ends(end: Callable[[Iterable[int]], int], sizes: Sequence[tuple[int, ...]]) -> tuple[int, int]:

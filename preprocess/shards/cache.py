@@ -1,4 +1,4 @@
-"""Parts of shards that came from an object store, kept on a node's own disk, which its processes share."""
+"""Parts of shards fetched from an object store, kept on a node's own disk and shared by its processes."""
 
 import contextlib
 import itertools
@@ -14,15 +14,14 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-_log = logging.getLogger(__name__)
-
 GIB = 2**30
 _FULL, _SWEPT = 0.9, 0.8  # shares of the limit: above the first, sweep down to the second
-_CHECK_EVERY = 0.01  # share of the limit that one process writes between looks at the whole: ten processes at once stay within it
-_STALE_SECONDS = 3600.0  # age at which a file that was never finished counts as left behind
-_PATIENCE = 10.0  # seconds for which to wait for another process's sweep
+_CHECK_EVERY = 0.01  # share of the limit that one process writes between two looks at the folder: ten processes at once stay within it
+_STALE_SECONDS = 3600.0  # age at which an unfinished file counts as abandoned
+_PATIENCE = 10.0  # seconds to wait for another process's sweep
 _CRC = 4
 _number = itertools.count()
+log = logging.getLogger(__name__)
 
 
 class CacheSettings(NamedTuple):
@@ -33,25 +32,29 @@ class CacheSettings(NamedTuple):
 
 
 def cache_settings(folder: str, gib: float) -> CacheSettings:
-    """The cache of this node; no folder: one of this user below the node's temporary folder."""
+    """The cache of this node; without a folder, one of this user below the node's temporary folder."""
     default = Path(tempfile.gettempdir()) / f"ringcycle-{getuser()}" / "shards"
     return CacheSettings(Path(folder).expanduser().absolute() if folder else default, gib)
 
 
 class ShardCache:
-    """Bytes by key, the least recently used deleted first. Whole, checked bytes or none: a damaged entry is fetched again.
+    """Bytes by key; the least recently used are deleted first. Entries carry a checksum, and a damaged one is fetched again.
 
-    Any number of processes may use one folder; an entry is a file, written beside and renamed, used when its time of change says.
+    Any number of processes may share one folder. An entry is a file, written under a temporary name and renamed; its modification time
+    is its last use.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
         """limit: bytes."""
         self._folder, self._limit = folder, limit
-        self._unseen = limit  # bytes written since the last look; at the start others' are unknown
-        self._said = False
+        self._unseen = limit  # bytes written since the last look; unknown at the start, because others write too
+        self._reported = False
 
     def get(self, key: str, fetch: Callable[[], bytes]) -> bytes:
-        """The bytes of a key, from the disk or else from `fetch`, and then kept. Raises what `fetch` raises; a full disk is no error."""
+        """The bytes of a key, from the disk or else from `fetch`, and then kept. Raises what `fetch` raises.
+
+        If they cannot be kept, one warning is logged, and this goes on without the cache.
+        """
         path = self._folder / key[:2] / key
         content = _read(path)
         if content is None:
@@ -59,9 +62,12 @@ class ShardCache:
             try:
                 self._keep(path, content)
             except OSError as error:
-                if not self._said:
-                    self._said = True
-                    _log.warning("the cache %s cannot be written (%s): reading on without it", self._folder, error.strerror)
+                if not self._reported:
+                    self._reported = True
+                    fact = error.strerror or error
+                    log.warning(
+                        "the shard cache %s on %s cannot be written (%s): reading without it", self._folder, os.uname().nodename, fact
+                    )
         return content
 
     def forget(self, key: str) -> None:
@@ -70,21 +76,21 @@ class ShardCache:
 
     def _keep(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.{next(_number)}")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_number)}")
         try:
-            with beside.open("wb") as file:
+            with temporary.open("wb") as file:
                 file.write(content)
                 file.write(zlib.crc32(content).to_bytes(_CRC, "little"))
-            beside.replace(path)  # Not brought to the disk first: after a loss of power the checksum tells.
+            temporary.replace(path)  # not flushed to the disk first: after a power failure the checksum shows the damage
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         self._unseen += len(content)
         if self._unseen > _CHECK_EVERY * self._limit:
             self._unseen = 0
             self._sweep()
 
     def _sweep(self) -> None:
-        """Delete the oldest entries if there are too many; processes do so one after the other."""
+        """Delete the oldest entries if there are too many; one process at a time."""
         with contextlib.suppress(Timeout), FileLock(self._folder / ".lock", timeout=_PATIENCE):
             entries = sorted(self._entries())
             total = sum(size for _, size, _ in entries)
@@ -97,7 +103,7 @@ class ShardCache:
                 total -= size
 
     def _entries(self) -> list[tuple[int, int, str]]:
-        """(last use in ns, bytes, path) of each entry; what was never finished counts as the oldest."""
+        """(last use in ns, bytes, path) of each entry; abandoned files count as the oldest."""
         found = []
         for folder in self._folder.iterdir():
             if folder.is_dir():
@@ -111,12 +117,12 @@ class ShardCache:
 
 
 def _read(path: Path) -> bytes | None:
-    """An entry, marked as just used; None if there is none, or it is damaged."""
+    """The bytes of an entry, which is marked as just used; None if there is none, or if it is damaged."""
     try:
         with path.open("rb") as file:
-            whole = file.read()
+            stored = file.read()
         os.utime(path)
     except OSError:
         return None
-    content = whole[:-_CRC]
-    return content if whole[-_CRC:] == zlib.crc32(content).to_bytes(_CRC, "little") else None
+    content = stored[:-_CRC]
+    return content if stored[-_CRC:] == zlib.crc32(content).to_bytes(_CRC, "little") else None

@@ -1,4 +1,4 @@
-"""One shard open for reading: mapped into memory, or by ranges from an object store."""
+"""One shard open for reading: mapped into memory, or read by byte ranges from an object store."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from ringcycle.storage.store import Store
 
 
 class MappedShard:
-    """A file on a disk or a mounted file system: its bytes are views of the memory map."""
+    """A shard on a disk or a mounted file system: its bytes are views of the memory map."""
 
     def __init__(self, path: Path, shard: ShardFile) -> None:
-        """shard: what the manifest says of it.
+        """shard: its entry in the manifest.
 
-        Raises OSError, ValueError, LookupError or TypeError if the file is missing, damaged or another one.
+        Raises OSError, ValueError, LookupError or TypeError if the file is missing, damaged or a different one.
         """
         # Closing the file keeps the mapping, which the buffer owns, but frees the descriptor: a large set has thousands of shards.
         with pa.memory_map(str(path)) as file:
@@ -25,15 +25,15 @@ class MappedShard:
         self.head: Head = read_head(self._file)
 
     def read(self, span: Span) -> pa.Buffer:
-        """The bytes of a record batch, fewer if the file was cut off."""
+        """The bytes of a record batch; fewer if the file has been truncated."""
         return self._file[span.offset : span.offset + span.length]
 
 
 class RangedShard:
-    """A file in an object store, of which only what is needed is fetched, and kept in the cache."""
+    """A shard in an object store: only what is needed is fetched, and kept in the cache."""
 
     def __init__(self, store: Store, shard: ShardFile, cache: ShardCache | None) -> None:
-        """Raises as `MappedShard`."""
+        """Arguments and errors as `MappedShard`."""
         self._store, self._shard, self._cache = store, shard, cache
         start = self._get(0, HEAD_BYTES)
         length = head_length(start)
@@ -42,12 +42,12 @@ class RangedShard:
         self.head: Head = read_head(start)
 
     def read(self, span: Span) -> pa.Buffer:
-        """The bytes of a record batch, of the right checksum. Raises ValueError if the store has others."""
+        """The bytes of a record batch, checked. Raises ValueError if the store holds others."""
         content = self._get(span.offset, span.length)
         try:
             check(span, content)
         except ValueError:
-            # The cache may have kept what a broken connection or another version of the file gave: ask the store once more.
+            # The cache may have kept bytes of a broken connection, or of another version of the file: ask the store once more.
             if self._cache:
                 self._cache.forget(self._key(span.offset, span.length))
             content = self._get(span.offset, span.length)
@@ -61,5 +61,5 @@ class RangedShard:
         return self._cache.get(self._key(offset, length), fetch) if self._cache else fetch()
 
     def _key(self, offset: int, length: int) -> str:
-        """Content names it: the same shard under another name or in another store is the same entry."""
+        """Named by content, so the same shard under another name or in another store is the same entry."""
         return f"{self._shard.sha256}-{offset}-{length}"

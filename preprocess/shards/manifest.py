@@ -1,4 +1,4 @@
-"""The manifest: what a folder of shards holds, and the proof that it is whole."""
+"""The manifest: what a folder of shards holds, and the checksums that prove it complete and undamaged."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ NAME = "manifest.json"
 
 
 class ShardFile(BaseModel):
-    """One Arrow file of images: name inside the folder, images, bytes on disk, checksum of these bytes, and of its head alone."""
+    """One shard: its name inside the folder, the number of images, bytes on disk, their SHA-256, and the CRC-32 of its head alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +39,7 @@ class Split(BaseModel):
 
 
 class Rejected(BaseModel):
-    """A file that is no image: path inside the source, and why in a short phrase."""
+    """A file without a usable image: its path inside the source, and the reason in a short phrase."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,7 +48,7 @@ class Rejected(BaseModel):
 
 
 class Duplicate(BaseModel):
-    """A file with the same bytes as an earlier one, `of`. dropped: it is not in the shards, since its own train domain has the other."""
+    """A file with the same bytes as an earlier one, `of`. dropped: it is not in the shards, because its train domain already has `of`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class Duplicate(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All that a reader of shards must know; written last, so its presence says that the shards are complete."""
+    """Everything a reader of shards must know. It is written last, so its presence means that the shards are complete."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,7 +68,7 @@ class Manifest(BaseModel):
     preprocess: Mode
     load_size: int
     crop_size: int | None
-    """None where it has no part in what is stored."""
+    """None if it does not affect what is stored."""
     dtype: Literal["uint8", "uint16"]
     channels: tuple[int, int]
     """Of domain A, of domain B."""
@@ -76,44 +76,44 @@ class Manifest(BaseModel):
     rejected: list[Rejected]
     duplicates: list[Duplicate]
     near_constant: list[str]
-    """Images that are nearly of one colour: kept, but worth a look."""
+    """Images of nearly one colour: kept, but worth a look."""
 
     @classmethod
     def load(cls, folder: Location) -> "Manifest":
-        """Read a folder's manifest. Raises UserError if it is missing, torn, of another version or not a manifest."""
+        """Read a folder's manifest. Raises UserError if it is missing, damaged, of another format or not a manifest."""
         store = Store(folder)
         path, folder = store.label(NAME), store.label()
         try:
             text = store.read(NAME)
         except OSError as error:
-            cure = "name a folder that preprocess.build has finished, or delete this one and build it again"
+            cure = "name a folder that preprocess.build has finished, or delete this one and rebuild it"
             raise UserError(f"{path} cannot be read ({reason(error)}): {cure}") from error
         try:
             content = json.loads(text)
             version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
             if version != FORMAT:
-                raise UserError(f"{path}: format = {version}, but this version reads format {FORMAT}: delete {folder} and build it again")
-            seal = content.pop("sha256", None) if isinstance(content, dict) else None
+                raise UserError(f"{path}: format = {version}, but this version reads format {FORMAT}: delete {folder} and rebuild it")
+            checksum = content.pop("sha256", None) if isinstance(content, dict) else None
             manifest = cls.model_validate(content)
-            if seal != _seal(content):
-                raise ValueError("its checksum differs from the one written")
+            if checksum != _checksum(content):
+                raise ValueError("its checksum does not match")
             return manifest
         except ValueError as error:
-            raise UserError(f"{path} is damaged or no manifest ({_fact(error)}): delete {folder} and build it again") from error
+            raise UserError(f"{path} is damaged or not a manifest ({_fact(error)}): delete {folder} and rebuild it") from error
 
     def describe(self) -> str:
-        """What a stored image is, in one line."""
+        """The size, channels and dtype of the stored images, in one line."""
         size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
         return f"images {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
 
     def save(self, folder: Location) -> None:
-        """Write the manifest into its folder in one step."""
+        """Write the manifest into its folder, atomically."""
         content = self.model_dump(mode="json")
-        text = json.dumps(content | {"sha256": _seal(content)}, indent=1).encode() + b"\n"
+        text = json.dumps(content | {"sha256": _checksum(content)}, indent=1).encode() + b"\n"
         Store(folder).write(NAME, text)
 
     def verify(self, folder: Location, *, checksums: bool = True) -> None:
-        """Check that every shard is there with its size and, unless told otherwise, its checksum; this reads all bytes.
+        """Check that every shard exists and has its size and, by default, its checksum, which reads all bytes.
 
         Raises UserError with the name of the first bad shard.
         """
@@ -121,21 +121,21 @@ class Manifest(BaseModel):
         try:
             sizes = {info.base_name: info.size for info in store.entries()}
         except OSError as error:
-            raise UserError(f"{store.label()} cannot be listed ({reason(error)}): mend that, or name another folder") from error
+            raise UserError(f"{store.label()} cannot be listed ({reason(error)}): fix this, or name another folder") from error
         for split in self.splits.values():
             for shard in split.shards:
                 fault = _fault(store, shard, sizes.get(shard.name), checksums)
                 if fault:
-                    raise UserError(f"{store.label(shard.name)} {fault}: delete {store.label()} and build it again")
+                    raise UserError(f"{store.label(shard.name)} {fault}: delete {store.label()} and rebuild it")
 
 
-def _seal(content: dict[str, Any]) -> str:
-    """Checksum of the content, whatever the spelling of the JSON."""
+def _checksum(content: dict[str, Any]) -> str:
+    """SHA-256 of the content, independent of how the JSON is formatted."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _fact(error: ValueError) -> str:
-    """The first fault that pydantic or the JSON parser found, in one line."""
+    """The first error that pydantic or the JSON parser found, in one line."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
@@ -146,10 +146,10 @@ def _fault(store: Store, shard: ShardFile, size: int | None, checksums: bool) ->
     if size is None:
         return "cannot be read (No such file or directory)"
     if size != shard.bytes:
-        return f"has {size} bytes, but the manifest says {shard.bytes}"
+        return f"has {size} bytes, but the manifest lists {shard.bytes}"
     try:
         if checksums and store.sha256(shard.name) != shard.sha256:
-            return "is damaged (its checksum differs from the manifest's)"
+            return "is damaged (its checksum does not match the manifest)"
     except OSError as error:
         return f"cannot be read ({reason(error)})"
     return ""

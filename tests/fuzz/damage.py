@@ -1,4 +1,4 @@
-"""What storage and people do to a file's bytes, as hypothesis strategies."""
+"""Damage that storage and people do to a file, as hypothesis strategies."""
 
 import os
 from collections.abc import Callable
@@ -14,17 +14,18 @@ FUZZ = settings(
 )
 
 Damage = Callable[[bytes], bytes]
-_PLACE = st.floats(0, 1, exclude_max=True)
+_POSITION = st.floats(0, 1, exclude_max=True)
 
 
 def one_line(error: Exception) -> None:
-    """Fail unless a user would see one line."""
+    """Fail unless the message is a single line."""
     assert len(str(error).splitlines()) == 1, repr(str(error))
 
 
 def damages() -> st.SearchStrategy[Damage]:
-    """One to three of: flipped bits, a cut, bytes lost, doubled, swapped, overwritten."""
-    return st.lists(st.one_of(_flips(), _cuts(), _losses(), _doublings(), _swaps(), _overwrites()), min_size=1, max_size=3).map(_in_turn)
+    """One to three of: a flipped bit, a truncation, bytes deleted, repeated, swapped or overwritten."""
+    kinds = st.one_of(_flips(), _truncations(), _deletions(), _repeats(), _swaps(), _overwrites())
+    return st.lists(kinds, min_size=1, max_size=3).map(_in_turn)
 
 
 def _in_turn(steps: list[Damage]) -> Damage:
@@ -37,45 +38,45 @@ def _in_turn(steps: list[Damage]) -> Damage:
 
 
 def _flips() -> st.SearchStrategy[Damage]:
-    def flip(place: float, bit: int) -> Damage:
+    def flip(position: float, bit: int) -> Damage:
         def apply(data: bytes) -> bytes:
-            at = int(place * len(data))
+            at = int(position * len(data))
             return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :] if data else data
 
         return apply
 
-    return st.builds(flip, _PLACE, st.integers(0, 7))
+    return st.builds(flip, _POSITION, st.integers(0, 7))
 
 
-def _cuts() -> st.SearchStrategy[Damage]:
-    return st.builds(lambda place: lambda data: data[: int(place * len(data))], _PLACE)
+def _truncations() -> st.SearchStrategy[Damage]:
+    return st.builds(lambda position: lambda data: data[: int(position * len(data))], _POSITION)
 
 
-def _span(data: bytes, place: float, length: int) -> tuple[int, int]:
-    start = int(place * len(data))
+def _span(data: bytes, position: float, length: int) -> tuple[int, int]:
+    start = int(position * len(data))
     return start, min(len(data), start + length)
 
 
-def _losses() -> st.SearchStrategy[Damage]:
-    def lose(place: float, length: int) -> Damage:
+def _deletions() -> st.SearchStrategy[Damage]:
+    def delete(position: float, length: int) -> Damage:
         def apply(data: bytes) -> bytes:
-            start, end = _span(data, place, length)
+            start, end = _span(data, position, length)
             return data[:start] + data[end:]
 
         return apply
 
-    return st.builds(lose, _PLACE, st.integers(1, 64))
+    return st.builds(delete, _POSITION, st.integers(1, 64))
 
 
-def _doublings() -> st.SearchStrategy[Damage]:
-    def double(place: float, length: int) -> Damage:
+def _repeats() -> st.SearchStrategy[Damage]:
+    def repeat(position: float, length: int) -> Damage:
         def apply(data: bytes) -> bytes:
-            start, end = _span(data, place, length)
+            start, end = _span(data, position, length)
             return data[:end] + data[start:]
 
         return apply
 
-    return st.builds(double, _PLACE, st.integers(1, 64))
+    return st.builds(repeat, _POSITION, st.integers(1, 64))
 
 
 def _swaps() -> st.SearchStrategy[Damage]:
@@ -86,15 +87,15 @@ def _swaps() -> st.SearchStrategy[Damage]:
 
         return apply
 
-    return st.builds(swap, _PLACE, _PLACE, st.integers(1, 64))
+    return st.builds(swap, _POSITION, _POSITION, st.integers(1, 64))
 
 
 def _overwrites() -> st.SearchStrategy[Damage]:
-    def overwrite(place: float, new: bytes) -> Damage:
+    def overwrite(position: float, new: bytes) -> Damage:
         def apply(data: bytes) -> bytes:
-            start = int(place * len(data))
+            start = int(position * len(data))
             return data[:start] + new + data[start + len(new) :]
 
         return apply
 
-    return st.builds(overwrite, _PLACE, st.binary(min_size=1, max_size=32) | st.integers(1, 512).map(bytes))
+    return st.builds(overwrite, _POSITION, st.binary(min_size=1, max_size=32) | st.integers(1, 512).map(bytes))

@@ -1,4 +1,4 @@
-"""Damaged manifests and shards: one clear line, or the very same images."""
+"""Damaged manifests and shards give a one-line error, or exactly the same images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preprocess.feed.plan import WorkerShare
 from preprocess.feed.reader import Reader
 from preprocess.shards.manifest import NAME, Manifest
 from ringcycle.errors import UserError
@@ -16,7 +17,7 @@ from tests.preprocess.small_shards import PLAN, expected, make_shards
 
 
 class Folder:
-    """Shards whose files can be changed and are restored."""
+    """A folder of shards whose files can be damaged and restored."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -24,7 +25,7 @@ class Folder:
         self.shards = [name for name in self.files if name != NAME]
 
     def write(self, name: str, data: bytes) -> None:
-        # Another file under the same name: cutting one that is mapped would kill the process, as it does a feed actor.
+        # A new file under the same name: truncating a mapped one would kill this process, as it kills a feed actor.
         (self.folder / name).unlink(missing_ok=True)
         (self.folder / name).write_bytes(data)
 
@@ -38,8 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return Folder(make_shards(tmp_path_factory.mktemp("shards")))
 
 
-def line(action: Callable[[], object]) -> str:
-    """What the user is told, in one line, or nothing."""
+def error_line(action: Callable[[], object]) -> str:
+    """The one-line error that the user sees, or nothing."""
     try:
         action()
     except UserError as error:
@@ -51,19 +52,20 @@ def line(action: Callable[[], object]) -> str:
 @FUZZ
 @given(damage=damages())
 def test_damaged_manifests(damage: Damage, folder: Folder) -> None:
-    whole = Manifest.load(folder.folder)
+    intact = Manifest.load(folder.folder)
     folder.write(NAME, damage(folder.files[NAME]))
     try:
-        if not line(lambda: Manifest.load(folder.folder)):
-            assert Manifest.load(folder.folder) == whole
+        if not error_line(lambda: Manifest.load(folder.folder)):
+            assert Manifest.load(folder.folder) == intact
     finally:
         folder.restore()
 
 
 def read_all(folder: Folder) -> None:
-    reader = Reader(folder.folder, PLAN, 2, 0, 1)
+    share = WorkerShare(rank=0, workers=1, batch=2)
+    reader = Reader(folder.folder, PLAN, share)
     for position in (0, 14):
-        np.testing.assert_array_equal(reader.read(position, 1)[0], expected(position, 2, 0, 1))
+        np.testing.assert_array_equal(reader.read(position, 1)[0], expected(position, share))
 
 
 @FUZZ
@@ -73,9 +75,9 @@ def test_damaged_shards(which: int, damage: Damage, folder: Folder) -> None:
     folder.write(name, damage(folder.files[name]))
     try:
         manifest = Manifest.load(folder.folder)
-        found = line(lambda: manifest.verify(folder.folder))
+        found = error_line(lambda: manifest.verify(folder.folder))
         assert bool(found) == ((folder.folder / name).read_bytes() != folder.files[name])
-        line(lambda: read_all(folder))
+        error_line(lambda: read_all(folder))
     finally:
         folder.restore()
 
@@ -87,6 +89,6 @@ def test_swapped_shards(order: list[int], folder: Folder) -> None:
     for name, other in zip(names, (names[i] for i in order if i < len(names)), strict=False):
         folder.write(name, folder.files[other])
     try:
-        line(lambda: read_all(folder))
+        error_line(lambda: read_all(folder))
     finally:
         folder.restore()

@@ -1,4 +1,4 @@
-"""A build in this process, without Ray: the same steps as `preprocess.build`, for tests of what becomes of images."""
+"""A build in this process, without Ray: the same steps as `preprocess.build`, for tests of the images that it stores."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +14,7 @@ from preprocess.sources.layouts import Source, find_images, fingerprint, opener
 
 
 def build_here(source: Path, out: Path, config: DataConfig) -> Manifest:
-    """Shards and manifest of `source` in `out`."""
+    """Build shards and manifest of `source` in `out`."""
     out.mkdir(parents=True, exist_ok=True)
     images, read = find_images(Source(str(source))), opener(Source(str(source)))
     recipe = choose_recipe(config, images, read)

@@ -1,4 +1,4 @@
-"""A build of two thousand good images and all awkward ones: no good image is lost, every bad one is reported."""
+"""A build of two thousand good images and many awkward ones: no good image is lost, every bad one is reported."""
 
 import os
 import shutil
@@ -92,7 +92,7 @@ def test_odd_but_valid_files_look_like_their_plain_relatives(built: tuple[Path, 
     }
     for plain, relatives in families.items():
         for name in relatives:
-            # Lossy, or with fewer colours; an image turned, inverted or clipped would differ by 50 levels.
+            # Lossy, or with fewer colours; a rotated, inverted or clipped image would differ by 50 levels.
             assert np.abs(pixels[name] - pixels[plain]).mean() < 12, name
     assert np.abs(pixels["hopper_gray.jpg"][..., 0] - pixels["hopper.png"] @ [0.299, 0.587, 0.114]).mean() < 4
     assert np.abs(pixels["made_grey16.png"][..., 0] - pixels["made_rgb16.png"][..., 1]).mean() < 1  # made from its green channel
@@ -115,7 +115,7 @@ def test_inspect_reports_all_of_it_and_draws_sheets(
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("trainA: 1,055 images, 64x64, ") for line in lines)
     assert "rejected: 16, 6 too small, 4 truncated file, 2 unknown image format, 2 damaged file" in "\n".join(lines)
-    assert "  and 6 more, --all lists them" in lines and "checksums: all shards are as they were written" in lines
+    assert "  and 6 more; --all lists them" in lines and "checksums: all shards are intact" in lines
     for split in ("trainA", "trainB"):
         with Image.open(tmp_path / f"sheet-{split}.png") as sheet:
             assert sheet.size == (8 * 136 + 8, 10 * 150 + 8)

@@ -1,4 +1,4 @@
-"""A build makes the same shards whatever happens on the way, and says in one line what a user must change."""
+"""A build gives the same shards whatever happens on the way, or a one-line error that names what to change."""
 
 import json
 import os
@@ -29,14 +29,14 @@ from ringcycle.errors import UserError
 SIZE = 32
 COUNTS = {"trainA": 11, "trainB": 7, "testA": 2}
 ALL = sum(COUNTS.values())
-# Three images a shard: 4 + 3 + 1 shards.
+# Three images per shard: 4 + 3 + 1 shards.
 CONFIG = DataConfig(load_size=SIZE, crop_size=SIZE, shard_mb=3 * SIZE * SIZE * 3 / 2**20, max_rejected=0)
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small JPEGs and PNGs of many sizes; no test changes them."""
+    """Small JPEGs and PNGs of many sizes. Read only."""
     root = tmp_path_factory.mktemp("kept") / "source"
     random = np.random.default_rng(1)
     for split, count in COUNTS.items():
@@ -49,13 +49,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def source(kept: Path, tmp_path: Path) -> Path:
-    """A copy to change, with the same fingerprint."""
+    """A copy that a test may change, with the same fingerprint."""
     return shutil.copytree(kept, tmp_path / "source")
 
 
 @pytest.fixture(scope="module")
 def reference(kept: Path, local_ray: None) -> Path:
-    """The shards that one actor makes without any disturbance; no test changes them."""
+    """The shards that one undisturbed actor builds. Read only."""
     build(Source(str(kept)), kept.parent / "reference", config(kept, build_actors=1))
     return kept.parent / "reference"
 
@@ -65,12 +65,12 @@ def config(source: Path, **changes: object) -> DataConfig:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that must not differ between two builds of one source."""
+    """Everything that must be equal in two builds of one source."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("build.json", ".lock")}
 
 
 def wrong(act: Callable[[], object]) -> str:
-    """The one line of a UserError."""
+    """The one-line message of a UserError."""
     with pytest.raises(UserError) as error:
         act()
     assert "\n" not in str(error.value)
@@ -78,7 +78,7 @@ def wrong(act: Callable[[], object]) -> str:
 
 
 def builders() -> list[psutil.Process]:
-    """Build actors of this process's own Ray; other processes may end meanwhile."""
+    """Build actors of this process's Ray."""
     found = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -87,7 +87,7 @@ def builders() -> list[psutil.Process]:
     return found
 
 
-def test_shards_hold_what_decode_and_resize_make(kept: Path, reference: Path) -> None:
+def test_shards_hold_the_decoded_and_resized_images(kept: Path, reference: Path) -> None:
     manifest = Manifest.load(reference)
     manifest.verify(reference)
     assert {name: split.count for name, split in manifest.splits.items()} == COUNTS
@@ -114,7 +114,7 @@ def test_any_number_of_actors_and_threads_gives_equal_bytes(changes: dict[str, i
     assert log["nodes"] == [ray.get_runtime_context().get_node_id()] and log["images"] == ALL and not log["shared_cpus"]
 
 
-def test_interrupted_build_goes_on_where_it_was(kept: Path, reference: Path, tmp_path: Path) -> None:
+def test_interrupted_build_resumes(kept: Path, reference: Path, tmp_path: Path) -> None:
     def interrupt(progress: BuildProgress) -> None:
         if progress.done >= 6:
             raise KeyboardInterrupt
@@ -123,9 +123,9 @@ def test_interrupted_build_goes_on_where_it_was(kept: Path, reference: Path, tmp
         build(Source(str(kept)), tmp_path, config(kept, build_actors=1), interrupt)
     assert not (tmp_path / NAME).exists()
     assert len(list(tmp_path.glob("*.arrow"))) >= 2
-    # Left by an earlier build that cut the source otherwise, and by one that was killed while it wrote.
+    # Left by an earlier build with other units, and by one that was killed while writing.
     (tmp_path / "trainA-00077.arrow").write_bytes(b"old")
-    (tmp_path / ".trainA-00003.arrow.host.1234").write_bytes(b"torn")
+    (tmp_path / ".trainA-00003.arrow.host.1234").write_bytes(b"partial")
     seen: list[BuildProgress] = []
     build(Source(str(kept)), tmp_path, CONFIG, seen.append)
     assert 0 < seen[-1].new < seen[-1].done == ALL
@@ -145,7 +145,7 @@ def test_killed_actors_are_replaced(kept: Path, reference: Path, tmp_path: Path)
     assert contents(tmp_path) == contents(reference)
 
 
-def test_actors_that_always_die_end_the_build(kept: Path, tmp_path: Path) -> None:
+def test_actors_that_keep_dying_end_the_build(kept: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
     def kill_all() -> None:
@@ -182,7 +182,7 @@ def test_a_full_cluster_does_not_stop_a_build(kept: Path, reference: Path, tmp_p
 
 def test_broken_images(source: Path, tmp_path: Path) -> None:
     (source / "trainA" / "004.png").write_bytes(b"")
-    (source / "testA" / "000.jpg").write_text("no image")
+    (source / "testA" / "000.jpg").write_text("not an image")
     out = tmp_path / "out"
     text = wrong(lambda: build(Source(str(source)), out, config(source, max_rejected=0.05)))
     assert text.startswith("data.max_rejected = 0.05, but 2 or more of 20 images are broken (trainA/004.png: empty file, testA/000.jpg: no")
@@ -190,11 +190,11 @@ def test_broken_images(source: Path, tmp_path: Path) -> None:
     manifest = build(Source(str(source)), out, config(source, max_rejected=0.1), seen.append)
     assert [one.path for one in manifest.rejected] == ["trainA/004.png", "testA/000.jpg"]
     assert manifest.splits["trainA"].count == 10 and manifest.splits["testA"].count == 1
-    assert seen[-1].rejected == 2 and seen[-1].new < ALL  # the first attempt's work counts
+    assert seen[-1].rejected == 2 and seen[-1].new < ALL  # the first build's shards are reused
     assert "data.max_rejected = 0.05" in wrong(lambda: build(Source(str(source)), out, config(source, max_rejected=0.05)))
 
 
-def test_an_actor_tells_what_a_user_must_change(source: Path, tmp_path: Path) -> None:
+def test_an_error_in_an_actor_reaches_the_user(source: Path, tmp_path: Path) -> None:
     def hide(progress: BuildProgress) -> None:
         if (source / "trainB").exists():
             (source / "trainB").rename(source / "gone")
@@ -223,7 +223,7 @@ def test_out_that_cannot_be_used(kept: Path, reference: Path, tmp_path: Path) ->
     assert "is a file" in wrong(lambda: build(Source(str(kept)), kept / "trainA" / "000.jpg", CONFIG))
 
 
-def test_two_that_ask_at_once_build_once_and_find_it_again(kept: Path, reference: Path, tmp_path: Path) -> None:
+def test_two_concurrent_requests_build_once_and_a_later_one_finds_the_shards(kept: Path, reference: Path, tmp_path: Path) -> None:
     root = tmp_path / "shards"
     progress: list[list[BuildProgress]] = [[], []]
     with ThreadPoolExecutor(2) as pool:
@@ -261,7 +261,7 @@ def test_damaged_shards_are_not_trained_on(kept: Path, reference: Path, tmp_path
     ):
         assert f"{shard} has" in wrong(act)
     (folder / NAME).unlink()
-    assert "delete this one and build it again" in wrong(lambda: ensure_shards(config(kept), tmp_path))
+    assert "delete this one and rebuild it" in wrong(lambda: ensure_shards(config(kept), tmp_path))
 
 
 def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path) -> None:

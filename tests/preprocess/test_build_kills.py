@@ -1,4 +1,4 @@
-"""Builds that are killed, and builds side by side whose locks do not hold, in processes of their own: the same bytes in the end."""
+"""Builds in processes of their own that are killed, or run side by side without working locks, give the same bytes."""
 
 import json
 import os
@@ -36,7 +36,7 @@ print(preprocess.build.ensure_shards(DataConfig(**json.loads(sys.argv[1])), path
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images large enough to be interrupted; some are twice there, some broken."""
+    """Images that take long enough to interrupt a build; some are duplicates, some broken."""
     root = tmp_path_factory.mktemp("images") / "source"
     for domain, split in enumerate(("trainA", "trainB")):
         (root / split).mkdir(parents=True)
@@ -57,22 +57,22 @@ def undisturbed(source: Path, local_ray: None) -> dict[str, bytes]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that must not differ between two builds of one source."""
+    """Everything that must be equal in two builds of one source."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("build.json", ".lock")}
 
 
 def environment() -> dict[str, str]:
-    """Of a process that joins this test's Ray."""
+    """Environment of a process that joins this test's Ray."""
     return {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def test_killed_in_the_middle_and_again(source: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_killed_twice_in_the_middle(source: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
     command = [sys.executable, "-m", "preprocess.build", str(source), str(tmp_path), *options]
     for shards in (5, 15):
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
         while len(list(tmp_path.glob("*.arrow.json"))) < shards:
-            assert process.poll() is None, "it ended before it was killed"
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()

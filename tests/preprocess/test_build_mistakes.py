@@ -1,4 +1,4 @@
-"""What a user gets wrong is told before Ray starts."""
+"""Mistakes of the user are reported before Ray starts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.preprocess.small_shards import make_shards
 
 
 def wrong(act: Callable[[], object]) -> str:
-    """The one line of a UserError."""
+    """The one-line message of a UserError."""
     with pytest.raises(UserError) as error:
         act()
     assert "\n" not in str(error.value)
@@ -34,7 +34,7 @@ def test_wrong_sources_are_found_without_ray(tmp_path: Path) -> None:
     assert not (tmp_path / "shards").exists()
 
 
-def test_a_place_that_cannot_be_written_is_told_without_ray(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_without_ray(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for split in ("trainA", "trainB"):
         (source / split).mkdir(parents=True)
@@ -46,7 +46,7 @@ def test_a_place_that_cannot_be_written_is_told_without_ray(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "~"])
-def test_finished_shards_by_any_name(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_shards_are_found_however_they_are_named(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(make_shards(tmp_path / "shards")))
     assert finished_shards(form.format(tmp_path / "shards")) == tmp_path / "shards"
 

@@ -14,15 +14,15 @@ def config_message(**fields: object) -> str:
 
 
 def test_wrong_configurations() -> None:
-    assert config_message(source="x", source_a="y", source_b="z") == 'data.source = "x", but also data.source_a = "y": give one of them'
+    assert config_message(source="x", source_a="y", source_b="z") == 'data.source = "x", but also data.source_a = "y": set only one of them'
     assert config_message(source="s3://K:SECRET@b/x", source_list="l.csv") == (
-        'data.source = "s3://***@b/x", but also data.source_list = "l.csv": give one of them'
+        'data.source = "s3://***@b/x", but also data.source_list = "l.csv": set only one of them'
     )
-    assert config_message(source_a="x") == 'data.source_a = "x", but data.source_b is empty: give both'
-    assert config_message(source="x", class_b="dog") == 'data.class_b = "dog", but data.class_a is empty: give both'
-    assert "classes lie in data.source" in config_message(source_a="x", source_b="y", class_a="cat", class_b="dog")
+    assert config_message(source_a="x") == 'data.source_a = "x", but data.source_b is empty: set both'
+    assert config_message(source="x", class_b="dog") == 'data.class_b = "dog", but data.class_a is empty: set both'
+    assert "use data.source with classes" in config_message(source_a="x", source_b="y", class_a="cat", class_b="dog")
     assert "name two" in config_message(source="x", class_a="cat", class_b="cat")
-    assert "not written to HDFS" in config_message(source="x", shards="hdfs://host/x")
+    assert "cannot be written to HDFS" in config_message(source="x", shards="hdfs://host/x")
 
 
 def test_credentials_are_neither_printed_nor_stored() -> None:

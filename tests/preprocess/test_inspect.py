@@ -1,4 +1,4 @@
-"""What is inside shards, in lines that a user understands; damage and mistakes in one."""
+"""The description of shards that the user sees; one-line errors for damage and mistakes."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from preprocess.inspect import main
 from tests.preprocess.small_shards import make_shards
 
 
-def test_it_says_what_is_inside_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shards_are_described_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shards = make_shards(tmp_path / "shards", "uint16")
     assert main([str(shards), "--sheet", str(tmp_path / "sheet.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["fingerprint 0000000000000000, of here", "images 70x70, 3 and 3 channels (A and B) of uint16"]
+    assert lines[:2] == ["fingerprint 0000000000000000, from here", "images 70x70, 3 and 3 channels (A and B) of uint16"]
     assert lines[2].startswith("trainA: 13 images, 70x70, 3 shard(s), ")
-    assert lines[4] == "rejected: 0" and lines[7] == "checksums: all shards are as they were written"
+    assert lines[4] == "rejected: 0" and lines[7] == "checksums: all shards are intact"
     assert [line.rpartition("/")[2] for line in lines[8:]] == ["sheet-trainA.png", "sheet-trainB.png"]
     with Image.open(tmp_path / "sheet-trainB.png") as sheet:
         assert sheet.size == (8 * 136 + 8, 3 * 150 + 8)  # 20 images in rows of 8
@@ -40,7 +40,7 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert errors[0].startswith(f"error: {tmp_path / 'absent' / 'manifest.json'} cannot be read (No such file or directory)")
-    assert errors[1] == f"error: --sheet = {tmp_path / 'sheet.jpg'} does not end with .png: give a name that does"
+    assert errors[1] == f"error: --sheet = {tmp_path / 'sheet.jpg'} does not end with .png: use a name that does"
     assert errors[2].startswith(f"error: --sheet: {tmp_path / 'absent' / 'sheet-trainA.png'} cannot be written (No such file or directory)")
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from preprocess.build import build, ensure_shards
 from preprocess.config import DataConfig
-from preprocess.feed.feed import Feed
-from preprocess.feed.plan import Plan
+from preprocess.feed.feed import Feed, FeedSettings
+from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.feed.reader import Reader
 from preprocess.shards.cache import CacheSettings
 from preprocess.shards.manifest import NAME, Manifest
@@ -96,13 +96,13 @@ def test_an_interrupted_build_resumes(both: Both) -> None:
 
 def test_a_feed_from_a_bucket_equals_one_from_a_folder_and_fetches_shards_once(both: Both, tmp_path: Path) -> None:
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
-    sizes = {"batch": 4, "rank": 0, "workers": 1, "position": 0, "end": 160}
-    cache = CacheSettings(tmp_path / "cache", 1)
-    with Feed(both.local, plan, **sizes) as feed:
+    share = WorkerShare(rank=0, workers=1, batch=4)
+    settings = FeedSettings(actors=2, cache=CacheSettings(tmp_path / "cache", 1))
+    with Feed(both.local, plan, share, position=0, end=160) as feed:
         expected = [np.array(batch) for batch in feed]
     for fetched in (True, False):
         start = len(both.server.flaky.requests)
-        with Feed(both.remote, plan, actors=2, cache=cache, **sizes) as feed:
+        with Feed(both.remote, plan, share, position=0, end=160, settings=settings) as feed:
             for batch, wanted in zip(feed, expected, strict=True):
                 np.testing.assert_array_equal(batch, wanted)
         assert any(".arrow" in request for request in both.server.flaky.requests[start:]) == fetched
@@ -111,7 +111,7 @@ def test_a_feed_from_a_bucket_equals_one_from_a_folder_and_fetches_shards_once(b
 def test_only_the_record_batches_of_an_image_are_read(both: Both) -> None:
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     start = len(both.server.flaky.requests)
-    Reader(both.remote, plan, 1, 0, 1).read(0, 1)
+    Reader(both.remote, plan, WorkerShare(rank=0, workers=1, batch=1)).read(0, 1)
     ranges = [request.rpartition("bytes=")[2].split("-") for request in both.server.flaky.requests[start:] if "bytes=" in request]
     assert ranges and all(int(end) - int(begin) < 2**20 + 2**12 for begin, end in ranges)
 
@@ -127,6 +127,6 @@ def test_a_damaged_shard_in_a_bucket_is_named(both: Both, tmp_path: Path) -> Non
         manifest.verify(out)
     plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
     with pytest.raises(UserError) as error:
-        Reader(out, plan, 40, 0, 1, CacheSettings(tmp_path / "cache", 1)).read(0, 1)
+        Reader(out, plan, WorkerShare(rank=0, workers=1, batch=40), CacheSettings(tmp_path / "cache", 1)).read(0, 1)
     assert str(error.value).startswith(f"s3://***@bucket/damaged/{shard.name} cannot be read (its images ")
     assert "CRC-32 is" in str(error.value) and "SECRET" not in str(error.value)

@@ -17,7 +17,7 @@ from cyclegan.training.state import TrainingState, make_state
 from cyclegan.training.step import MEANS, make_step
 from cyclegan.translate import main
 from preprocess.config import DataConfig
-from preprocess.feed.plan import Plan
+from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.feed.reader import Reader
 from preprocess.images.decode import PixelFormat, decode, pixel_format_of
 from tests.cyclegan.made_checkpoint import write_checkpoint
@@ -106,7 +106,8 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
     out = tmp_path / "shards"
     manifest = build_here(source, out, DataConfig(load_size=36, crop_size=SIDE))
     assert (manifest.dtype, manifest.channels) == ("uint16", (1, 3))
-    batches = Reader(out, Plan((4, 4), seed=0, crop_size=SIDE, flip=True), batch=1, rank=0, workers=1).read(0, 2)
+    plan = Plan((4, 4), seed=0, crop_size=SIDE, flip=True)
+    batches = Reader(out, plan, WorkerShare(rank=0, workers=1, batch=1)).read(0, 2)
     assert batches.shape == (2, 2, 1, SIDE, SIDE, 3) and batches.dtype == np.uint16
     assert not batches[:, 0, ..., 1:].any()
     assert (batches[:, 1] % 257 == 0).mean() > 0.2  # 8-bit values become multiples of 257; bicubic resizing mixes some of them

@@ -1,4 +1,4 @@
-"""The same file twice is kept once in a train domain; everywhere else it is named."""
+"""Duplicate files are kept once in a train domain; everywhere else they are only reported."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ CONFIG = DataConfig(load_size=24, crop_size=24, shard_mb=2 * 24 * 24 * 3 / 2**20
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """trainA 0 … 4, trainB and testA two images of their own."""
+    """trainA with images 0 … 4, trainB and testA with two other images each."""
     random = np.random.default_rng(0)
     for split, count in (("trainA", 5), ("trainB", 2), ("testA", 2)):
         (tmp_path / "source" / split).mkdir(parents=True)
@@ -32,12 +32,12 @@ def keys(out: Path, manifest: Manifest, split: str) -> list[str]:
     return [shards.key(i) for i in range(len(shards))]
 
 
-def test_without_duplicates_nothing_is_said(source: Path, tmp_path: Path) -> None:
+def test_without_duplicates_nothing_is_reported(source: Path, tmp_path: Path) -> None:
     manifest = build_here(source, tmp_path / "out", CONFIG)
     assert manifest.duplicates == [] and manifest.splits["trainA"].count == 5
 
 
-def test_copies_are_named_and_dropped_from_train_only(source: Path, tmp_path: Path) -> None:
+def test_copies_are_reported_and_dropped_from_train_only(source: Path, tmp_path: Path) -> None:
     first = source / "trainA" / "0.png"
     for copy in ("trainA/3copy.png", "trainA/5.png", "trainB/9.png", "testA/7.png", "testA/8.png"):
         shutil.copy(first, source / copy)
@@ -58,7 +58,7 @@ def test_copies_are_named_and_dropped_from_train_only(source: Path, tmp_path: Pa
     for i in range(5):
         np.testing.assert_array_equal(images.image(i), np.asarray(Image.open(source / images.key(i))))
     text = "\n".join(describe(manifest, None))
-    assert "duplicates: 5, 2 of them left out, 3 kept" in text and "  testA/7.png is trainA/0.png" in text
+    assert "duplicates: 5, 2 of them dropped, 3 kept" in text and "  testA/7.png is trainA/0.png" in text
 
 
 def test_a_shard_of_copies_only_disappears(source: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_shard_of_copies_only_disappears(source: Path, tmp_path: Path) -> None
     assert keys(tmp_path / "out", manifest, "trainA") == [f"trainA/{i}.png" for i in range(5)]
 
 
-def test_a_build_that_was_cut_after_dropping_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
+def test_a_build_interrupted_after_dropping_resumes_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
     shutil.copy(source / "trainA" / "0.png", source / "trainA" / "5.png")
     out = tmp_path / "out"
     build_here(source, out, CONFIG)
@@ -78,7 +78,7 @@ def test_a_build_that_was_cut_after_dropping_goes_on_to_the_same_bytes(source: P
     assert {path.name: path.read_bytes() for path in out.iterdir() if not path.name.endswith(".json")} == before
 
 
-def test_near_constant_images_are_flagged_and_kept(source: Path, tmp_path: Path) -> None:
+def test_near_constant_images_are_reported_and_kept(source: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     Image.new("RGB", (24, 24), (9, 90, 200)).save(source / "trainA" / "8.png")
     Image.fromarray(random.integers(99, 102, (24, 24, 3), np.uint8)).save(source / "trainB" / "8.png")

@@ -1,4 +1,4 @@
-"""What is "auto" follows the files, the same at each look; what stays as the user said stays."""
+"""Settings of "auto" follow the files, in the same way every time; explicit settings are kept."""
 
 import io
 from pathlib import Path
@@ -15,20 +15,20 @@ from preprocess.images.decode import PixelFormat
 from preprocess.sources.layouts import ImageFile
 from ringcycle.errors import UserError
 
-GRAY, COLOUR, BANDS = PixelFormat(1, 8), PixelFormat(3, 8), PixelFormat(5, 16)
+GREY, COLOUR, BANDS = PixelFormat(1, 8), PixelFormat(3, 8), PixelFormat(5, 16)
 
 
 @pytest.mark.parametrize(
-    ("forms", "channels"),
-    [([], 3), ([GRAY], 1), ([COLOUR], 3), ([GRAY] * 9 + [COLOUR], 3), ([BANDS] * 3 + [COLOUR], 5), ([BANDS] + [GRAY] * 3, 1)],
+    ("formats", "channels"),
+    [([], 3), ([GREY], 1), ([COLOUR], 3), ([GREY] * 9 + [COLOUR], 3), ([BANDS] * 3 + [COLOUR], 5), ([BANDS] + [GREY] * 3, 1)],
 )
-def test_channels_of_a_domain(forms: list[PixelFormat], channels: int) -> None:
-    assert most_channels(forms) == channels
+def test_channels_of_a_domain(formats: list[PixelFormat], channels: int) -> None:
+    assert most_channels(formats) == channels
 
 
 @pytest.mark.parametrize(("deep", "plain", "expected"), [(0, 0, False), (1, 0, True), (1, 1, True), (1, 2, False), (0, 3, False)])
 def test_depth_of_a_domain(deep: int, plain: int, expected: bool) -> None:
-    assert mostly_deep([BANDS] * deep + [GRAY] * plain) == expected
+    assert mostly_deep([BANDS] * deep + [GREY] * plain) == expected
 
 
 def tiff_bands() -> bytes:
@@ -44,8 +44,8 @@ def png(mode: str) -> bytes:
 
 
 FILES = {
-    "gray16": imagecodecs.png_encode(np.zeros((9, 9), np.uint16)),
-    "gray": png("L"),
+    "grey16": imagecodecs.png_encode(np.zeros((9, 9), np.uint16)),
+    "grey": png("L"),
     "colour": png("RGB"),
     "bands": tiff_bands(),
     "broken": b"text",
@@ -61,19 +61,19 @@ def recipe_of(a: list[str], b: list[str], **fields: object) -> Recipe:
 
 
 def test_auto_follows_the_files() -> None:
-    assert recipe_of(["gray16"] * 3, ["colour"] * 50) == Recipe("resize_and_crop", 40, None, (1, 3), 16)
-    assert recipe_of(["broken", "gray"], ["bands"])[3:] == ((1, 5), 8)
+    assert recipe_of(["grey16"] * 3, ["colour"] * 50) == Recipe("resize_and_crop", 40, None, (1, 3), 16)
+    assert recipe_of(["broken", "grey"], ["bands"])[3:] == ((1, 5), 8)
     assert recipe_of(["broken"], ["broken"])[3:] == ((3, 3), 8)
 
 
-def test_what_is_said_counts() -> None:
-    assert recipe_of(["gray16"], ["colour"], channels_a=3, bits=8)[3:] == ((3, 3), 8)
-    assert recipe_of(["gray"], ["gray"], channels_b="4", bits="16")[3:] == ((1, 4), 16)
-    assert recipe_of(["gray"], ["gray"], preprocess="crop").crop_size == 24
-    assert recipe_of(["gray"], ["gray"]).of_split("testB") == 1
+def test_explicit_settings_are_kept() -> None:
+    assert recipe_of(["grey16"], ["colour"], channels_a=3, bits=8)[3:] == ((3, 3), 8)
+    assert recipe_of(["grey"], ["grey"], channels_b="4", bits="16")[3:] == ((1, 4), 16)
+    assert recipe_of(["grey"], ["grey"], preprocess="crop").crop_size == 24
+    assert recipe_of(["grey"], ["grey"]).of_split("testB") == 1
 
 
-def test_a_file_that_is_gone() -> None:
+def test_a_missing_file() -> None:
     def read(name: str) -> bytes:
         raise FileNotFoundError(2, "No such file or directory")
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_gone() -> None:
         choose_recipe(DataConfig(), images, read)
 
 
-def test_settings_that_decide_pixels_have_texts_of_their_own(tmp_path: Path) -> None:
+def test_settings_that_determine_pixels_change_the_text(tmp_path: Path) -> None:
     given = [{}, {"load_size": 300}, {"preprocess": "crop"}, {"preprocess": "crop", "crop_size": 128}, {"channels_a": 1}, {"bits": 16}]
     assert len({settings_text(DataConfig.model_validate(fields)) for fields in given}) == len(given)
     same = [{}, {"crop_size": 128}, {"flip": False}, {"threads": 3}, {"shard_mb": 1}]
@@ -92,9 +92,9 @@ def test_settings_that_decide_pixels_have_texts_of_their_own(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"channels_a": 0}, "data.channels_a = 0 is no number from 1 to 64: give one, or auto"),
-        ({"channels_b": "many"}, "data.channels_b = many is no number from 1 to 64: give one, or auto"),
-        ({"preprocess": "scale_width"}, "data.load_size = 286 and does not crop them to data.crop_size = 256: make both equal"),
+        ({"channels_a": 0}, "data.channels_a = 0 is not a number from 1 to 64: use one, or auto"),
+        ({"channels_b": "many"}, "data.channels_b = many is not a number from 1 to 64: use one, or auto"),
+        ({"preprocess": "scale_width"}, "data.load_size = 286 and does not crop them to data.crop_size = 256: make them equal"),
         ({"bits": 12}, "Input should be 'auto', '8' or '16'"),
         ({"preprocess": "scale_width_and_crop", "load_size": 100}, "data.crop_size = 256 is larger than data.load_size = 100"),
     ],

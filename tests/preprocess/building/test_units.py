@@ -1,4 +1,4 @@
-"""A unit is made once, from whole files that can be read; what came of all units becomes a manifest or one line."""
+"""A unit is built once, from files that can be read; the results of all units become a manifest, or a one-line error."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -57,53 +57,55 @@ def make(source: Path, out: Path, pool: Executor, load_size: int = SIZE) -> tupl
     return build_unit(unit_of(source, load_size), opener(Source(str(source))), out, recipe(load_size), pool)
 
 
-def test_plan_cuts_in_order_and_fills_all_but_the_last() -> None:
+def test_units_are_cut_in_order_and_all_but_the_last_are_full() -> None:
     files = [ImageFile(f"trainA/{i}.png", 1, 1) for i in range(7)]
     units = plan_units({"trainA": files, "trainB": files[:1]}, recipe(100), 3 * 30_000 / 2**20)
     assert [unit.shard for unit in units] == ["trainA-00000.arrow", "trainA-00001.arrow", "trainA-00002.arrow", "trainB-00000.arrow"]
     assert [file for unit in units[:3] for file in unit.files] == files and [len(unit.files) for unit in units] == [3, 3, 1, 1]
-    assert len(plan_units({"trainA": files}, recipe(4096), 0.1)) == 7  # a image larger than a shard has a shard of its own
+    assert len(plan_units({"trainA": files}, recipe(4096), 0.1)) == 7  # an image larger than a shard gets a shard of its own
     assert len({unit.digest for unit in units} | {unit.digest for unit in plan_units({"trainA": files}, recipe(101), 64)}) == 5
 
 
-def test_a_finished_unit_is_not_made_again(source: Path, out: Path, pool: Executor) -> None:
+def test_a_finished_unit_is_not_rebuilt(source: Path, out: Path, pool: Executor) -> None:
     first, fresh = make(source, out, pool)
     assert fresh and first.shard is not None and first.shard.count == 3
     assert make(source, out, pool) == (first, False)
 
 
-@pytest.mark.parametrize("harm", ["cut the shard", "flip a bit", "lose the shard", "cut the note", "lose the note", "replace a image"])
-def test_a_unit_that_is_not_whole_is_made_again(harm: str, source: Path, out: Path, pool: Executor) -> None:
+@pytest.mark.parametrize(
+    "harm", ["truncate the shard", "flip a bit", "delete the shard", "truncate the note", "delete the note", "replace an image"]
+)
+def test_a_damaged_unit_is_rebuilt(harm: str, source: Path, out: Path, pool: Executor) -> None:
     make(source, out, pool)
     shard = out / "trainA-00000.arrow"
     good = shard.read_bytes()
-    if harm == "cut the shard":
+    if harm == "truncate the shard":
         shard.write_bytes(good[:-1])
     elif harm == "flip a bit":
         shard.write_bytes(good[:-200] + bytes([good[-200] ^ 1]) + good[-199:])
-    elif harm == "lose the shard":
+    elif harm == "delete the shard":
         shard.unlink()
-    elif harm == "cut the note":
+    elif harm == "truncate the note":
         (out / note(shard.name)).write_bytes((out / note(shard.name)).read_bytes()[:-1])
-    elif harm == "lose the note":
+    elif harm == "delete the note":
         (out / note(shard.name)).unlink()
     else:
         Image.new("RGB", (20, 30), "red").save(source / "trainA" / "1.png")
     again, fresh = make(source, out, pool)
     assert fresh and again.shard is not None
-    assert (shard.read_bytes() == good) == (harm != "replace a image")
+    assert (shard.read_bytes() == good) == (harm != "replace an image")
     images = ShardSet(out, split_of(again))
-    assert tuple(images.image(1)[0, 0]) == ((255, 0, 0) if harm == "replace a image" else (40, 50, 60))
+    assert tuple(images.image(1)[0, 0]) == ((255, 0, 0) if harm == "replace an image" else (40, 50, 60))
 
 
-def test_another_size_is_made_again(source: Path, out: Path, pool: Executor) -> None:
+def test_another_size_is_rebuilt(source: Path, out: Path, pool: Executor) -> None:
     make(source, out, pool)
     built, fresh = make(source, out, pool, load_size=24)
     assert fresh and built.shard is not None
     assert ShardSet(out, split_of(built)).image(0).shape == (24, 24, 3)
 
 
-def test_broken_files_are_left_out_with_their_reasons(source: Path, out: Path, pool: Executor) -> None:
+def test_broken_files_are_rejected_with_their_reasons(source: Path, out: Path, pool: Executor) -> None:
     (source / "trainA" / "1.png").write_bytes(b"text")
     built, _ = make(source, out, pool)
     assert built.rejected == [Rejected(path="trainA/1.png", reason="unknown image format")]
@@ -120,7 +122,7 @@ def test_a_unit_of_broken_files_has_no_shard(source: Path, out: Path, pool: Exec
     assert make(source, out, pool) == (built, False)
 
 
-def test_a_file_that_cannot_be_read_is_no_reject(source: Path, out: Path, pool: Executor) -> None:
+def test_a_file_that_cannot_be_read_is_not_rejected(source: Path, out: Path, pool: Executor) -> None:
     unit = unit_of(source)
     (source / "trainA" / "1.png").unlink()
     with pytest.raises(UserError, match=r"^data.source: trainA/1.png was listed but cannot be read on .*: every node must see") as error:
@@ -149,11 +151,11 @@ def test_the_manifest_does_not_depend_on_the_order_of_completion(source: Path, o
     assert manifest(source, units, done) == manifest(source, units, dict(reversed(done.items())))
 
 
-def test_a_domain_without_whole_images(source: Path, out: Path, pool: Executor) -> None:
+def test_a_domain_without_valid_images(source: Path, out: Path, pool: Executor) -> None:
     for path in (source / "trainA").iterdir():
         path.write_bytes(b"")
     with pytest.raises(
-        UserError, match=r'^data.source = ".*": all images of trainA are broken \(trainA/0.png: empty file, .*\): put whole'
+        UserError, match=r'^data.source = ".*": all images of trainA are broken \(trainA/0.png: empty file, .*\): add valid images'
     ):
         manifest(source, *done_of(source, out, pool))
 
@@ -164,13 +166,13 @@ def test_test_images_that_are_all_broken_leave_no_split(source: Path, out: Path,
     assert set(manifest(source, *done_of(source, out, pool)).splits) == {"trainA", "trainB"}
 
 
-def test_shards_that_another_node_wrote_elsewhere_are_missed(source: Path, out: Path, pool: Executor) -> None:
+def test_shards_that_another_node_wrote_elsewhere_are_missing(source: Path, out: Path, pool: Executor) -> None:
     units, done = done_of(source, out, pool)
-    whole = manifest(source, units, done)
-    check_seen(whole, out, done)
+    complete = manifest(source, units, done)
+    check_seen(complete, out, done)
     (out / "trainB-00000.arrow").unlink()
     with pytest.raises(UserError, match=r"is not shared: node node-7 wrote trainB-00000\.arrow there"):
-        check_seen(whole, out, done)
+        check_seen(complete, out, done)
 
 
 def test_the_limit_of_rejected_images_is_a_share() -> None:
@@ -182,5 +184,5 @@ def test_the_limit_of_rejected_images_is_a_share() -> None:
         check_rejected(rejected, images, 0.01)
     assert str(error.value) == (
         "data.max_rejected = 0.01, but 5 or more of 200 images are broken (trainA/0.png: empty file, trainA/1.png: empty file, "
-        "trainA/2.png: empty file and 2 more): mend or remove them, or raise data.max_rejected"
+        "trainA/2.png: empty file and 2 more): fix or remove them, or raise data.max_rejected"
     )

@@ -1,4 +1,4 @@
-"""The cache on a node's disk: bounded, least recently used first, whole entries only, shared by processes."""
+"""The cache on a node's disk: bounded, evicts the least recently used first, never returns a damaged entry, shared by processes."""
 
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ def key(n: int) -> str:
 
 
 def never() -> bytes:
-    raise AssertionError("fetched, but it was kept")
+    raise AssertionError("fetched although it is in the cache")
 
 
 def held(folder: Path) -> int:
@@ -48,7 +48,7 @@ def test_errors_of_the_fetch_are_raised_and_nothing_is_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda whole: whole[:-1], lambda whole: b"", lambda whole: b"X" + whole[1:], lambda whole: whole + b"0"]
+    "damage", [lambda entry: entry[:-1], lambda entry: b"", lambda entry: b"X" + entry[1:], lambda entry: entry + b"0"]
 )
 def test_a_damaged_entry_is_fetched_again(tmp_path: Path, damage: object) -> None:
     cache = ShardCache(tmp_path, 10**9)
@@ -72,7 +72,7 @@ def test_never_more_than_the_limit_and_the_least_recently_used_goes_first(tmp_pa
     assert fetched
 
 
-def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+def test_files_of_a_killed_process_are_swept(tmp_path: Path) -> None:
     cache = ShardCache(tmp_path, 40 * SIZE)
     cache.get(key(0), lambda: content(key(0)))
     left = tmp_path / "00" / ".00-000000.123.4"
@@ -83,16 +83,16 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_a_disk_that_refuses_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_bytes(b"")
     cache = ShardCache(tmp_path / "file" / "below", 10**9)
     for _ in range(2):
         assert cache.get("ab-0", lambda: b"content") == b"content"
-    assert len(caplog.messages) == 1 and "cannot be written (Not a directory): reading on without it" in caplog.messages[0]
+    assert len(caplog.messages) == 1 and "cannot be written (Not a directory): reading without it" in caplog.messages[0]
 
 
 def test_processes_share_it(tmp_path: Path) -> None:
-    """Four processes read the same 60 entries in other orders, in a cache that holds 40."""
+    """Four processes read the same 60 entries in different orders through a cache that holds 40."""
     with multiprocessing.get_context("fork").Pool(4) as pool:
         results = [pool.apply_async(_read_all, (tmp_path, step)) for step in (1, 7, 11, 13)]
         assert all(result.get(60) for result in results)

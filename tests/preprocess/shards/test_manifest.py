@@ -1,4 +1,4 @@
-"""A manifest comes back as it was saved, or the user reads in one line what is wrong."""
+"""A manifest is loaded as it was saved, or a one-line error explains what is wrong."""
 
 import json
 from pathlib import Path
@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def says(folder: Path) -> str:
-    """The one line that a user reads when the manifest is loaded and verified."""
+def message(folder: Path) -> str:
+    """The one-line error of loading and verifying the manifest."""
     with pytest.raises(UserError) as error:
         Manifest.load(folder).verify(folder)
     text = str(error.value)
@@ -34,7 +34,7 @@ def says(folder: Path) -> str:
     return text
 
 
-def test_what_was_saved_is_loaded_and_whole(folder: Path) -> None:
+def test_loads_and_verifies_what_was_saved(folder: Path) -> None:
     manifest = Manifest.load(folder)
     assert manifest.splits["trainB"].count == 3 and manifest.rejected[0].reason == "empty file"
     manifest.verify(folder)
@@ -45,35 +45,35 @@ def test_what_was_saved_is_loaded_and_whole(folder: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    assert "No such file" in says(tmp_path)
+    assert "No such file" in message(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, -3])
-def test_torn(folder: Path, keep: int) -> None:
+def test_truncated(folder: Path, keep: int) -> None:
     (folder / NAME).write_bytes((folder / NAME).read_bytes()[:keep])
-    assert "damaged or no manifest" in says(folder)
+    assert "damaged or not a manifest" in message(folder)
 
 
 def test_not_text(folder: Path) -> None:
     (folder / NAME).write_bytes(bytes(range(256)))
-    assert "damaged or no manifest" in says(folder)
+    assert "damaged or not a manifest" in message(folder)
 
 
 @pytest.mark.parametrize(("field", "value"), [("dtype", "float32"), ("splits", 3), ("colour", 1)])
 def test_wrong_field_is_named(folder: Path, field: str, value: object) -> None:
     change(folder, field, value)
-    assert f"({field}" in says(folder)
+    assert f"({field}" in message(folder)
 
 
 def test_other_version(folder: Path) -> None:
     change(folder, "format", FORMAT + 1)
-    assert f"format = {FORMAT + 1}, but this version reads format {FORMAT}" in says(folder)
+    assert f"format = {FORMAT + 1}, but this version reads format {FORMAT}" in message(folder)
 
 
 def test_other_version_with_other_fields(folder: Path) -> None:
     change(folder, "format", FORMAT + 1)
     change(folder, "colour", "linear")
-    assert f"format = {FORMAT + 1}" in says(folder)
+    assert f"format = {FORMAT + 1}" in message(folder)
 
 
 def test_verify_names_the_bad_shard(folder: Path) -> None:
@@ -82,13 +82,13 @@ def test_verify_names_the_bad_shard(folder: Path) -> None:
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 1
     shard.write_bytes(flipped)
-    assert "trainB-00000.arrow is damaged" in says(folder)
+    assert "trainB-00000.arrow is damaged" in message(folder)
     Manifest.load(folder).verify(folder, checksums=False)
     shard.write_bytes(good[:-8])
-    with pytest.raises(UserError, match=rf"trainB-00000.arrow has {len(good) - 8} bytes, but the manifest says {len(good)}"):
+    with pytest.raises(UserError, match=rf"trainB-00000.arrow has {len(good) - 8} bytes, but the manifest lists {len(good)}"):
         Manifest.load(folder).verify(folder, checksums=False)
     shard.unlink()
-    assert "trainB-00000.arrow cannot be read (No such file" in says(folder)
+    assert "trainB-00000.arrow cannot be read (No such file" in message(folder)
 
 
 def change(folder: Path, field: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""Shards give back what was put in, as views of the files."""
+"""Shards return the images that were written, as views of the files."""
 
 import os
 import pickle
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from preprocess.shards.format import ImageArray
+from preprocess.images.decoded_image import ImageArray
 from preprocess.shards.manifest import Split
 from preprocess.shards.shard_set import ShardSet, write_shard
 
@@ -41,14 +41,14 @@ def test_images_come_back_exactly(tmp_path: Path, dtype: type, channels: int) ->
     assert shards.key(3) == "trainA/1-0 é.png"
 
 
-def test_outside_is_an_index_error(tmp_path: Path) -> None:
+def test_index_out_of_range(tmp_path: Path) -> None:
     shards = ShardSet(tmp_path, write_set(tmp_path, [some(2, np.uint8)]))
     for i in (-1, 2):
         with pytest.raises(IndexError, match="of 2"):
             shards.image(i)
 
 
-def test_a_image_is_a_read_only_view_of_the_mapped_file_and_no_descriptor_stays_open(tmp_path: Path) -> None:
+def test_an_image_is_a_read_only_view_of_the_mapped_file_and_no_descriptor_stays_open(tmp_path: Path) -> None:
     shards = ShardSet(tmp_path, write_set(tmp_path, [some(2, np.uint8), some(2, np.uint8)]))
     before = set(os.listdir("/proc/self/fd"))
     image = shards.image(2)
@@ -77,7 +77,7 @@ def test_equal_images_give_equal_bytes(tmp_path: Path) -> None:
     assert write_shard(other, ["a", "c"], some(2, np.uint8)).sha256 != write_shard(two, ["a", "b"], some(2, np.uint8)).sha256
 
 
-def test_non_contiguous_images_are_stored_as_seen(tmp_path: Path) -> None:
+def test_non_contiguous_images_are_stored_in_order(tmp_path: Path) -> None:
     image = some(1, np.uint8)[0][::-1, ::-1]
     shards = ShardSet(tmp_path, write_set(tmp_path, [[image]]))
     np.testing.assert_array_equal(shards.image(0), image)
@@ -132,7 +132,7 @@ def mapped_file(address: int) -> str:
 
 
 def readlink(descriptor: str) -> str:
-    """What a descriptor is open on; empty if it was closed meanwhile."""
+    """The file of a descriptor; empty if it has been closed."""
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:
