@@ -1,19 +1,20 @@
 """The whole configuration: sections of every room, composed; loaded from TOML, environment and command line, later ones winning."""
 
 import argparse
-import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
-from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, SettingsConfigDict
 
 from cyclegan.config import ModelConfig, TrainConfig
 from preprocess.config import DataConfig
 from ringcycle.errors import UserError
+from ringcycle.options import add_option, describe_error, suggestion
 from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
@@ -127,6 +128,23 @@ class Config(BaseModel):
         return [n for n in range(self.cluster.most, self.cluster.least - 1, -1) if self.global_batch % (n * self.train.accumulate) == 0]
 
 
+class _Loaded(Config, BaseSettings):
+    """A `Config` whose fields come from several sources."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__")
+
+
+class _Environment(EnvSettingsSource):
+    """The fields that `environment` sets, each by RINGCYCLE_SECTION__FIELD."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX) and "__" in name}
+        super().__init__(_Loaded)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environment.items()}
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: `--config FILE` and one `--section.field VALUE` for each field."""
     result = argparse.ArgumentParser(
@@ -143,49 +161,34 @@ def parser() -> argparse.ArgumentParser:
     for section, model in _sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
-            default = (
-                ""
-                if field.default == ""
-                else f" (default: {str(field.default).lower() if isinstance(field.default, bool) else field.default})"
-            )
-            group.add_argument(f"--{section}.{name}", metavar=_kind(field), help=f"{field.description}{default}".replace("%", "%%"))
+            add_option(group, f"--{section}.{name}", field)
     return result
 
 
 def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Resolve the configuration. Raises UserError in one line: which field, its value, the fact, the cure."""
+    file, given = _from_command_line(arguments)
+    tree = _read_toml(file) if file else {}
+    # The first source wins.
+    sources = InitSettingsSource(_Loaded, given), _Environment(environment), InitSettingsSource(_Loaded, tree)
     try:
-        given, unknown = parser().parse_known_args(list(arguments))
-    except argparse.ArgumentError as error:
-        raise UserError(str(error)) from error
-    if unknown:
-        raise UserError(f"{unknown[0].split('=')[0]}: no such option{_suggestion(unknown[0].lstrip('-').split('=')[0])}; --help lists all")
-    tree = _read_toml(given.config) if given.config else {}
-    for field, value in {**_from_environment(environment), **_from_command_line(given)}.items():
-        section, name = field.split(".")
-        if not isinstance(tree.setdefault(section, {}), dict):
-            fact = f"{section} = {redacted(repr(tree[section]))} is a value, but {section} is a section"
-            raise UserError(f"{given.config}: {fact}: write [{section}]")
-        tree[section][name] = value
-    try:
-        return Config.model_validate(tree)
+        return Config(**dict(_Loaded(_build_sources=(sources, {}))))
     except ValidationError as error:
-        raise UserError(_describe(error)) from error
+        first = error.errors()[0]
+        refused = _renamed(".".join(map(str, first["loc"])), first["input"])
+        raise UserError(refused or describe_error(error, _fields())) from error
 
 
 def as_toml(config: Config) -> str:
     """The resolved configuration as TOML that `load_config` reads back."""
-    lines: list[str] = []
-    for section, _ in _sections():
-        lines += [f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in getattr(config, section).model_dump().items()), ""]
-    return "\n".join(lines)
+    return tomli_w.dumps(config.model_dump())
 
 
 def one_line(config: Config) -> list[str]:
     """The resolved configuration, a line for each section."""
     return [
-        f"[{section}] " + " ".join(f"{name}={_toml(value)}" for name, value in getattr(config, section).model_dump().items())
-        for section, _ in _sections()
+        f"[{section}] " + " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
+        for section, fields in config.model_dump().items()
     ]
 
 
@@ -199,18 +202,28 @@ def _fields() -> list[str]:
     return [f"{section}.{name}" for section, model in _sections() for name in model.model_fields]
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    names = {f"{ENVIRONMENT_PREFIX}{field.replace('.', '__').upper()}": field for field in _fields()}
-    return {field: environment[name] for name, field in names.items() if name in environment}
-
-
-def _from_command_line(given: argparse.Namespace) -> dict[str, str]:
-    return {name: value for name, value in vars(given).items() if "." in name and value is not None}
+def _from_command_line(arguments: Sequence[str]) -> tuple[str | None, dict[str, dict[str, str]]]:
+    """The file, if one is named, and the values by section and field."""
+    try:
+        given, unknown = parser().parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise UserError(str(error)) from error
+    if unknown:
+        name, _, value = unknown[0].lstrip("-").partition("=")
+        refused = _renamed(name, value or "".join(unknown[1:2]))
+        fact = f"no such option{suggestion(name, ['config', *_fields()])}; --help lists all"
+        raise UserError(refused or f"{unknown[0].split('=')[0]}: {fact}")
+    values: dict[str, dict[str, str]] = {}
+    for option, value in vars(given).items():
+        section, _, name = option.partition(".")
+        if name and value is not None:
+            values.setdefault(section, {})[name] = value
+    return given.config, values
 
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text())
+        tree = tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"--config {path}: no such file; examples are in configs/") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -219,35 +232,32 @@ def _read_toml(path: str) -> dict[str, Any]:
         raise UserError(f"--config {path}: not valid TOML: nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config {path}: not valid TOML: {error}") from error
+    for section in Config.model_fields:
+        if not isinstance(tree.get(section, {}), dict):
+            fact = f"{section} = {redacted(repr(tree[section]))} is a value, but {section} is a section"
+            raise UserError(f"--config {path}: {fact}: write [{section}]")
+    return tree
 
 
-def _describe(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{field} = {redacted(repr(first['input']))}: no such field{_suggestion(field)}; --help lists all"
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    hint = first["msg"][0].lower() + first["msg"][1:]
-    return f"{field} = {redacted(first['input'])}: {hint}"
+_RENAMED = {
+    "train.constant": "train.constant_fraction",
+    "cluster.agree_every": "cluster.checksum_every",
+    "cluster.wire": "cluster.allreduce_dtype",
+}
+_DERIVED = {"model.channels_a", "model.channels_b", "model.bits"}
+_FORMS = {"auto": "model.convolution = auto", "plain": "model.convolution = plain", "bfloat16": "model.precision = bfloat16"}
 
 
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, ["config", *_fields()], 1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def _kind(field: FieldInfo) -> str:
-    return _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value)  # JSON has no inf
-    # A JSON string is a TOML basic string, but that TOML wants DEL escaped and knows no surrogates.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT", int | tuple[int, int]: "N|[MIN,MAX]"}
+def _renamed(field: str, value: object) -> str:
+    """The line that refuses a field of version 0.1.0, with what to give instead; empty for every other name."""
+    if field in _RENAMED:
+        return f"{field} is now {_RENAMED[field]}"
+    if field in _DERIVED:
+        return f"{field} is derived from the shards: remove it"
+    if field == "model.form":
+        return (
+            f"model.form = {value} is now {_FORMS[str(value)]}"
+            if str(value) in _FORMS
+            else f"{field} is now model.convolution and model.precision"
+        )
+    return ""

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,7 +8,8 @@ import pytest
 from cluster.config import Config, as_toml, load_config, parser
 from ringcycle.errors import UserError
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -34,6 +38,7 @@ def test_help_shows_every_field() -> None:
     for section, field in Config.model_fields.items():
         for name in field.annotation.model_fields:  # type: ignore[union-attr]
             assert f"--{section}.{name} " in text
+    assert "images of each domain per worker and step (default: 1)" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
@@ -61,9 +66,9 @@ def test_help_shows_every_field() -> None:
         ([], "[train]\nbtach = 3\n", "train.btach = 3: no such field, did you mean train.batch?; --help lists all"),
         ([], "[trian]\n", "trian = {}: no such field"),
         ([], '[data]\nsuorce = "s3://KEY:SECRET@bucket"\n', "data.suorce = 's3://***@bucket': no such field, did you mean data.source?"),
-        ([], 'data = "s3://KEY:SECRET@bucket"\n', "data = s3://***@bucket: "),
-        (["--data.flip", "true"], 'data = "s3://KEY:SECRET@bucket"\n', "data = 's3://***@bucket' is a value, but data is a section"),
-        ([], "train = 3\n", "train = 3"),
+        ([], 'data = "s3://KEY:SECRET@bucket"\n', "data = 's3://***@bucket' is a value, but data is a section: write [data]"),
+        (["--data.crop_size", "s3://KEY:SECRET@bucket"], "", "data.crop_size = s3://***@bucket: input should be a valid integer"),
+        ([], "train = 3\n", "train = 3 is a value, but train is a section: write [train]"),
         ([], "[train\n", "not valid TOML"),
         (["--train.batch", "2"], "train = 3\n", "train = 3 is a value, but train is a section: write [train]"),
     ],
@@ -75,6 +80,65 @@ def test_mistakes_cost_one_line(arguments: list[str], toml: str, error: str, tmp
         load_config(["--config", str(file), *arguments], {})
     assert error in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+RENAMED = [
+    ("train.constant", "0.5", "train.constant is now train.constant_fraction"),
+    ("cluster.agree_every", "9", "cluster.agree_every is now cluster.checksum_every"),
+    ("cluster.wire", "bfloat16", "cluster.wire is now cluster.allreduce_dtype"),
+    ("model.form", "auto", "model.form = auto is now model.convolution = auto"),
+    ("model.form", "plain", "model.form = plain is now model.convolution = plain"),
+    ("model.form", "bfloat16", "model.form = bfloat16 is now model.precision = bfloat16"),
+    ("model.form", "fast", "model.form is now model.convolution and model.precision"),
+    *((f"model.{name}", "1", f"model.{name} is derived from the shards: remove it") for name in ("channels_a", "channels_b", "bits")),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "line"), RENAMED)
+def test_an_old_name_is_refused_with_the_new_one(field: str, value: str, line: str, tmp_path: Path) -> None:
+    section, name = field.split(".")
+    file = tmp_path / "c.toml"
+    file.write_text(f'[{section}]\n{name} = "{value}"\n')
+    ways: list[tuple[list[str], dict[str, str]]] = [
+        ([f"--{field}", value], {}),
+        ([f"--{field}={value}"], {}),
+        (["--config", str(file)], {}),
+        ([], {f"RINGCYCLE_{section}__{name}".upper(): value}),
+    ]
+    for arguments, environment in ways:
+        with pytest.raises(UserError) as caught:
+            load_config(arguments, environment)
+        assert str(caught.value) == line
+
+
+def test_the_config_of_an_old_run_is_refused_by_its_first_old_name() -> None:
+    with pytest.raises(UserError, match=r"^model\.channels_a is derived from the shards: remove it$"):
+        load_config(["--config", str(ROOT / "tests/fixtures/run-format-3/config.toml")], {})
+
+
+def test_bfloat16_needs_the_fast_convolutions() -> None:
+    assert load_config(["--model.precision", "bfloat16"], {}).model.convolution == "auto"
+    with pytest.raises(UserError) as caught:
+        load_config(["--model.precision", "bfloat16", "--model.convolution", "plain"], {})
+    assert str(caught.value) == (
+        "model.precision = bfloat16, but model.convolution = plain computes in float32: "
+        "use model.convolution = auto, or model.precision = float32"
+    )
+
+
+def test_an_unknown_field_in_the_environment() -> None:
+    with pytest.raises(UserError, match=r"^train\.btach = '3': no such field, did you mean train\.batch\?; --help lists all$"):
+        load_config([], {"RINGCYCLE_TRAIN__BTACH": "3"})
+    assert load_config([], {"RINGCYCLE_TEST_DATA": "3", "RINGCYCLE_TRAIN": "3", "ringcycle_train__batch": "3"}) == Config()
+
+
+def test_toml_is_utf_8_in_any_locale(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes('[data]\nsource = "Zürich"\n'.encode())
+    program = f"from cluster.config import load_config; print(ascii(load_config(['--config', {str(file)!r}], {{}}).data.source))"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "'Z\\xfcrich'\n"
 
 
 @pytest.mark.parametrize(("given", "least", "most"), [("3", 3, 3), ("[2, 8]", 2, 8), ("[4,4]", 4, 4)])

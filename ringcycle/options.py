@@ -1,0 +1,42 @@
+"""Options of a command from the fields of pydantic models, and mistakes in them as one line."""
+
+import difflib
+from argparse import _ActionsContainer
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from ringcycle.storage.location import redacted
+
+_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT", int | tuple[int, int]: "N|[MIN,MAX]"}
+
+
+def add_option(group: _ActionsContainer, option: str, field: FieldInfo) -> None:
+    """Add `option` for a field, with its kind, description and default. Its value is the text as given, for pydantic to parse."""
+    shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    default = "" if shown == "" else f" (default: {shown})"
+    kind = _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
+    group.add_argument(option, metavar=kind, help=f"{field.description}{default}".replace("%", "%%"))
+
+
+def describe_error(error: ValidationError, names: Iterable[str], prefix: str = "") -> str:
+    """The first mistake in one line, without credentials: the field, as `prefix` and its dotted name, its value, the fact.
+
+    names: those of all fields, to suggest one for an unknown name. A validator's own ValueError is taken as it is.
+    """
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{prefix}{field} = {redacted(repr(first['input']))}: no such field{suggestion(field, names)}; --help lists all"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    fact = first["msg"][0].lower() + first["msg"][1:]
+    return f"{prefix}{field} = {redacted(first['input'])}: {fact}"
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """`, did you mean NAME?` for the nearest of `names`, or nothing."""
+    close = difflib.get_close_matches(name, names, 1)
+    return f", did you mean {close[0]}?" if close else ""
