@@ -15,14 +15,14 @@ from cyclegan.ops.convolution import conv2d
 LEAK = 0.2
 
 
-def discriminator_shapes(config: ModelSpec) -> dict[str, tuple[int, ...]]:
+def discriminator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
 
     Only the first and the last layer have a bias: before a norm a bias has no effect.
     """
-    n = config.discriminator_filters
+    n = spec.discriminator_filters
     return {
-        f"C{n}/kernel": (2, 4, 4, config.channels, n),
+        f"C{n}/kernel": (2, 4, 4, spec.channels, n),
         f"C{n}/bias": (2, n),
         f"C{2 * n}/kernel": (2, 4, 4, n, 2 * n),
         f"C{4 * n}/kernel": (2, 4, 4, 2 * n, 4 * n),
@@ -32,15 +32,15 @@ def discriminator_shapes(config: ModelSpec) -> dict[str, tuple[int, ...]]:
     }
 
 
-def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelSpec) -> tf.Tensor:
+def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     """Classify images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
 
     parameters: named as in `discriminator_shapes`, in the dtype of the images. H and W are at least 24.
     """
-    n = config.discriminator_filters
+    n = spec.discriminator_filters
 
     def layer(x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
-        return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, convolution=config.convolution, precision=config.precision)
+        return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, convolution=spec.convolution, precision=spec.precision)
 
     x = layer(images, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
     x = tf.maximum(x, LEAK * x)

@@ -18,36 +18,36 @@ RELU = 0.0
 Part = Callable[..., tf.Tensor]
 
 
-def generator_shapes(config: ModelSpec) -> dict[str, tuple[int, ...]]:
+def generator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
 
     Only the last layer has a bias: before a norm a bias has no effect.
     """
-    n, images = config.filters, config.channels
+    n, images = spec.filters, spec.channels
     shapes: dict[str, tuple[int, ...]] = {
         f"c7s1-{n}/kernel": (2, 7, 7, images, n),
         f"d{2 * n}/kernel": (2, 3, 3, n, 2 * n),
         f"d{4 * n}/kernel": (2, 3, 3, 2 * n, 4 * n),
     }
-    for i in range(config.blocks):
+    for i in range(spec.blocks):
         shapes |= {f"R{4 * n}.{i}/kernel{j}": (2, 3, 3, 4 * n, 4 * n) for j in (1, 2)}
     return shapes | {
         f"u{2 * n}/kernel": (2, 3, 3, 4 * n, 2 * n),
         f"u{n}/kernel": (2, 3, 3, 2 * n, n),
-        f"{_last(config)}/kernel": (2, 7, 7, n, images),
-        f"{_last(config)}/bias": (2, images),
+        f"{_last(spec)}/kernel": (2, 7, 7, n, images),
+        f"{_last(spec)}/bias": (2, images),
     }
 
 
-def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: ModelSpec) -> tf.Tensor:
+def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     """Translate images [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
 
     parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of 4, at least 8.
     """
-    n = config.filters
-    conv = partial(conv2d, convolution=config.convolution, precision=config.precision)
-    conv_transpose = partial(conv2d_transpose, convolution=config.convolution, precision=config.precision)
-    part = remat if config.remat else _identity
+    n = spec.filters
+    conv = partial(conv2d, convolution=spec.convolution, precision=spec.precision)
+    conv_transpose = partial(conv2d_transpose, convolution=spec.convolution, precision=spec.precision)
+    part = remat if spec.remat else _identity
 
     def kernels(*names: str) -> list[tf.Tensor]:
         return [parameters[f"{name}/kernel"] for name in names]
@@ -68,15 +68,15 @@ def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, config: Mod
         return tf.tanh(conv(x, last, pad=3, mode="reflect") + bias[:, None, None, None])
 
     x = part(encode)(images, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
-    for i in range(config.blocks):
+    for i in range(spec.blocks):
         x = part(residual)(x, *(parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2)))
-    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(config)), parameters[f"{_last(config)}/bias"])
+    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(spec)), parameters[f"{_last(spec)}/bias"])
 
 
 def _identity(function: Part) -> Part:
     return function
 
 
-def _last(config: ModelSpec) -> str:
+def _last(spec: ModelSpec) -> str:
     """Name of the last layer, distinct from the first even when images have as many channels as the first layer has filters."""
-    return f"c7s1-{config.channels}" + (".last" if config.channels == config.filters else "")
+    return f"c7s1-{spec.channels}" + (".last" if spec.channels == spec.filters else "")

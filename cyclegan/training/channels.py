@@ -6,9 +6,9 @@ import tensorflow as tf
 from cyclegan.config import ModelSpec
 
 
-def channel_mask(model: ModelSpec, dtype: tf.DType) -> tf.Tensor | None:
+def channel_mask(spec: ModelSpec, dtype: tf.DType) -> tf.Tensor | None:
     """1 for the channels that images of (A, B) have, 0 for surplus ones: `[2, 1, 1, 1, C]`; None if both domains have all channels."""
-    if model.channels_a == model.channels_b:
+    if spec.channels_a == spec.channels_b:
         return None
-    numbers = np.array([model.channels_a, model.channels_b])
-    return tf.constant((np.arange(model.channels) < numbers[:, None])[:, None, None, None, :], dtype)
+    numbers = np.array([spec.channels_a, spec.channels_b])
+    return tf.constant((np.arange(spec.channels) < numbers[:, None])[:, None, None, None, :], dtype)

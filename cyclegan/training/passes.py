@@ -31,7 +31,7 @@ class Passes:
     generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), for one of the `train.accumulate` parts of the batch;
     discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
-    real: `[2, B, H, W, C]` uint8 or uint16 (`model.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
+    real: `[2, B, H, W, C]` uint8 or uint16 (`spec.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
     (cycled_B, cycled_A). flags: `[2]`, as named by FLAGS; a 1 asks all workers to save, or to stop.
     """
 
@@ -45,20 +45,20 @@ class Passes:
         return self.generator_pass, self.discriminator_pass, self.update_generators, self.update_discriminators
 
 
-def make_passes(state: TrainingState, model: ModelSpec, train: TrainConfig) -> Passes:
+def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Passes:
     """Units over the variables of `state`; nothing is compiled yet.
 
     If the domains differ in channels, images have the larger number; surplus channels are set to 0 after scaling, in real images and in
     the generators' results.
     """
-    assert model.channels_a == model.channels_b or not train.lambda_identity, "an identity loss needs domains of equal channels"
+    assert spec.channels_a == spec.channels_b or not train.lambda_identity, "an identity loss needs domains of equal channels"
     dtype = state.generator_layout.dtype
-    mask_A_B = channel_mask(model, dtype)
+    mask_A_B = channel_mask(spec, dtype)
     mask_B_A = None if mask_A_B is None else _swap(mask_A_B)
     images = state.pool.images.shape
     shape = [2, images[1], *images[3:]]
     part = train.batch // train.accumulate
-    real = tf.TensorSpec(shape, tf.uint8 if model.bits == 8 else tf.uint16, "real")
+    real = tf.TensorSpec(shape, tf.uint8 if spec.bits == 8 else tf.uint16, "real")
     real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
 
@@ -67,7 +67,7 @@ def make_passes(state: TrainingState, model: ModelSpec, train: TrainConfig) -> P
 
     def translate(parameters: dict[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
         """Translate images of (A, B) to (B, A)."""
-        return _masked(mask_B_A, generate(parameters, images, model))
+        return _masked(mask_B_A, generate(parameters, images, spec))
 
     def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = signed_of(real)
@@ -77,7 +77,7 @@ def make_passes(state: TrainingState, model: ModelSpec, train: TrainConfig) -> P
             tape.watch(parameters)
             fake, same = fake_and_same(parameters, signed)
             cycled = translate(parameters, _swap(fake))
-            adversarial = lsgan_loss(discriminate(d_parameters, fake, model), 1.0)
+            adversarial = lsgan_loss(discriminate(d_parameters, fake, spec), 1.0)
             cycle = train.lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
                 train.lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
@@ -98,7 +98,7 @@ def make_passes(state: TrainingState, model: ModelSpec, train: TrainConfig) -> P
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            logits = discriminate(parameters, tf.concat([real_B_A, shown], 1), model)
+            logits = discriminate(parameters, tf.concat([real_B_A, shown], 1), spec)
             # Halved, to slow D down relative to G (paper, section 7.1).
             losses = 0.5 * (lsgan_loss(logits[:, : train.batch], 1.0) + lsgan_loss(logits[:, train.batch :], 0.0))
             loss = tf.reduce_sum(losses)

@@ -58,14 +58,14 @@ class TrainingState:
         return {"pool.images": self.pool.images, "pool.filled": self.pool.filled}
 
 
-def make_state(model: ModelSpec, train: TrainConfig, size: tuple[int, int], dtype: tf.DType = tf.float32) -> TrainingState:
+def make_state(spec: ModelSpec, train: TrainConfig, size: tuple[int, int], dtype: tf.DType = tf.float32) -> TrainingState:
     """All variables, zero, for `train.batch` crops of `size` (height, width) per worker."""
-    generator_layout = FlatParameters(generator_shapes(model), dtype)
-    discriminator_layout = FlatParameters(discriminator_shapes(model), dtype)
+    generator_layout = FlatParameters(generator_shapes(spec), dtype)
+    discriminator_layout = FlatParameters(discriminator_shapes(spec), dtype)
     return TrainingState(
         generator_layout=generator_layout,
         discriminator_layout=discriminator_layout,
         generators=make_adam_state(generator_layout.size, dtype),
         discriminators=make_adam_state(discriminator_layout.size, dtype),
-        pool=make_image_pool(train.batch, train.pool_size, (*size, model.channels), dtype),
+        pool=make_image_pool(train.batch, train.pool_size, (*size, spec.channels), dtype),
     )

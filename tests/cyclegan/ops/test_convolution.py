@@ -1,5 +1,7 @@
 """Every algorithm of every layer against the definition of convolution: values and both gradients."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,9 +70,7 @@ def test_plain_transpose_equals_the_definition():
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
     x, w = tensors((2, batch, k + size[0], k + size[1], c), (2, k, k, c, channels))
-    fast, plain = (
-        lambda x, w, convolution=convolution: conv2d(x, w, stride=stride, convolution=convolution) for convolution in ("auto", "plain")
-    )
+    fast, plain = (partial(conv2d, stride=stride, convolution=convolution) for convolution in ("auto", "plain"))
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
@@ -78,15 +78,12 @@ def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):
     x, w = tensors((2, 2, 9, 10, c), (2, k, k, c, channels))
-    fast, plain = (
-        lambda x, w, convolution=convolution: conv2d(x, w, stride=stride, pad=k // 2, mode=mode, convolution=convolution)
-        for convolution in ("auto", "plain")
-    )
+    fast, plain = (partial(conv2d, stride=stride, pad=k // 2, mode=mode, convolution=convolution) for convolution in ("auto", "plain"))
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
 @pytest.mark.parametrize("mode", ["zero", "reflect"])
-def test_padding_of_the_plain_form(mode):
+def test_padding_of_plain_convolutions(mode):
     x, w = tensors((2, 2, 5, 6, 3), (2, 3, 3, 3, 4))
     around = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], "reflect" if mode == "reflect" else "constant")
     np.testing.assert_allclose(conv2d(x, w, pad=2, mode=mode, convolution="plain"), by_definition(around, w.numpy(), 1), atol=1e-12)
@@ -96,10 +93,8 @@ def test_padding_of_the_plain_form(mode):
 @pytest.mark.parametrize("size", [(1, 2), (4, 4), (5, 7)])
 def test_fast_transpose_equals_plain_in_float64(size, batch):
     x, w = tensors((2, batch, *size, 5), (2, 3, 3, 5, 4))
-    fast, plain = (
-        lambda x, w, convolution=convolution: conv2d_transpose(x, w, convolution=convolution) for convolution in ("auto", "plain")
-    )
-    assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
+    plain = partial(conv2d_transpose, convolution="plain")
+    assert_same(value_and_gradients(conv2d_transpose, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
 # 1e-4 of the standard deviation: several times the float32 error of a tile (test_cook_toom), far below the noise of training.
@@ -114,10 +109,8 @@ def test_compiled_fast_equals_plain_in_float32(k, stride, c, channels):
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_bfloat16_is_close(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
-    rough, plain = (
-        lambda x, w, way=way: conv2d(x, w, stride=stride, **way) for way in ({"precision": "bfloat16"}, {"convolution": "plain"})
-    )
-    compiled = tf.function(lambda x, w: value_and_gradients(rough, x, w), jit_compile=True)
+    rounded, plain = partial(conv2d, stride=stride, precision="bfloat16"), partial(conv2d, stride=stride, convolution="plain")
+    compiled = tf.function(lambda x, w: value_and_gradients(rounded, x, w), jit_compile=True)
     for ours, theirs in zip(compiled(x, w), value_and_gradients(plain, x, w), strict=True):
         assert ours.dtype == tf.float32
         assert np.std(ours - theirs) < 0.03 * np.std(theirs)
