@@ -16,7 +16,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.driver.nodes import ClusterLost
+from cluster.driver.interfaces import ClusterLost
 from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.monitoring.status import RunStatus, StatusBoardActor

@@ -8,15 +8,12 @@ from collections.abc import Iterable
 import ray
 
 from cluster.config import MOST_WORKERS, Config
+from cluster.driver.interfaces import ClusterLost
 from cluster.hardware.capacity import draining, room, usable_nodes
 
 LOOK_SECONDS = 2.0
 HEAD_SECONDS = 10.0  # for the head of the cluster to answer
 POLL_SECONDS = 0.2
-
-
-class ClusterLost(Exception):
-    """The status board or the head of the cluster does not answer; the text states which."""
 
 
 class Nodes:

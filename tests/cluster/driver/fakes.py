@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from cluster.config import load_config
-from cluster.driver.nodes import ClusterLost
-from cluster.driver.supervise import Report, State, Supervisor, Timer
+from cluster.driver.interfaces import ClusterLost, Timer
+from cluster.driver.supervise import Report, State, Supervisor
 from cluster.job import Job
 from cluster.monitoring.status import FIRST_STEP, Heartbeat, Outcome, Phase, RunStatus, WorkerInfo, WorkerStatus
 from cyclegan.checkpoint_files import checkpoints, step_of
