@@ -10,7 +10,7 @@ import psutil
 
 from cluster.calibration.search import FORMS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
-from cluster.config import Config, load_config
+from cluster.config import SYNTHETIC, Config, load_config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.hardware.cgroup import cpu_quota
@@ -18,7 +18,6 @@ from cluster.hardware.cpu_features import CPUINFO, emulated, has_bfloat16
 from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import whole_share, workers_of_node
 from cluster.job import images_by_settings, images_of
-from cluster.paths import SYNTHETIC
 from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards

@@ -19,6 +19,8 @@ from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 MOST_WORKERS = 4096
+SYNTHETIC = "synthetic"
+"""As data.source: the embedded data set, which is drawn into a folder of this name below the storage."""
 
 
 class RunConfig(BaseModel):

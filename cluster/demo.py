@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 from cluster import train
-from cluster.config import load_config
+from cluster.config import SYNTHETIC, load_config
 from cluster.driver.console import Screen
-from cluster.paths import SYNTHETIC
 from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.errors import UserError
 

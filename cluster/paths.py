@@ -14,8 +14,6 @@ FAILURE = "failure.txt"
 """Why the last launch that failed did, in full."""
 GOODPUT = "goodput.json"
 """Where the time of the last launch went."""
-SYNTHETIC = "synthetic"
-"""As data.source: the embedded data set, drawn into a folder of this name below the storage."""
 
 
 def checkpoints_of(run: Location) -> Location:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ray
 
-from cluster.config import Config, load_config, one_line
+from cluster.config import SYNTHETIC, Config, load_config, one_line
 from cluster.driver.attempt import Attempt
 from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_location
 from cluster.driver.console import Screen
@@ -21,7 +21,7 @@ from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import with_workers
 from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import RunStatus
-from cluster.paths import SYNTHETIC, compile_cache
+from cluster.paths import compile_cache
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
 from preprocess.config import DataConfig

@@ -38,7 +38,7 @@ class Screen:
         self._draw(progress.describe())
 
     def show(self, status: RunStatus) -> None:
-        """Print lines and workers that are new, then show the progress. Each attempt numbers its lines anew."""
+        """Print lines and workers that are new, then show the progress. The lines of each attempt are numbered from 0."""
         if status.attempt != self._attempt:
             self._attempt, self._lines, self._workers = status.attempt, 0, {}
         for text in status.lines[self._lines :]:

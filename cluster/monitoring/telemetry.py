@@ -18,9 +18,9 @@ from preprocess.images.decoded_image import to_rgb8
 
 
 class MetricsLog:
-    """Appends one object a line to metrics.jsonl and the same scalars to event files.
+    """Appends one JSON object per line to metrics.jsonl, and the same scalars to event files.
 
-    Lines after `step`, left by a run that did more than it saved, are cut off first.
+    First removes the lines of later steps than `step`, left by an attempt that got further than its last checkpoint.
     """
 
     def __init__(self, file: Path, events: Path, step: int) -> None:
@@ -29,19 +29,19 @@ class MetricsLog:
         self._events = EventFile(events, step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Write values of one step. Raises OSError, as `image` does, if the storage takes not all of it."""
+        """Write the values of one step. Raises OSError, as `image` does, if the storage does not accept all of it."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._events.add(step, [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
 
     def image(self, step: int, tag: str, image: Image.Image) -> None:
-        """Add a image to the event files."""
+        """Add an image to the event files."""
         png = io.BytesIO()
         image.save(png, "PNG")
         image = Summary.Image(height=image.height, width=image.width, colorspace=3, encoded_image_string=png.getvalue())
         self._events.add(step, [Summary.Value(tag=tag, image=image)])
 
     def close(self) -> None:
-        """Close; what a failing storage did not take is lost."""
+        """Close; what a failing storage did not accept is lost."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._events.close()
@@ -50,18 +50,18 @@ class MetricsLog:
 def grid(
     real: npt.NDArray[Any], fake: npt.NDArray[np.floating], cycled: npt.NDArray[np.floating], channels: tuple[int, int] = (3, 3)
 ) -> Image.Image:
-    """Real, fake and cycled images side by side, one row for each direction and image.
+    """Real, fake and cycled images side by side, one line of images for each direction and image of the batch.
 
     real `[2, B, H, W, C]` uint8 or uint16 (A, B); fake (fake_B, fake_A) and cycled (cycled_B, cycled_A) in [-1, 1].
-    channels: those that images of A, of B have out of C.
+    channels: how many of C the images of A and of B have.
     """
     columns = ((real, channels), (to_pixels(fake), channels[::-1]), (to_pixels(cycled[::-1]), channels))
-    rows = [
+    lines = [
         np.concatenate([to_rgb8(column[direction, image, ..., : has[direction]]) for column, has in columns], 1)
         for direction in range(2)
         for image in range(real.shape[1])
     ]
-    return Image.fromarray(np.concatenate(rows, 0))
+    return Image.fromarray(np.concatenate(lines, 0))
 
 
 def _cut_after(file: Path, step: int) -> None:
@@ -78,5 +78,5 @@ def _cut_after(file: Path, step: int) -> None:
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # torn by a kill in mid-write
+    except (ValueError, KeyError, TypeError):  # cut short by a kill
         return float("inf")

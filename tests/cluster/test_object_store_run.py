@@ -44,7 +44,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         wait_for_checkpoint(run, 10)
         job(head, "stop", "bucket")
         assert server.flaky.failed > 10
-        newest = checkpoints(checkpoints_of(run.place))[-1]
+        newest = checkpoints(checkpoints_of(run.location))[-1]
         stopped = verify(newest).step
         steps = [json.loads(line)["step"] for line in run.read("metrics.jsonl").splitlines()]
         assert steps == list(range(1, stopped + 1))
@@ -53,9 +53,9 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         assert others["samples"] >= {"step-00000010.png"} and others["events"]
         assert Store(server.uri("runs/shards")).folders(), "without data.shards, they are beside the runs"
         configuration = run.read("config.toml").decode()
-        assert read_trained(run.place, pytest.fail).step == stopped
+        assert read_trained(run.location, pytest.fail).step == stopped
         resumed = submit(head, "again", *options({**SMALL, **locations, **here, **length, "train.steps": stopped + 2}))
-        listed = listing(run.place)
+        listed = listing(run.location)
     assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept in the cache"
     assert f"resuming run bucket at step {stopped:,} from s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in resumed
     assert re.search(rf"^ +{stopped + 2:,} .* good +newest", listed, re.MULTILINE)
@@ -71,7 +71,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
 
 def wait_for_checkpoint(run: Store, step: int, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
-    while not any((step_of(folder) or 0) >= step for folder in checkpoints(checkpoints_of(run.place))):
+    while not any((step_of(folder) or 0) >= step for folder in checkpoints(checkpoints_of(run.location))):
         assert time.monotonic() < deadline, f"no checkpoint of step {step}"
         time.sleep(0.5)
 

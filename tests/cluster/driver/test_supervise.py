@@ -128,7 +128,7 @@ def test_a_draining_node_is_left_after_a_checkpoint(tmp_path: Path, logged: pyte
 
 
 def test_fewer_workers_and_more_again(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
-    """A node is lost; after node_timeout one worker goes on alone; the node returns, and once it has stayed the group grows."""
+    """A node is lost; after node_timeout one worker continues alone. Once the node has been back for a while, the group grows."""
     options = ("--cluster.workers", "[1,2]", "--cluster.node_timeout", "20")
     lost = trains(15, end="lost", reason="worker 1 died")
     world = World(tmp_path, [lost, trains(999), trains(80)], options, rooms={0.0: 2, 14.0: 1, 60.0: 2})

@@ -24,13 +24,13 @@ def steps(file: Path) -> list[int]:
     return [json.loads(line)["step"] for line in file.read_text().splitlines()]
 
 
-def test_what_was_not_saved_is_cut_off_and_written_again(tmp_path: Path) -> None:
+def test_lines_of_steps_that_were_not_saved_are_removed(tmp_path: Path) -> None:
     file, events = tmp_path / "metrics.jsonl", tmp_path / "events"
     log = MetricsLog(file, events, 0)
     for step in range(1, 8):
         log.scalars(step, {"G_AB": float(step)})
     log.close()
-    file.write_text(file.read_text() + '{"step": 8, "G_')  # torn by a kill
+    file.write_text(file.read_text() + '{"step": 8, "G_')  # cut short by a kill
     log = MetricsLog(file, events, 5)
     log.scalars(6, {"G_AB": 60.0})
     log.close()
@@ -38,7 +38,7 @@ def test_what_was_not_saved_is_cut_off_and_written_again(tmp_path: Path) -> None
     assert json.loads(file.read_text().splitlines()[-1])["G_AB"] == 60.0
 
 
-def test_tensorboard_reads_on_in_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorboard_continues_with_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_file, "LARGEST", 200)
     events = EventFile(tmp_path, 0)
     for step in range(1, 20):
@@ -64,7 +64,7 @@ def test_tensorboard_reads_scalars_and_images(tmp_path: Path) -> None:
 
 def test_grid_pairs_each_image_with_its_own_translations() -> None:
     batch = 2
-    # Value 10 * direction + row marks which image it is: real (A, B), fake (of A, of B), cycled (B, A).
+    # The value 10 * direction + number identifies an image: real (A, B), fake (of A, of B), cycled (B, A).
     number = 10 * np.arange(2)[:, None] + np.arange(batch)
     real = np.broadcast_to(number[:, :, None, None, None], (2, batch, 1, 1, 3)).astype(np.uint8)
     signed = real.astype(np.float64) / 127.5 - 1
@@ -73,7 +73,7 @@ def test_grid_pairs_each_image_with_its_own_translations() -> None:
     assert (image == np.array([0, 1, 10, 11])[:, None, None]).all()
 
 
-def test_event_files_go_on_after_a_full_disk(storage: Path) -> None:
+def test_event_files_continue_after_a_full_disk(storage: Path) -> None:
     events = EventFile(storage, 0)
     events.add(1, [scalar(1.0)])
     (storage / "other").write_bytes(bytes(shutil.disk_usage(storage).free))
