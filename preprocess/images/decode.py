@@ -4,7 +4,9 @@ Colour profiles are ignored, as by the reference implementation (PIL's `convert(
 Transparent parts become white, the usual page background; the reference shows whatever colour is stored there.
 """
 
+import contextlib
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, to_channels, to_depth
+from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, TooManyPixels, to_channels, to_depth
+from preprocess.images.file_headers import jpeg2000_size, kind_of_unread
 from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, is_deep_png, read_deep_png
 
-__all__ = ["EXTENSIONS", "BrokenImage", "ImageArray", "PixelFormat", "decode", "decode_to_resize", "pixel_format_of"]
+__all__ = ["EXTENSIONS", "BrokenImage", "ImageArray", "PixelFormat", "TooManyPixels", "decode", "decode_to_resize", "pixel_format_of"]
 
 MEGAPIXELS = 64
 EXTENSIONS = frozenset(
@@ -23,7 +26,7 @@ EXTENSIONS = frozenset(
     | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"}
 )
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 _ORIENTATION_TAG = 0x0112
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _UPRIGHT = {
@@ -36,6 +39,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+with contextlib.suppress(ImportError):  # the extra `heic`
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
 Image.init()  # Otherwise Pillow registers its formats on first use, and several threads would do so at once.
 # What Pillow warns about (odd metadata, many pixels) is checked here. Filters are global to all threads, so they cannot be set per call.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -68,8 +75,10 @@ def decode_to_resize(
     data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: int | None = None, megapixels: float = MEGAPIXELS
 ) -> ImageArray | Image.Image:
     """Like `decode`, but 8-bit RGB is returned as a Pillow image: resizing it directly saves two copies, a quarter of a build's time."""
+    content = b""
     try:
-        decoded = _decoded(_bytes(data), at_least, megapixels)
+        content = _bytes(data)
+        decoded = _decoded(content, at_least, megapixels)
         if isinstance(decoded, Image.Image):
             if channels == 3 and bits in (None, 8):
                 return decoded
@@ -80,30 +89,31 @@ def decode_to_resize(
         raise
     # Decoders raise a dozen exception types for damaged files (SyntaxError, struct.error, MemoryError …).
     except Exception as error:
-        raise BrokenImage(_reason(error)) from error
+        raise _as_broken(error, content, megapixels) from error
 
 
 def pixel_format_of(data: bytes | Path) -> PixelFormat:
     """The pixel format from the header of an image file; no pixel is decoded. Raises BrokenImage if it cannot be opened."""
+    content = b""
     try:
-        data = _bytes(data)
-        tiff = deep_tiff(data)
+        content = _bytes(data)
+        tiff = deep_tiff(content, math.inf)
         if tiff:
             return PixelFormat(tiff.colours, tiff.bits)
-        with _open(data) as image:
-            deep = is_deep_png(data) or image.mode == "I" or image.mode.startswith("I;16")
+        with _open(content) as image:
+            deep = is_deep_png(content) or image.mode == "I" or image.mode.startswith("I;16")
             return PixelFormat(1 if image.mode in _GREY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
     except BrokenImage:
         raise
     except Exception as error:
-        raise BrokenImage(_reason(error)) from error
+        raise _as_broken(error, content, MEGAPIXELS) from error
 
 
 def _bytes(data: bytes | Path) -> bytes:
     data = data.read_bytes() if isinstance(data, Path) else data
     if not data:
         raise BrokenImage("empty file")
-    return data
+    return data.lstrip(b"\r\n") if data[:1] in b"\r\n" else data  # some web servers send an empty line before a JPEG
 
 
 def _open(data: bytes) -> Image.Image:
@@ -111,11 +121,15 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedImage | Image.Image:
-    tiff = deep_tiff(data)
+    tiff = deep_tiff(data, megapixels)
     if tiff:
         return _decoded_tiff(tiff, megapixels)
+    # Pillow refuses images above twice its own limit, which is one for all threads.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, int(megapixels * 1e6))
     with _open(data) as image:
         _check_size(image.size, megapixels)
+        if image.format == "JPEG2000":
+            _check_jpeg2000(image, data)
         if is_deep_png(data):
             return _upright(read_deep_png(data), _orientation(image))
         if at_least is not None and image.format == "JPEG":
@@ -132,7 +146,16 @@ def _decoded_tiff(tiff: DeepTiff, megapixels: float) -> DecodedImage:
 
 def _check_size(size: tuple[int, int], megapixels: float) -> None:
     if size[0] * size[1] > megapixels * 1e6:
-        raise BrokenImage(f"{size[0]}x{size[1]} pixels, more than {megapixels:g} megapixels")
+        raise TooManyPixels(f"{size[0]}x{size[1]} pixels, more than {megapixels:g} megapixels")
+
+
+def _check_jpeg2000(image: Image.Image, data: bytes) -> None:
+    """Raises BrokenImage for a file whose decoding takes memory out of proportion to its size."""
+    inner = jpeg2000_size(data)
+    if (inner.width, inner.height) != image.size:
+        raise BrokenImage(f"a {inner.width}x{inner.height} codestream inside a file of {image.width}x{image.height} pixels")
+    if inner.out_of_proportion(len(data)):
+        raise BrokenImage(f"{image.width}x{image.height} pixels in {inner.tiles} tiles and {len(data)} bytes, out of proportion")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -185,12 +208,16 @@ def _lab(image: Image.Image) -> Image.Image:
     return converted
 
 
-def _reason(error: Exception) -> str:
+def _as_broken(error: Exception, data: bytes, megapixels: float) -> BrokenImage:
+    """The reason to reject a file, from the error that its decoder raised."""
     if isinstance(error, UnidentifiedImageError):
-        return "unknown image format"
+        kind = kind_of_unread(data)
+        return BrokenImage(f"{kind} is not read" if kind else "unknown image format")
     if isinstance(error, Image.DecompressionBombError):
-        return "far too many pixels"
+        return TooManyPixels(f"far too many pixels, more than {megapixels:g} megapixels")
+    if isinstance(error, MemoryError):
+        return BrokenImage("its decoding takes more memory than one image may have")
     text = " ".join(str(error).split())[:80]
     if "truncated" in text.lower():
-        return "truncated file"
-    return f"damaged file ({text or type(error).__name__})"
+        return BrokenImage("truncated file")
+    return BrokenImage(f"damaged file ({text or type(error).__name__})")

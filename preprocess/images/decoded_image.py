@@ -18,6 +18,10 @@ class BrokenImage(Exception):
     """A file without a usable image; the message is the reason, a short phrase."""
 
 
+class TooManyPixels(BrokenImage):
+    """An image that declares more pixels than allowed."""
+
+
 class DecodedImage(NamedTuple):
     """Samples as stored. colours: 1 (grey), 3 (RGB) or the number of bands; alpha: whether the next sample is opacity."""
 
