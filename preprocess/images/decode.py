@@ -124,8 +124,8 @@ def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedIma
     tiff = deep_tiff(data, megapixels)
     if tiff:
         return _decoded_tiff(tiff, megapixels)
-    # Pillow refuses images above twice its own limit, which is one for all threads.
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, int(megapixels * 1e6))
+    if Image.MAX_IMAGE_PIXELS is None or Image.MAX_IMAGE_PIXELS < megapixels * 1e6:
+        Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)  # Pillow refuses images above twice this; one limit for all threads
     with _open(data) as image:
         _check_size(image.size, megapixels)
         if image.format == "JPEG2000":
