@@ -1,4 +1,4 @@
-"""Each kind of convolution of the networks alone, forward and backward: the rows of `cyclegan.convolution.FAST` against TensorFlow's own.
+"""Each kind of convolution by itself, forward and backward: the entries of `cyclegan.ops.convolution.FAST` against TensorFlow's own.
 
     python -m benchmarks.layers [--size 128] [--json layers.json]
 

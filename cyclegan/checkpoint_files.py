@@ -2,7 +2,7 @@
 
     step-00000200/
         checkpoint.json           the index: what, by which versions, the checksum of each part, and its own
-        part-00000-1a2b3c4d.npz   rank 0: both learners and the pools of its rows
+        part-00000-1a2b3c4d.npz   rank 0: weights with Adam's moments, and the pools of its rows
         part-00001-1a2b3c4d.npz   rank 1: the pools of its rows
         …
 

@@ -45,7 +45,7 @@ def exchanged(strategy: tf.distribute.Strategy, rank: int, wire: str) -> npt.NDA
 
 
 def train(strategy: tf.distribute.Strategy, rank: int, workers: int, dtype: tf.DType) -> dict[str, npt.NDArray[Any]]:
-    """The first gradients, and the learners after all steps."""
+    """The first gradients, and weights and moments after all steps."""
     model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     config = TrainConfig(batch=GLOBAL_BATCH // workers, pool_size=0)
     state = make_state(model, config, (SIZE, SIZE), dtype)
