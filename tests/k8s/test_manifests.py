@@ -155,7 +155,7 @@ def test_every_training_worker_has_a_pod(pods: dict[str, Any], config: Config) -
     assert config.cluster.workers == trainers["replicas"] == trainers["minReplicas"] == trainers["maxReplicas"]
 
 
-def test_requests_equal_limits_in_whole_cores(pods: dict[str, Any]) -> None:
+def test_requests_equal_limits_and_are_integer_cores(pods: dict[str, Any]) -> None:
     for group in pods.values():
         resources = container(group)["resources"]
         assert resources["requests"] == resources["limits"]
