@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cluster.config import Config, load_config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity
-from cluster.hardware.affinity import settle
+from cluster.hardware.affinity import bind_process
 from cluster.hardware.default_workers import workers_here
 from cluster.job import images_by_settings
 from cluster.paths import compile_cache
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
     workers = workers_here()
-    share = settle(0, workers, len(os.sched_getaffinity(0)) // workers)
+    share = bind_process(0, workers, len(os.sched_getaffinity(0)) // workers)
     os.environ["TF_CONFIG"] = _alone()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
         from cluster.worker.compile_cache import compile_units, set_up_xla

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from cluster.config import Config
-from cluster.hardware.affinity import settle
+from cluster.hardware.affinity import bind_process
 from cyclegan.config import ImageFormat, ModelSpec
 from ringcycle.stderr import quiet_stderr
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Take the share of the node, run the steps, print figures. TF_CONFIG names the trial's workers."""
     orders = json.load(sys.stdin)
     config = Config.model_validate(orders["config"])
-    share = settle(orders["index"], orders["workers"], orders["cpus"])
+    share = bind_process(orders["index"], orders["workers"], orders["cpus"])
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
         compile_seconds, seconds = _steps(config, ModelSpec.of(config.model, ImageFormat(**orders["images"])), share, orders["workers"])
     used = {"memory": psutil.Process().memory_info().rss, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}

@@ -17,7 +17,7 @@ MPOL_PREFERRED = 1
 NETWORK = ("grpc", "event_engine", "lifeguard")  # beginnings of the names of gRPC's threads
 
 
-def settle(index: int, workers: int, cpus: int) -> Share:
+def bind_process(index: int, workers: int, cpus: int) -> Share:
     """Bind this process to its share of the node, as worker `index` of `workers` with `cpus` of Ray's; returns the share.
 
     Must come before TensorFlow's first operation: its pools take over affinity and memory policy of the thread that makes them.

@@ -1,4 +1,4 @@
-"""Compiling the units of a worker: one process of a node at a time, so that the others find the program in the cache."""
+"""XLA's persistent cache of compiled programs: one process of a node compiles at a time, so that the others find the program there."""
 
 import ctypes
 import os
@@ -12,37 +12,32 @@ from cyclegan.training.compiled_function import CompiledFunction, CompileReport
 
 
 def set_up_xla(cache: Path) -> None:
-    """Let XLA keep compiled programs in `cache`, and have graphs as they are traced; must come before the first of them."""
+    """Have XLA keep compiled programs in `cache`, and graphs stay as traced. Must come before TensorFlow traces its first function."""
     cache.mkdir(parents=True, exist_ok=True)
-    # XLA optimises for itself: what TensorFlow does before costs a second of every start.
+    # XLA optimises by itself: TensorFlow's own pass before it would cost every start a second.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={cache}".strip()
 
 
 def compile_units(units: Sequence[CompiledFunction], cache: Path) -> list[CompileReport]:
-    """Compile all, or take them from the cache; tracing, the larger part of a warm start, is done beside the other processes.
+    """Compile `units`, or take them from `cache`; returns a report for each. Processes trace, the larger part of a warm start, in parallel.
 
     The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
     """
     for unit in units:
         unit.trace()
-    reports = [_alone(unit, cache) for unit in units]
+    reports = [_compile_alone(unit, cache) for unit in units]
     give_back_memory()
     return reports
 
 
 def give_back_memory() -> None:
-    """Return to the system what compiling has freed, a gigabyte at 256×256, which the C library would keep for itself. Only glibc can."""
+    """Return to the system the memory that compiling has freed, a gigabyte at 256×256, which glibc would otherwise keep."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
 
 
-def _alone(unit: CompiledFunction, cache: Path) -> CompileReport:
+def _compile_alone(unit: CompiledFunction, cache: Path) -> CompileReport:
     with FileLock(cache / "compile.lock"):
         return unit.compile(cache)
-
-
-def summarise(reports: Sequence[CompileReport]) -> tuple[int, int, float]:
-    """Programs, how many of them the cache had, and seconds in all."""
-    return len(reports), sum(bool(report.hit) for report in reports), sum(report.seconds for report in reports)

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: a thread tells the board every second what the worker does."""
+"""The heartbeat of a worker: a thread reports to the status board every second what the worker is doing."""
 
 import os
 import threading
@@ -12,12 +12,14 @@ from cluster.monitoring.status import Heartbeat, Phase
 
 
 class HeartbeatSender:
-    """Beats while it is entered. What the training thread sets here is seen by the next beat. send: hands a beat to the board.
+    """Sends heartbeats while it is entered. The training thread sets phase and step here; the next heartbeat carries them.
 
-    It says that the process lives and how far it is; that a process which lives is stuck is for the driver to find, by its step.
+    A heartbeat shows that the process is alive and how far it has come. Whether a live process is stuck is for the driver to judge, by its
+    step. send: passes a heartbeat to the status board. node: id of this process's Ray node.
     """
 
     INTERVAL = 1.0
+    """Seconds between heartbeats."""
 
     def __init__(self, send: Callable[[Heartbeat], object], node: str) -> None:
         self.waits_for_data = False
@@ -25,10 +27,10 @@ class HeartbeatSender:
         self._phase: Phase = "starting"
         self._send, self._node = send, node
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start beating."""
+        """Start the thread."""
         self._thread.start()
         return self
 
@@ -36,25 +38,25 @@ class HeartbeatSender:
         self._end.set()
         self._thread.join()
 
-    def enter(self, phase: Phase, step: int = 0) -> None:
-        """Tell at once that another phase has begun, at `step`."""
+    def enter_phase(self, phase: Phase, step: int = 0) -> None:
+        """Report at once that another phase has begun, at `step`."""
         self._phase, self._step = phase, step or self._step
-        self._beat()
+        self._heartbeat()
 
-    def stepped(self, step: int, seconds: float) -> None:
-        """A step was finished; the first one is told at once, as a recovery ends with it."""
+    def finish_step(self, step: int, seconds: float) -> None:
+        """Record a finished step. The first one is reported at once, because it ends a recovery."""
         first = self._step_seconds == 0.0
         self._step, self._step_seconds = step, seconds
         if first:
-            self._beat()
+            self._heartbeat()
 
     def _run(self) -> None:
-        self._beat()
+        self._heartbeat()
         while not self._end.wait(self.INTERVAL):
-            self._beat()
+            self._heartbeat()
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         try:
             self._send(Heartbeat(self._phase, self._step, self._step_seconds, self.waits_for_data, os.getpid(), self._node))
-        except RayError:  # without a board the driver has given this start up, and ends it
+        except RayError:  # no status board: the driver has given up this attempt and will end this process
             return

@@ -1,4 +1,4 @@
-"""What happens every so many steps, beside the training: one signature, so that the loop does not grow."""
+"""What a worker does after a step besides training: hooks, all with the signature `Hook`, so that the loop does not grow."""
 
 import logging
 import math
@@ -22,32 +22,32 @@ log = logging.getLogger(__name__)
 
 
 def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], cycle_loss: float | None) -> Hook:
-    """A checkpoint when one is asked for, and at the last moment. cycle_loss: smoothed, of the checkpoint that the run goes on from."""
+    """Saves a checkpoint when one is requested, and after the last step. cycle_loss: smoothed, from the checkpoint the run resumes from."""
 
-    def save(moment: StepInfo) -> None:
+    def save(info: StepInfo) -> None:
         nonlocal cycle_loss
         checkpointer.check()
-        loss = sum(value for name, value in moment.losses.items() if name.startswith("cycle_"))
+        loss = sum(value for name, value in info.losses.items() if name.startswith("cycle_"))
         if math.isfinite(loss):
-            cycle_loss = smoothed(cycle_loss, loss, moment.step)
-        if moment.save or moment.last:
-            checkpointer.save(state, rows, moment.step, moment.position, cycle_loss)
+            cycle_loss = smoothed(cycle_loss, loss, info.step)
+        if info.save or info.last:
+            checkpointer.save(state, rows, info.step, info.position, cycle_loss)
 
     return save
 
 
-def checksums(note: Callable[[int, int], object], state: TrainingState, steps: int) -> Hook:
-    """Note (step, checksum of all weights) each `steps` steps and with each checkpoint, so that the workers' can be compared."""
+def checksums(report: Callable[[int, int], object], state: TrainingState, steps: int) -> Hook:
+    """Reports (step, checksum of all weights) every `steps` steps and with each checkpoint, so that the workers' can be compared."""
 
-    def sum_up(moment: StepInfo) -> None:
-        if moment.step % steps == 0 or moment.save or moment.last:
-            note(moment.step, checksum(np.asarray(learner.weights.read_value()) for learner in (state.generators, state.discriminators)))
+    def sum_up(info: StepInfo) -> None:
+        if info.step % steps == 0 or info.save or info.last:
+            report(info.step, checksum(np.asarray(learner.weights.read_value()) for learner in (state.generators, state.discriminators)))
 
     return sum_up
 
 
-def warn_dropped() -> Hook:
-    """Warns of the first of consecutive steps without effect."""
+def report_dropped_updates() -> Hook:
+    """Logs a warning for the first of consecutive steps without effect."""
     before = False
 
     def warn(info: StepInfo) -> None:
@@ -60,17 +60,19 @@ def warn_dropped() -> Hook:
 
 
 class Reporter:
-    """Posts progress to the board twice a second, without waiting, and learns from its answers whether to stop.
+    """Reports progress to the status board twice a second, without waiting, and learns from its answers whether to stop.
 
-    Rank 0 has one; what it wants reaches the other ranks by the flags of the next step.
+    Runs on rank 0; its requests reach the other ranks through the flags of the next step.
     """
 
     INTERVAL = 0.5
-    SMOOTHING = 0.05  # share of the newest step in the running mean of step times
+    """Seconds between reports."""
+    SMOOTHING = 0.05
+    """Weight of the newest step in the running mean of step times."""
 
     def __init__(self, board: Any, schedule: Schedule, save_due: Callable[[int], bool]) -> None:
         self._board, self._schedule, self._save_due = board, schedule, save_due
-        self._posted = float("-inf")
+        self._reported = float("-inf")
         self._answer: Any = None
         self._seconds = self._waited = 0.0
         self._steps = 0
@@ -78,28 +80,28 @@ class Reporter:
         self._stop = False
 
     def flags(self, step: int) -> npt.NDArray[np.float32]:
-        """(save, stop) for `step`, which is the next one."""
+        """(save, stop) for `step`, the next one."""
         return np.array([self._save_due(step), self._stop], np.float32)
 
-    def __call__(self, moment: StepInfo) -> None:
-        """Post, if due."""
+    def __call__(self, info: StepInfo) -> None:
+        """Report, if due."""
         self._steps += 1
-        share = max(self.SMOOTHING, 1 / max(1, self._steps - 1))  # a plain mean at first, without the first step, which is slow
-        self._seconds += share * (moment.seconds - self._seconds)
-        self._waited += share * (moment.waited - self._waited)
-        self._trained += moment.seconds
+        weight = max(self.SMOOTHING, 1 / max(1, self._steps - 1))  # at first a plain mean, without the first step, which is slow
+        self._seconds += weight * (info.seconds - self._seconds)
+        self._waited += weight * (info.waited - self._waited)
+        self._trained += info.seconds
         self._listen()
         now = time.monotonic()
-        if (self._steps == 1 or now - self._posted < self.INTERVAL) and not moment.last:
+        if (self._steps == 1 or now - self._reported < self.INTERVAL) and not info.last:
             return
-        self._posted = now
+        self._reported = now
         progress = Progress(
-            step=moment.step,
+            step=info.step,
             steps=self._schedule.steps,
-            losses=moment.losses,
+            losses=info.losses,
             images_per_second=2 * self._schedule.global_batch / self._seconds,
             wait=self._waited / self._seconds,
-            seconds_left=self._seconds * (self._schedule.steps - moment.step),
+            seconds_left=self._seconds * (self._schedule.steps - info.step),
         )
         self._answer = self._board.set_progress.remote(progress, self._trained)
         self._trained = 0.0

@@ -1,8 +1,9 @@
-"""The loop of steps of one worker."""
+"""The training loop of one worker."""
 
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,80 +11,89 @@ import tensorflow as tf
 
 from cluster.monitoring.status import Outcome
 from cluster.monitoring.step_info import Hook, StepInfo
-from cluster.worker import hooks
 from cluster.worker.heartbeat import HeartbeatSender
 from cyclegan.training.compiled_function import CompiledFunction
-from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import FLAGS
 from cyclegan.training.schedule import Schedule
 from cyclegan.training.state import TrainingState
 from cyclegan.training.step import LOSSES, MEANS
 from preprocess.feed.feed import Feed
 
-MOST_DROPPED = 5  # steps in a row without effect: one may be a image's fault, so many are the weights'
+MAX_DROPPED = 5  # consecutive steps without effect: a single one may be due to an image, so many are due to the weights
 
 
-def run_steps(
-    program: CompiledFunction,
-    state: TrainingState,
-    feed: Feed,
-    schedule: Schedule,
-    seed: int,
-    rows: npt.NDArray[np.int64],
-    pool_size: int,
-    step: int,
-    due: Sequence[Hook],
-    reporter: hooks.Reporter | None,
-    pulse: HeartbeatSender,
-) -> Outcome:
-    """Steps from `step` to the schedule's end, unless a stop is asked for or several steps in a row are dropped.
+def no_flags(step: int) -> npt.NDArray[np.float32]:
+    """The flags of a worker that asks for nothing: all ranks but 0."""
+    return np.zeros(len(FLAGS), np.float32)
 
-    A step is dropped if one of the updates skipped itself, as its gradient, which is the same on all workers, was not finite.
+
+@dataclass
+class TrainingLoop:
+    """What the steps of one worker consist of.
+
+    draws: position → draws of this worker's pools, see `pool_draws`. flags: number of the next step → `[2]` float32 (save, stop), which the
+    step averages over the workers. hooks: called after each step, in order.
     """
-    position = step * schedule.global_batch
-    kind: Literal["finished", "stopped"] = "finished"
-    updates, dropped = _updates(state), 0
-    while step < schedule.steps:
-        begin, waited = time.perf_counter(), feed.waited
-        pulse.waits_for_data = True
-        real = next(feed)
-        pulse.waits_for_data = False
-        rate = schedule.rate(position)
-        flags = reporter.flags(step + 1) if reporter else np.zeros(len(FLAGS), np.float32)
-        draws = pool_draws(seed, position, rows, schedule.global_batch, pool_size)
-        result, fake, cycled = program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
+
+    program: CompiledFunction
+    state: TrainingState
+    feed: Feed
+    schedule: Schedule
+    draws: Callable[[int], npt.NDArray[np.int32]]
+    hooks: Sequence[Hook]
+    heartbeat: HeartbeatSender
+    flags: Callable[[int], npt.NDArray[np.float32]] = no_flags
+
+    def run(self, step: int) -> Outcome:
+        """Take the steps after `step` up to the schedule's end, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped.
+
+        A step is dropped if an update skipped itself because its gradient, which is the same on all workers, was not finite.
+        """
+        dropped, updates = 0, self._updates()
+        while step < self.schedule.steps:
+            info = self._take_step(step, updates)
+            step, updates = info.step, self._updates()
+            dropped = dropped + 1 if info.dropped else 0
+            if dropped == MAX_DROPPED:
+                reason = ", ".join(f"{name} = {value:.3g}" for name, value in info.losses.items())
+                return Outcome("diverged", step, reason=reason, diverged_at=step - dropped + 1)
+            self.heartbeat.finish_step(step, info.seconds)
+            for hook in self.hooks:
+                hook(info)
+            if info.last and step < self.schedule.steps:
+                return Outcome("stopped", step)
+        return Outcome("finished", step)
+
+    def _take_step(self, step: int, updates: tuple[int, int]) -> StepInfo:
+        """Take the step after `step`. updates: counts before it."""
+        begin, waited = time.perf_counter(), self.feed.waited
+        position = step * self.schedule.global_batch
+        real = self._next_images()
+        rate = self.schedule.rate(position)
+        flags, draws = self.flags(step + 1), self.draws(position)
+        result, fake, cycled = self.program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
         means = dict(zip(MEANS, map(float, result.numpy()), strict=True))
-        step, position = step + 1, position + schedule.global_batch
-        losses = {name: means[name] for name in LOSSES}
-        before, updates = updates, _updates(state)
-        dropped = 0 if all(now > then for now, then in zip(updates, before, strict=True)) else dropped + 1
-        if dropped == MOST_DROPPED:
-            reason = ", ".join(f"{name} = {value:.3g}" for name, value in losses.items())
-            return Outcome("diverged", step, reason=reason, diverged_at=step - dropped + 1)
-        if means["stop"] and step < schedule.steps:
-            kind = "stopped"
-        seconds = time.perf_counter() - begin
-        pulse.stepped(step, seconds)
-        moment = StepInfo(
-            step=step,
-            position=position,
-            losses=losses,
+        return StepInfo(
+            step=step + 1,
+            position=position + self.schedule.global_batch,
+            losses={name: means[name] for name in LOSSES},
             rate=rate,
-            seconds=seconds,
-            waited=feed.waited - waited,
+            seconds=time.perf_counter() - begin,
+            waited=self.feed.waited - waited,
             real=real,
             fake=fake,
             cycled=cycled,
             save=bool(means["save"]),
-            last=kind == "stopped" or step == schedule.steps,
-            dropped=dropped > 0,
+            last=bool(means["stop"]) or step + 1 == self.schedule.steps,
+            dropped=not all(now > before for now, before in zip(self._updates(), updates, strict=True)),
         )
-        for hook in due:
-            hook(moment)
-        if moment.last:
-            break
-    return Outcome(kind, step)
 
+    def _next_images(self) -> npt.NDArray[Any]:
+        self.heartbeat.waits_for_data = True
+        images = next(self.feed)
+        self.heartbeat.waits_for_data = False
+        return images
 
-def _updates(state: TrainingState) -> tuple[int, int]:
-    return int(state.generators.updates.numpy()), int(state.discriminators.updates.numpy())
+    def _updates(self) -> tuple[int, int]:
+        """How many updates the generators and the discriminators have had; a skipped one does not count."""
+        return int(self.state.generators.updates.numpy()), int(self.state.discriminators.updates.numpy())

@@ -1,11 +1,15 @@
 """One worker: what Ray Train runs in each process of the group."""
 
+import logging
 import os
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import ray
 import ray.train
 import ray.train.collective
@@ -14,26 +18,28 @@ from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.checkpointing.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
 from cluster.checkpointing.retention import set_aside
 from cluster.checkpointing.save_rule import SaveRule
-from cluster.hardware.affinity import pin_service_threads, settle
+from cluster.hardware.affinity import bind_process, pin_service_threads
+from cluster.hardware.topology import Share
 from cluster.job import CLOSE_SECONDS, Job, plan_of
 from cluster.monitoring.collapse import CollapseWatch
 from cluster.monitoring.data_wait import DataWait
 from cluster.monitoring.logs import Logs
 from cluster.monitoring.status import Outcome, WorkerInfo
-from cluster.monitoring.step_info import every
+from cluster.monitoring.step_info import Hook, every
 from cluster.paths import CONFIG, checkpoints_of
 from cluster.worker import hooks
-from cluster.worker.compile_cache import compile_units, set_up_xla, summarise
+from cluster.worker.compile_cache import set_up_xla
+from cluster.worker.compile_training import CompiledTraining, GroupSettings, compile_training
 from cluster.worker.heartbeat import HeartbeatSender
-from cluster.worker.loop import run_steps
-from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
+from cluster.worker.loop import TrainingLoop, no_flags
+from cluster.worker.strategy import set_threads
 from cyclegan.checkpoint_files import read_index
+from cyclegan.config import TrainConfig
 from cyclegan.inference.generator_checkpoint import find_newest
-from cyclegan.training.passes import make_passes
-from cyclegan.training.schedule import make_schedule
-from cyclegan.training.state import make_state
-from cyclegan.training.step import alone, make_step
-from preprocess.feed.feed import Feed
+from cyclegan.training.image_pool import pool_draws
+from cyclegan.training.schedule import Schedule, make_schedule
+from preprocess.feed.feed import Feed, FeedSettings
+from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.cache import cache_settings
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
@@ -41,16 +47,22 @@ from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
 
-SECOND_LINE = 1.5  # the driver knows a lost peer by its heartbeats; TensorFlow's own timeouts, which know less, come after
+log = logging.getLogger(__name__)
+
+COLLECTIVE_PATIENCE = 1.5  # × peer_timeout: the driver, which sees heartbeats, must notice a lost peer before TensorFlow does
 
 
 def train_loop(settings: dict[str, Job]) -> None:
-    """Train to the end, a stop or a divergence. A user's mistake goes to the board; anything else is raised, and the group starts again."""
+    """Train until the end, a stop or a divergence.
+
+    A user's mistake is reported to the status board; any other exception is raised, and the driver starts another attempt.
+    """
     job, rank = settings["job"], ray.train.get_context().get_world_rank()
     send_lines(job.board.add_line.remote)
     try:
-        with HeartbeatSender(lambda beat: job.board.heartbeat.remote(rank, beat), ray.get_runtime_context().get_node_id()) as pulse:
-            _train(job, pulse)
+        node = ray.get_runtime_context().get_node_id()
+        with HeartbeatSender(lambda heartbeat: job.board.heartbeat.remote(rank, heartbeat), node) as heartbeat:
+            _train(job, heartbeat)
     except UserError as error:
         ray.get(job.board.set_outcome.remote(Outcome("failed", 0, reason=str(error))))
     except Exception as error:
@@ -59,103 +71,110 @@ def train_loop(settings: dict[str, Job]) -> None:
         raise
 
 
-def _train(job: Job, pulse: HeartbeatSender) -> None:
-    config, board, root = job.config, job.board, checkpoints_of(job.run)
-    context = ray.train.get_context()
+@dataclass(frozen=True)
+class Worker:
+    """This process's part of an attempt.
+
+    share: of the node's cores. token: names the attempt, the same on all ranks. resumed: the checkpoint to resume from, which is of `step`.
+    """
+
+    job: Job
+    rank: int
+    workers: int
+    share: Share
+    token: str
+    resumed: Location | None
+    step: int
+    plan: Plan
+    schedule: Schedule
+    fingerprint: str
+
+    @property
+    def board(self) -> Any:
+        """Handle of the status board."""
+        return self.job.board
+
+    @property
+    def checkpoints(self) -> Location:
+        """The folder of the run's checkpoints."""
+        return checkpoints_of(self.job.run)
+
+    @cached_property
+    def train(self) -> TrainConfig:
+        """The section `train`, with the batch of this worker."""
+        return self.job.config.train.model_copy(update={"batch": self.schedule.global_batch // self.workers})
+
+    @cached_property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """This worker's rows of the global batch."""
+        return np.arange(self.schedule.global_batch)[self.rank :: self.workers]
+
+    def draws(self, position: int) -> npt.NDArray[np.int32]:
+        """What this worker's image pools do at `position`."""
+        return pool_draws(self.train.seed, position, self.rows, self.schedule.global_batch, self.train.pool_size)
+
+
+def _train(job: Job, heartbeat: HeartbeatSender) -> None:
+    worker = _join_group(job)
+    with _feed(worker) as feed:
+        training = _compile(worker, feed, heartbeat)
+        logs = Logs(job.run, worker.step) if worker.rank == 0 else None
+        checkpointer = _checkpointer(worker, logs)
+        reporter = _reporter(worker, checkpointer) if worker.rank == 0 else None
+        loop = TrainingLoop(
+            program=training.step,
+            state=training.state,
+            feed=feed,
+            schedule=worker.schedule,
+            draws=worker.draws,
+            hooks=_hooks(worker, training, checkpointer, logs, reporter),
+            heartbeat=heartbeat,
+            flags=reporter.flags if reporter else no_flags,
+        )
+        heartbeat.enter_phase("training", worker.step)
+        outcome = loop.run(worker.step)
+        heartbeat.enter_phase("closing")
+        outcome = _close(worker, checkpointer, logs, outcome)
+    ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
+    assert not training.retraced(), f"traced again: {training.retraced()}"
+    if worker.rank == 0:
+        ray.get(worker.board.set_outcome.remote(replace(outcome, checkpoint=newest_checkpoint(worker.checkpoints))))
+
+
+def _join_group(job: Job) -> Worker:
+    """Bind this process, set up TensorFlow, and agree with the other ranks where to begin."""
+    config, context = job.config, ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
-    share = settle(context.get_local_rank(), context.get_local_world_size(), cpus)
+    share = bind_process(context.get_local_rank(), context.get_local_world_size(), cpus)
     set_threads(len(share.compute))
     set_up_xla(job.compile_cache)
-
-    token, resumed = _agree(root, rank, job)
+    token, resumed = _agree(job, rank)
     manifest = Manifest.load(job.shards)
     plan = plan_of(config, manifest)
-    global_batch = config.global_batch
-    train = config.train.model_copy(update={"batch": global_batch // workers})
-    schedule = make_schedule(config.train, global_batch, plan.epoch_length)
-    schedule = replace(schedule, peak=schedule.peak * job.rate)
-    rows = np.arange(global_batch)[rank::workers]
-    step = _step_of(resumed)
-    with Feed(
-        job.shards,
-        plan,
-        batch=train.batch,
+    schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
+    return Worker(
+        job=job,
         rank=rank,
         workers=workers,
-        position=step * global_batch,
-        end=schedule.steps * global_batch,
-        actors=config.data.feed_actors,
-        read_ahead_mb=config.data.read_ahead_mb,
-        cpus=share.service,
-        nodes=config.data.feed_nodes,
-        cache=cache_settings(config.data.cache, config.data.cache_gb),
-    ) as feed:
-        begin = time.perf_counter()
-        board.set_phase.remote("compiling")
-        pulse.enter("compiling")
-        strategy = make_strategy(SECOND_LINE * config.cluster.peer_timeout, job.gpu)
-        state = make_state(job.model, train, (plan.crop_size, plan.crop_size))
-        passes = make_passes(state, job.model, train)
-        reports = compile_units(passes.all(), job.compile_cache)
-        ray.train.collective.barrier()  # the first step waits for peers by their timeout, which must not count compiling
-        program = make_step(passes, EXCHANGES[config.cluster.allreduce_dtype] if workers > 1 else alone, runner(strategy))
-        program.compile(job.compile_cache)
-        pin_service_threads(share.service)  # all of TensorFlow's threads have run by now
-        pulse.enter("restoring")
-        if resumed:
-            state.assign(load_state(resumed, rows)[1])
-        else:
-            state.assign_initial(config.train.seed)
-        info = WorkerInfo(os.getpid(), ray.util.get_node_ip_address(), share.compute, tuple(feed.pids()), *summarise(reports), step)
-        if rank == 0:
-            board.add_seconds.remote("compile", time.perf_counter() - begin)
-        ray.get(board.set_worker.remote(rank, info))
-        logs = Logs(job.run, step) if rank == 0 else None
-        checkpointer = Checkpointer(
-            root,
-            config,
-            job.images,
-            manifest.fingerprint,
-            rank,
-            workers,
-            token,
-            board.add_line.remote,
-            config.cluster.peer_timeout,
-            logs.flush if logs else None,
-        )
-        rule = SaveRule(config.run.checkpoint_every, config.run.checkpoint_minutes)
-        reporter = hooks.Reporter(board, schedule, lambda step: rule.due(step, checkpointer.busy)) if rank == 0 else None
-        due = [hooks.checksums(lambda step, value: board.checksum.remote(rank, step, value), state, config.cluster.checksum_every)]
-        if logs:
-            watch = every(config.run.log_every, CollapseWatch())
-            due += [*logs.hooks(config, job.images), hooks.warn_dropped(), watch, DataWait(config.data.feed_actors)]
-        # After the metrics: what a checkpoint has, they have.
-        due.append(hooks.checkpoints(checkpointer, state, rows, read_index(resumed).cycle_loss if resumed else None))
-        if reporter:
-            due.append(reporter)
-        pulse.enter("training", step)
-        outcome = run_steps(program, state, feed, schedule, train.seed, rows, train.pool_size, step, due, reporter, pulse)
-        pulse.enter("closing")
-        unsaved = checkpointer.close(CLOSE_SECONDS)
-        if unsaved:
-            outcome = replace(outcome, kind="failed", reason=f"the last checkpoint is not saved: {unsaved}")
-        if logs:
-            logs.close(config.cluster.peer_timeout)
-    ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
-    assert all(p.traces() == 1 for p in (*passes.all(), program)), "a program was traced again"
-    if rank == 0:
-        ray.get(board.set_outcome.remote(replace(outcome, checkpoint=newest_checkpoint(root))))
+        share=share,
+        token=token,
+        resumed=resumed,
+        step=read_index(resumed).step if resumed else 0,
+        plan=plan,
+        schedule=replace(schedule, peak=schedule.peak * job.rate),
+        fingerprint=manifest.fingerprint,
+    )
 
 
-def _agree(root: Location, rank: int, job: Job) -> tuple[str, Location | None]:
-    """What all ranks must know alike, decided by rank 0: a token of this start, and the checkpoint to go on from."""
-    decision = None
+def _agree(job: Job, rank: int) -> tuple[str, Location | None]:
+    """What rank 0 decides for all ranks: a token of this attempt, and the checkpoint to resume from."""
+    root, decision = checkpoints_of(job.run), None
     if rank == 0:
-        if Store(job.run).size(CONFIG) is None:  # written by the driver: a storage that is gone is a failure, not a new run
-            raise FileNotFoundError(f"{Store(job.run).label(CONFIG)} is gone")
+        if Store(job.run).size(CONFIG) is None:  # the driver wrote it: storage that has vanished is a failure, not a new run
+            raise FileNotFoundError(f"{Store(job.run).label(CONFIG)} no longer exists")
         remove_partial(root)
-        newest = find_newest(root, lambda line: ray.get(job.board.add_line.remote(line)))
+        newest = find_newest(root, log.warning)
         check_any_whole(root, newest, job.config.run.name)
         set_aside(root, newest)
         decision = (uuid.uuid4().hex[:8], parent_and_name(newest)[1] if newest else None)
@@ -163,5 +182,114 @@ def _agree(root: Location, rank: int, job: Job) -> tuple[str, Location | None]:
     return token, child(root, name) if name else None
 
 
-def _step_of(checkpoint: Location | None) -> int:
-    return read_index(checkpoint).step if checkpoint else 0
+def _feed(worker: Worker) -> Feed:
+    """The feed of the remaining steps."""
+    data, global_batch = worker.job.config.data, worker.schedule.global_batch
+    return Feed(
+        worker.job.shards,
+        worker.plan,
+        WorkerShare(worker.rank, worker.workers, worker.train.batch),
+        position=worker.step * global_batch,
+        end=worker.schedule.steps * global_batch,
+        settings=FeedSettings(
+            actors=data.feed_actors,
+            read_ahead_mb=data.read_ahead_mb,
+            cpus=worker.share.service,
+            nodes=data.feed_nodes,
+            cache=cache_settings(data.cache, data.cache_gb),
+            log_to=worker.board,
+        ),
+    )
+
+
+def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> CompiledTraining:
+    """The compiled training with the state that it begins with; the worker is then reported as ready."""
+    begin = time.perf_counter()
+    worker.board.set_phase.remote("compiling")
+    heartbeat.enter_phase("compiling")
+    cluster = worker.job.config.cluster
+    training = compile_training(
+        worker.job.model,
+        worker.train,
+        worker.plan.crop_size,
+        GroupSettings(worker.workers, COLLECTIVE_PATIENCE * cluster.peer_timeout, cluster.allreduce_dtype, worker.job.gpu),
+        worker.job.compile_cache,
+        before_step=ray.train.collective.barrier,  # the first step waits for peers by their timeout, which must not count compiling
+    )
+    pin_service_threads(worker.share.service)  # all of TensorFlow's threads have run by now
+    heartbeat.enter_phase("restoring")
+    if worker.resumed:
+        training.state.assign(load_state(worker.resumed, worker.rows)[1])
+    else:
+        training.state.assign_initial(worker.train.seed)
+    if worker.rank == 0:
+        worker.board.add_seconds.remote("compile", time.perf_counter() - begin)
+    info = WorkerInfo(
+        pid=os.getpid(),
+        host=ray.util.get_node_ip_address(),
+        cores=worker.share.compute,
+        feed_pids=tuple(feed.pids()),
+        programs=len(training.reports),
+        hits=sum(bool(report.hit) for report in training.reports),
+        compile_seconds=sum(report.seconds for report in training.reports),
+        step=worker.step,
+    )
+    ray.get(worker.board.set_worker.remote(worker.rank, info))
+    return training
+
+
+def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
+    """logs: written out before each checkpoint, so that what a checkpoint has, they have."""
+    config = worker.job.config
+    return Checkpointer(
+        worker.checkpoints,
+        config,
+        worker.job.images,
+        worker.fingerprint,
+        worker.rank,
+        worker.workers,
+        worker.token,
+        log.warning,
+        config.cluster.peer_timeout,
+        logs.flush if logs else None,
+    )
+
+
+def _reporter(worker: Worker, checkpointer: Checkpointer) -> hooks.Reporter:
+    run = worker.job.config.run
+    rule = SaveRule(run.checkpoint_every, run.checkpoint_minutes)
+    return hooks.Reporter(worker.board, worker.schedule, lambda step: rule.due(step, checkpointer.busy))
+
+
+def _hooks(
+    worker: Worker, training: CompiledTraining, checkpointer: Checkpointer, logs: Logs | None, reporter: hooks.Reporter | None
+) -> list[Hook]:
+    """What happens after a step, in order: rank 0's metrics come before the checkpoint."""
+    config = worker.job.config
+
+    def report(step: int, value: int) -> None:
+        worker.board.checksum.remote(worker.rank, step, value)
+
+    result = [hooks.checksums(report, training.state, config.cluster.checksum_every)]
+    if logs:
+        result += logs.hooks(config, worker.job.images)
+        result += [
+            hooks.report_dropped_updates(),
+            every(config.run.log_every, CollapseWatch()),
+            DataWait(config.data.feed_actors),
+        ]
+    cycle_loss = read_index(worker.resumed).cycle_loss if worker.resumed else None
+    result.append(hooks.checkpoints(checkpointer, training.state, worker.rows, cycle_loss))
+    if reporter:
+        result.append(reporter)
+    return result
+
+
+def _close(worker: Worker, checkpointer: Checkpointer, logs: Logs | None, outcome: Outcome) -> Outcome:
+    """Wait for what is still being written. The outcome is a failure if the last checkpoint could not be saved."""
+    unsaved = checkpointer.close(CLOSE_SECONDS)
+    if unsaved:
+        outcome = replace(outcome, kind="failed", reason=f"the last checkpoint is not saved: {unsaved}")
+    if logs:
+        logs.close(worker.job.config.cluster.peer_timeout)
+    return outcome

@@ -65,8 +65,8 @@ def test_a_process_settles_on_its_share_before_it_starts_threads() -> None:
     code = """
 import os
 from concurrent.futures import ThreadPoolExecutor
-from cluster.hardware.affinity import settle
-share = settle(index=0, workers=1, cpus=1)
+from cluster.hardware.affinity import bind_process
+share = bind_process(index=0, workers=1, cpus=1)
 with ThreadPoolExecutor(1) as pool:
     print(len(share.compute), pool.submit(os.sched_getaffinity, 0).result() == set(share.compute))
 """

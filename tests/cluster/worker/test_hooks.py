@@ -6,7 +6,7 @@ import pytest
 
 from cluster.checkpointing.checkpointer import Checkpointer
 from cluster.monitoring.status import StatusBoard
-from cluster.worker.hooks import checkpoints, checksums, warn_dropped
+from cluster.worker.hooks import checkpoints, checksums, report_dropped_updates
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training.state import make_state
 from tests.cluster.monitoring.test_step_info import step_info
@@ -57,7 +57,7 @@ def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
 
 
 def test_a_warning_for_the_first_of_consecutive_dropped_steps(caplog: pytest.LogCaptureFixture) -> None:
-    hook = warn_dropped()
+    hook = report_dropped_updates()
     for step, dropped in enumerate([False, True, True, False, True], start=1):
         hook(replace(step_info(step), dropped=dropped))
     assert caplog.messages == [f"step {step} has no effect: its gradients are not finite" for step in (2, 5)]

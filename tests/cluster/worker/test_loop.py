@@ -1,15 +1,16 @@
-"""The loop of steps, with the real networks on one device."""
+"""The training loop, with the real networks on one device."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cluster.monitoring.status import Heartbeat
+from cluster.monitoring.status import Heartbeat, Outcome
+from cluster.monitoring.step_info import Hook, StepInfo
 from cluster.worker.heartbeat import HeartbeatSender
-from cluster.worker.loop import MOST_DROPPED, run_steps
+from cluster.worker.loop import MAX_DROPPED, TrainingLoop
 from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import make_passes
 from cyclegan.training.schedule import make_schedule
 from cyclegan.training.state import make_state
@@ -20,7 +21,7 @@ SIZE = 24
 ROWS = np.arange(1)
 
 
-class Images:
+class Noise:
     """A feed of noise."""
 
     waited = 0.0
@@ -29,41 +30,47 @@ class Images:
         return np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE, 3), np.uint8)
 
 
-def run(train: TrainConfig, hook: Any, reporter: Any = None, beats: list[Heartbeat] | None = None) -> Any:
-    """The outcome of a loop whose units are not compiled, which would take long for nothing."""
+def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = None, **settings: Any) -> Outcome:
+    """The outcome of a loop whose units are not compiled, which would only take time."""
     model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     state = make_state(model, train, (SIZE, SIZE))
     step = make_step(make_passes(state, model, train))
     state.assign_initial(0)
-    beats = [] if beats is None else beats
-    schedule = make_schedule(train, 1, 10)
+    feed: Any = Noise()
+    loop = TrainingLoop(
+        program=step,
+        state=state,
+        feed=feed,
+        schedule=make_schedule(train, 1, 10),
+        draws=lambda position: pool_draws(0, position, ROWS, 1, train.pool_size),
+        hooks=[hook],
+        heartbeat=HeartbeatSender(([] if heartbeats is None else heartbeats).append, "node"),
+        **settings,
+    )
     with uncompiled():
-        return run_steps(
-            step, state, Images(), schedule, 0, ROWS, train.pool_size, 0, [hook], reporter, HeartbeatSender(beats.append, "node")
-        )  # type: ignore[arg-type]
+        return loop.run(0)
 
 
-def test_steps_without_effect_are_dropped_then_end_the_run() -> None:
-    moments: list[Any] = []
-    outcome = run(TrainConfig(steps=9, learning_rate=1e30), moments.append)
+def test_steps_without_effect_are_dropped_and_then_end_the_run() -> None:
+    steps: list[StepInfo] = []
+    outcome = run(TrainConfig(steps=9, learning_rate=1e30), steps.append)
     assert outcome.kind == "diverged"
-    assert outcome.step - outcome.diverged_at + 1 == MOST_DROPPED
-    assert [moment.dropped for moment in moments] == [step >= outcome.diverged_at for step in range(1, outcome.step)]
+    assert outcome.step - outcome.diverged_at + 1 == MAX_DROPPED
+    assert [info.dropped for info in steps] == [step >= outcome.diverged_at for step in range(1, outcome.step)]
     assert "G_AB = nan" in outcome.reason
 
 
-def test_the_first_step_is_told_at_once() -> None:
-    beats: list[Heartbeat] = []
-    run(TrainConfig(steps=3), lambda moment: None, beats=beats)
-    assert [beat.step for beat in beats] == [1]
-    assert beats[0].step_seconds > 0
+def test_the_first_step_is_reported_at_once() -> None:
+    heartbeats: list[Heartbeat] = []
+    run(TrainConfig(steps=3), lambda info: None, heartbeats)
+    assert [heartbeat.step for heartbeat in heartbeats] == [1]
+    assert heartbeats[0].step_seconds > 0
 
 
 @pytest.mark.parametrize(("asked_at", "kind", "end"), [(2, "stopped", 3), (99, "finished", 4)])
-def test_a_stop_ends_after_the_step_that_carried_it(asked_at: int, kind: str, end: int) -> None:
-    moments: list[Any] = []
-    reporter = SimpleNamespace(flags=lambda step: np.array([0, len(moments) >= asked_at], np.float32))
-    outcome = run(TrainConfig(steps=4), moments.append, reporter)
+def test_a_stop_request_ends_the_run_after_the_step_that_carried_it(asked_at: int, kind: str, end: int) -> None:
+    steps: list[StepInfo] = []
+    outcome = run(TrainConfig(steps=4), steps.append, flags=lambda step: np.array([0, len(steps) >= asked_at], np.float32))
     assert (outcome.kind, outcome.step) == (kind, end)
-    assert [moment.step for moment in moments] == list(range(1, end + 1))
-    assert [moment.last for moment in moments] == [False] * (end - 1) + [True]
+    assert [info.step for info in steps] == list(range(1, end + 1))
+    assert [info.last for info in steps] == [False] * (end - 1) + [True]
