@@ -11,13 +11,13 @@ from cluster.driver.console import Screen
 from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.errors import UserError
 
-CONFIG = "configs/demo.toml"
+CONFIG = Path(__file__).with_name("demo.toml")
 INSTALL_SECONDS = Path("build/install-seconds")
 
 
 def main() -> int:
-    """Train `configs/demo.toml` with the run in ./runs; arguments override the configuration. Returns the exit code."""
-    arguments = ["--config", CONFIG, "--run.storage", "runs", *sys.argv[1:]]
+    """Train `demo.toml` with the run in ./runs; arguments override the configuration. Returns the exit code."""
+    arguments = ["--config", str(CONFIG), "--run.storage", "runs", *sys.argv[1:]]
     began = time.monotonic()
     code = train.main(arguments)
     if code:

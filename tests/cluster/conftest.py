@@ -38,7 +38,7 @@ def arguments(source: Path, storage: Path, programs: Path) -> list[str]:
     """The demo's configuration with smaller networks, on these images: 64×64, 2 workers, 200 steps."""
     length = {"train.steps": STEPS, "run.checkpoint_every": 20, "run.keep": 100, "run.log_every": 1, "cluster.workers": WORKERS}
     here = {"data.source": source, "run.storage": storage, "cluster.compile_cache": programs}
-    return ["--config", "configs/demo.toml", *options({**SMALL, **length, **here})]
+    return ["--config", "cluster/demo.toml", *options({**SMALL, **length, **here})]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from cluster.config import Config, as_toml, load_config, parser
 from ringcycle.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
+CONFIGS = [ROOT / "cluster/demo.toml", *sorted((ROOT / "configs").glob("*.toml"))]
 
 
 def test_later_sources_win(tmp_path: Path) -> None:

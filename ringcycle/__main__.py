@@ -1,0 +1,52 @@
+"""`ringcycle COMMAND ARGUMENTS`: each command under a short name, `ringcycle train` for `python -m cluster.train`.
+
+Modules are found by name when they are run: nothing of the packages above is imported here.
+"""
+
+import runpy
+import sys
+from collections.abc import Sequence
+
+from ringcycle.cli import ExitCode, fail
+from ringcycle.options import suggestion
+
+COMMANDS = {
+    "train": ("cluster.train", "train on a Ray cluster, or on this machine"),
+    "build": ("preprocess.build", "turn images into shards"),
+    "inspect": ("preprocess.inspect", "show what shards hold"),
+    "translate": ("cyclegan.translate", "translate images"),
+    "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
+    "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
+    "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
+    "programs": ("cluster.programs", "show what XLA compiles"),
+    "synthetic": ("preprocess.synthetic", "draw a data set with a known truth"),
+    "demo": ("cluster.demo", "train on the embedded images and measure the result"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named command in this process, as `python -m` would. Returns its exit code, or raises its SystemExit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return ExitCode.OK if given else ExitCode.USAGE
+    name, *rest = given
+    if name not in COMMANDS:
+        fail(f"{name}: no such command{suggestion(name, COMMANDS)}; ringcycle --help lists all")
+        return ExitCode.USAGE
+    module = COMMANDS[name][0]
+    sys.argv = [module, *rest]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return ExitCode.OK
+
+
+def usage() -> str:
+    """What `--help` prints."""
+    lines = [f"  {name:12}{does}" for name, (_, does) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: ringcycle COMMAND [ARGUMENTS]", "", *lines, "", "`ringcycle COMMAND --help` lists the arguments of a command."]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
