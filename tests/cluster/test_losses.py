@@ -44,3 +44,9 @@ def test_lost_worker_feeds_and_job(undisturbed: Path, head: Head, arguments: lis
     assert f"finished: {STEPS} steps" in output
     assert_equal_runs(undisturbed, run, STEPS)
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, STEPS + 1))
+
+
+def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> None:
+    output = submit(head, "inside", *arguments, "--run.storage", "runs", succeeds=False)
+    assert "error: run.storage = runs lies in the job's working directory, an unpacked copy that vanishes with the job" in output
+    assert "Traceback" not in output

@@ -1,6 +1,5 @@
 """Each user mistake leads to one clear line on standard error and exit code 2, before any worker starts."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,21 +56,7 @@ def test_unknown_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_more_workers_than_cpus(source: Path, tmp_path: Path) -> None:
-    line = run(["--data.source", str(source), "--cluster.workers", "999"], tmp_path)
-    assert line.startswith("error: cluster.workers = 999 with 1 CPU each, but this machine has")
-
-
-@pytest.mark.process
 def test_batch_larger_than_domain(source: Path, tmp_path: Path) -> None:
     sizes = ["--data.load_size", "40", "--data.crop_size", "32"]
     line = run(["--data.source", str(source), *sizes, "--train.batch", "4"], tmp_path)
-    assert line == (f"error: train.batch = 4, but domain B has 3 images ({source}/trainB): use 3 or fewer, or add images")
-
-
-@pytest.mark.process
-def test_gpu_where_there_is_none(source: Path, tmp_path: Path) -> None:
-    if shutil.which("nvidia-smi"):
-        pytest.skip("this machine has a GPU")
-    line = run(["--data.source", str(source), "--cluster.device", "gpu"], tmp_path)
-    assert line.startswith("error: cluster.workers = 1 with 1 CPU and a GPU each, but this machine has")
+    assert line == f"error: train.batch = 4, but domain B has 3 images ({source}/trainB): use 3 or fewer, or add images"

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.cluster.conftest import STEPS
-from tests.cluster.jobs import submit
 from tests.cluster.launch import Launch
-from tests.ray_nodes import ROOT, Head
+from tests.ray_nodes import ROOT
 
 pytestmark = pytest.mark.process
 
@@ -25,12 +24,6 @@ def test_artifacts(undisturbed: Path) -> None:
     assert list((undisturbed / "events").glob("events.out.tfevents.*"))
     assert Image.open(undisturbed / f"samples/step-{STEPS:08d}.png").size == (3 * 64, 2 * 64)
     assert (undisturbed / "config.toml").read_text().startswith("[data]")
-
-
-def test_storage_inside_a_job_is_refused(head: Head, arguments: list[str]) -> None:
-    output = submit(head, "inside", *arguments, "--run.storage", "runs", succeeds=False)
-    assert "error: run.storage = runs lies in the job's working directory, an unpacked copy that vanishes with the job" in output
-    assert "Traceback" not in output
 
 
 @pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="training on a GPU needs one")
