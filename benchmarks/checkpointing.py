@@ -2,8 +2,8 @@
 
     python -m benchmarks.checkpointing [--every 20 --rounds 7] [--folder ON_THE_DISK_TO_MEASURE] [--json checkpointing.json]
 
-Phases of `--every` steps with and without a checkpoint alternate in one process; a checkpoint is asked for at the beginning of its
-phase and must be published before the phase ends, so that its whole cost lies within. Times are seconds.
+Phases of `--every` steps with and without a checkpoint alternate in one process; a checkpoint is requested at the beginning of its
+phase and must be published before the phase ends, so that the phase includes its entire cost. Times are seconds.
 """
 
 import argparse

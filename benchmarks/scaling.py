@@ -33,7 +33,7 @@ Figures = dict[str, list[float]]
 
 
 class Group:
-    """Workers that run, each on a core of its own, what they are told."""
+    """Workers that run the units named on their standard input, each on its own core."""
 
     def __init__(self, addresses: Sequence[str], prefixes: Sequence[Sequence[str]], options: Sequence[str]) -> None:
         cores = sorted(os.sched_getaffinity(0))
@@ -67,7 +67,7 @@ class Group:
             print(what, file=worker.stdin, flush=True)
         answers = [worker.stdout.readline() for worker in self.workers[ranks]]
         if not all(answers):
-            sys.exit(f"a worker ended when it was told: {what}")
+            sys.exit(f"a worker exited instead of running: {what}")
         return [json.loads(answer) for answer in answers]
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ TRACE = "trace "
 def main() -> None:
     """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`.
 
-    After `trace` and one of the steps: tell when its parts ran.
+    After `trace` and one of the steps: print when its parts ran.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("core", "size", "filters", "blocks", "batch"):

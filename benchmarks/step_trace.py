@@ -18,7 +18,7 @@ EXCHANGES = ("exchange of generators", "exchange of discriminators")
 
 
 def traced(step: Callable[[], object]) -> list[Span]:
-    """Run a `step` of several workers, of one part, and tell when its programs and exchanges ran, by their beginning."""
+    """Run a `step` of several workers, undivided, and return when its programs and exchanges ran, ordered by start."""
     with tempfile.TemporaryDirectory(prefix="ringcycle-trace-") as folder:
         tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
         step()

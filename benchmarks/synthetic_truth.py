@@ -2,7 +2,7 @@
 
 Six 3x3 convolutions and no norm: each output pixel sees 13x13 input pixels, so a low error also proves that the truth is local.
 The network sees the images as training does, after JPEG. Errors are mean absolute differences on images of another seed,
-divided by the error of leaving the image unchanged; three answers that know nothing of a image's shapes stand beside it.
+divided by the error of leaving the image unchanged; three answers that know nothing of an image's shapes are shown for comparison.
 
     python -m benchmarks.synthetic_truth [--steps N] [--seed N]
 """

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m cluster.calibrate",
         usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
-        description="Take short steps of several settings on this node's processors; write the best, and say what a training will take.",
+        description="Take short steps of several settings on this node's processors; write the best, and predict the training time.",
         epilog="Takes the fields of `python -m cluster.train`, whose --help lists them.",
         allow_abbrev=False,
     )
@@ -125,7 +125,7 @@ def table(trials: Sequence[Trial]) -> list[str]:
 
 
 def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:
-    """Time and memory of a whole training on this node with the chosen settings, without waiting for images and storage."""
+    """Time and memory of a complete training on this node with the chosen settings, without waiting for images and storage."""
     figures, candidate = chosen.figures, chosen.candidate
     assert figures is not None
     schedule = make_schedule(config.train, candidate.workers * candidate.batch, epoch or ASSUMED_EPOCH)
@@ -150,7 +150,7 @@ def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
 
 
 def _writable(path: Path) -> Path:
-    """`path`, if a file can be made there: a mistake is told before all is measured, not after."""
+    """`path`, if a file can be created there: a mistake is reported before the measurements, not after."""
     if path.is_dir() or not path.parent.is_dir():
         fact = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise UserError(f"--output {path}: {fact}: name a file in a folder that is there")

@@ -31,7 +31,7 @@ Example = tuple[ImageArray, ImageArray, ImageArray]
 
 @dataclass(frozen=True)
 class TruthError:
-    """Mean absolute errors of one direction over whole test images, in levels of 0 to 255; the first few images as examples."""
+    """Mean absolute errors of one direction over complete test images, in levels of 0 to 255; the first few images as examples."""
 
     images: int
     translated: float
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def ground_truth_error(place: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
-    """Translate all test images of `source` whole and compare them with their truth, for each of DIRECTIONS.
+    """Translate all test images of `source`, uncropped, and compare them with their truth, for each of DIRECTIONS.
 
     place: a run's folder or a checkpoint. images: a .png file to write, with a few rows of image, translation and truth for each
     direction. Progress goes to standard error. Raises UserError if one of the three is not what it should be.

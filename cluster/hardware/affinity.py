@@ -54,7 +54,7 @@ def prefer_memory(numa: Sequence[int]) -> bool:
     bits = ctypes.sizeof(ctypes.c_ulong) * 8
     mask = (ctypes.c_ulong * (numa[0] // bits + 1))()
     mask[numa[0] // bits] = 1 << numa[0] % bits
-    # One more bit than the mask has: the kernel reads one less than it is told.
+    # One more bit than the mask has: the kernel reads one fewer than this number.
     return bool(ctypes.CDLL(None).syscall(call, MPOL_PREFERRED, mask, ctypes.c_ulong(len(mask) * bits + 1)) == 0)
 
 

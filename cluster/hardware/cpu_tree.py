@@ -20,7 +20,7 @@ def read_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[Core]:
     """The cores of the `allowed` logical CPUs, sorted: numbering often alternates between sockets, neighbours shall share one.
 
     allowed: from `os.sched_getaffinity`, which cpusets have narrowed already. root: where /sys lies; a recorded tree in tests.
-    What /sys does not tell, in some sandboxes, is taken as one socket of one NUMA node without hyperthreads.
+    Where /sys lacks these files, as in some sandboxes, one socket and one NUMA node without hyperthreads are assumed.
     """
     mine = frozenset(allowed)
     numa = _numa_nodes(root)

@@ -15,7 +15,7 @@ JPEG_QUALITY = 95
 
 
 def suffix_for(channels: int) -> str:
-    """Of the file that keeps images of so many channels whole: PNG for grey and colour, else TIFF."""
+    """The suffix of a file format that keeps all channels: PNG for grey and colour, otherwise TIFF."""
     return ".png" if channels in (1, 3) else ".tif"
 
 

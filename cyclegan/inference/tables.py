@@ -16,7 +16,7 @@ Block = tuple[Sequence[str], Sequence[Sequence[ImageArray]]]
 
 
 def image_table(blocks: Sequence[Block]) -> Image.Image:
-    """Lay out blocks from left to right. A image is scaled to fit its cell."""
+    """Lay out blocks from left to right. An image is scaled to fit its cell."""
     step = CELL + GAP
     rows = max(len(block) for _, block in blocks)
     width = GAP + sum(len(titles) * step for titles, _ in blocks) + BETWEEN * (len(blocks) - 1)

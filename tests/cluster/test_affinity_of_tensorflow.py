@@ -61,6 +61,6 @@ def test_what_computes_stays_on_its_cores() -> None:
     )
     assert result.returncode == 0, result.stderr
     ticks, computing, elsewhere = map(int, result.stdout.split())
-    assert ticks >= 20, "too little work to tell where it was done"
+    assert ticks >= 20, "too little work to measure where it ran"
     assert computing >= 0.95 * ticks
     assert elsewhere >= 2, "gRPC has threads of its own"

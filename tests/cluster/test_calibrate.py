@@ -1,4 +1,4 @@
-"""`python -m cluster.calibrate`: what it says and writes; and once as a user runs it."""
+"""`python -m cluster.calibrate`: its messages and its file; and one run as a user would start it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Whatever a configuration file, the environment or the command line says: one clear line, or a configuration that reads back."""
+"""Any configuration file, environment and command line give one clear line, or a configuration that reads back."""
 
 from pathlib import Path
 from typing import Any

@@ -32,7 +32,7 @@ def test_each_setting_is_varied_from_the_best_so_far() -> None:
 
 
 def test_a_batch_that_is_likely_not_to_fit_is_not_tried() -> None:
-    trials = search(FIRST, FORMS, [(1, 4)], 3 * GIB, machine)  # 1 GiB a image
+    trials = search(FIRST, FORMS, [(1, 4)], 3 * GIB, machine)  # 1 GiB per image
     assert max(trial.candidate.batch for trial in trials) == 2
 
 

@@ -4,7 +4,7 @@ from cluster.config import load_config
 from cluster.hardware.cpu_features import check_precision, emulated, has_bfloat16
 from ringcycle.errors import UserError
 
-# Parts of /proc/cpuinfo, of machines whose other lines tell nothing here.
+# Excerpts of /proc/cpuinfo; the other lines do not matter here.
 GOLD_6128 = "model name\t: Intel(R) Xeon(R) Gold 6128 CPU @ 3.40GHz\nflags\t\t: fpu avx2 avx512f avx512dq avx512cd avx512bw avx512vl\n"
 EPYC_9354 = "model name\t: AMD EPYC 9354\nflags\t\t: fpu avx2 avx512f avx512_bf16 avx512_vnni\n"
 GRAVITON_3 = "processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16\n"

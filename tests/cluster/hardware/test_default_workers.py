@@ -28,7 +28,7 @@ def test_nodes_are_asked_for_their_numa_nodes(monkeypatch: pytest.MonkeyPatch) -
             assert config.model_copy(update={"cluster": Config().cluster}) == Config()
         (here,) = usable_nodes()
         lost = {**here, "NodeID": "1" * len(here["NodeID"])}
-        assert ask_nodes(ray.remote(num_cpus=0)(workers_here), [lost, here]) == [(here, workers_here())], "a lost node has no say"
-        assert with_workers(Config(), joined=True, gpu=True).cluster.workers == 1, "no GPU: what a run then says is cpus_of_workers' affair"
+        assert ask_nodes(ray.remote(num_cpus=0)(workers_here), [lost, here]) == [(here, workers_here())], "a lost node must not count"
+        assert with_workers(Config(), joined=True, gpu=True).cluster.workers == 1, "without a GPU, cpus_of_workers reports the error"
     finally:
         ray.shutdown()

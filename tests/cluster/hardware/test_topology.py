@@ -56,7 +56,7 @@ def test_cpus_that_ray_was_not_given_stay_free(cpus: int, compute: tuple[int, ..
 
 
 def test_below_a_quota_cpus_count_time_and_not_hyperthreads(tmp_path: Path) -> None:
-    """Of a quota of 6 for 24 CPUs Ray makes 6 CPUs, and each may be a whole core's time."""
+    """With a quota of 6 on 24 CPUs Ray has 6 CPUs, and each may be a full core's time."""
     cores = xeon(tmp_path)
     assert [s.compute for s in shares(cores, 1, 6, 6.0)] == [(0, 1, 2, 3, 4, 5)]
     assert [s.compute for s in shares(cores, 2, 3, 6.5)] == [(0, 1, 2), (6, 7, 8)]

@@ -1,4 +1,4 @@
-"""What is written is read back whole, in the depth and with the channels it has."""
+"""Written images read back unchanged, with their depth and channels."""
 
 import io
 
