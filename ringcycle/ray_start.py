@@ -1,5 +1,7 @@
 """Joins or starts Ray, quietly and without leaving files in the user's home."""
 
+import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -8,13 +10,17 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import ray
-from ray._private.services import find_bootstrap_address
+from ray._private import services
 from ray.exceptions import AuthenticationError
 
 from ringcycle.errors import UserError
+
+log = logging.getLogger(__name__)
 
 _STORE = 2**30  # the feed keeps about 32 MiB per worker in the object store; shards stay in files
 _PATIENCE = 10.0  # seconds to wait for a cluster that is starting
@@ -26,7 +32,9 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
 
     It joins the cluster of RAY_ADDRESS (set in a submitted job; "local" forbids joining), or one that `ray start` started on this machine.
     Otherwise it starts Ray here, for this process only, with num_cpus logical CPUs (default: all) and a bounded object store. Its token is
-    random and lives in this process's environment only: by default Ray would write one into the user's home.
+    random and lives in this process's environment only: by default Ray would write one into the user's home. Ray reports
+    no usage statistics, and its processes have their own session, so that neither a signal to this process's group nor a closed
+    terminal ends them.
     quiet: hide the output of Ray and of its workers. An existing SIGTERM handler is kept.
     Raises UserError if no cluster answers at RAY_ADDRESS, or Ray fails to start.
     """
@@ -47,7 +55,7 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
 def _join(address: str, level: str, log_to_driver: bool) -> bool:
     """Join the cluster of RAY_ADDRESS, or one that `ray start` started on this machine, if there is one."""
     named = bool(address) and address != "auto"
-    found = address if named else find_bootstrap_address(None)
+    found = address if named else services.find_bootstrap_address(None)
     if not found:
         return False
     # If nothing is listening, Ray itself waits for minutes and prints warnings.
@@ -58,29 +66,74 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
     try:
         ray.init(address=found, logging_level=level, log_to_driver=log_to_driver)
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
-        fact = str(error).partition("\n")[0]
-        raise UserError(f"RAY_ADDRESS = {found}: no Ray cluster answers ({fact}): start one, or set RAY_ADDRESS=local") from error
+        what = f"RAY_ADDRESS = {found}" if named else f"the Ray cluster of this machine, {found},"
+        if "ersion mismatch" in str(error):
+            fact = f"{what} runs another version ({_in_one_line(error)})"
+            raise UserError(f"{fact}: install the same versions, or set RAY_ADDRESS=local to start Ray for this command only") from error
+        raise UserError(f"{what}: cannot be joined ({_in_one_line(error)}): start a cluster, or set RAY_ADDRESS=local") from error
+    if not named:
+        log.info("joining the Ray cluster of this machine at %s; RAY_ADDRESS=local starts one for this command only", found)
     return True
 
 
 def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            object_store_memory=_store_bytes(),
-            include_dashboard=False,
-            logging_level=level,
-            log_to_driver=log_to_driver,
-        )
+        with _own_session():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                object_store_memory=_store_bytes(),
+                include_dashboard=False,
+                logging_level=level,
+                log_to_driver=log_to_driver,
+            )
+    except PermissionError as error:
+        folder = Path(error.filename or _temporary())
+        raise UserError(
+            f"Ray failed to start: no permission to write to {folder}{_owner(folder)}: "
+            "set RAY_TMPDIR to a folder of yours whose path is shorter than 40 characters"
+        ) from error
     # Ray raises a bare Exception if its processes are not up within 30 seconds.
     except Exception as error:
-        fact = str(error).partition("\n")[0]
-        folder = os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
         raise UserError(
-            f"Ray failed to start ({fact}): if this machine is very busy, try again; RAY_TMPDIR = {folder} must be writable, "
-            "and its path shorter than 40 characters"
+            f"Ray failed to start ({_in_one_line(error)}): if this machine is very busy, try again; RAY_TMPDIR = {_temporary()} must be "
+            "writable, and its path shorter than 40 characters"
         ) from error
+
+
+@contextlib.contextmanager
+def _own_session() -> Iterator[None]:
+    """Start Ray's processes in a session of their own; Ray has no setting for it. They still end with this process (PR_SET_PDEATHSIG)."""
+    original = services.ConsolePopen
+
+    class Detached(original):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **{**options, "start_new_session": True})
+
+    services.ConsolePopen = Detached
+    try:
+        yield
+    finally:
+        services.ConsolePopen = original
+
+
+def _temporary() -> str:
+    return os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
+
+
+def _owner(path: Path) -> str:
+    """Who owns the path, or what of it exists, in words; empty if that is this user."""
+    existing = next((folder for folder in (path, *path.parents) if folder.exists()), path)
+    try:
+        uid = existing.stat().st_uid
+    except OSError:
+        return ""
+    return "" if uid == os.getuid() else f" ({existing} belongs to another user, uid {uid})"
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]
 
 
 def _listens(address: str, patience: float) -> bool:

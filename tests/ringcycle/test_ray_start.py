@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ringcycle import ray_start
@@ -95,3 +96,51 @@ def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
     finally:
         os.killpg(head.pid, signal.SIGKILL)
         head.wait(60)
+
+
+GROUP = """
+import os, signal, sys, time
+received = []
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, lambda number, _: received.append(number))
+import psutil, ray
+from ringcycle.ray_start import start_ray
+start_ray(num_cpus=1)
+
+@ray.remote
+class Counter:
+    def pid(self):
+        return os.getpid()
+
+actor = Counter.remote()
+worker = ray.get(actor.pid.remote())
+rays = [p.pid for p in psutil.Process().children(recursive=True)]
+print(*rays, flush=True)
+sys.stdin.readline()
+alive = ray.get(actor.pid.remote(), timeout=30) == worker and all(psutil.pid_exists(pid) for pid in rays)
+print(sorted(set(received)), alive, os.environ["RAY_USAGE_STATS_ENABLED"], flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.process
+def test_signals_to_the_group_reach_the_command_but_not_ray(environment: dict[str, str]) -> None:
+    environment["RAY_ADDRESS"] = "local"
+    command = subprocess.Popen(
+        [sys.executable, "-c", GROUP], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert command.stdin is not None
+    assert command.stdout is not None
+    try:
+        processes = [psutil.Process(int(pid)) for pid in command.stdout.readline().split()]
+        assert len(processes) >= 3, "the cluster's controller, the node's raylet and a worker"
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            os.killpg(command.pid, number)
+        time.sleep(1)
+        command.stdin.write("\n")
+        command.stdin.flush()
+        assert command.stdout.readline() == "[1, 2, 15] True 0\n", "signals that arrived, Ray is alive, no usage statistics"
+    finally:
+        command.kill()
+        command.wait()
+    assert not psutil.wait_procs(processes, timeout=30)[1], "Ray's processes end with the command, even when it is killed"
