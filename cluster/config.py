@@ -1,4 +1,4 @@
-"""The whole configuration: sections of every room, composed; loaded from TOML, environment and command line, later ones winning."""
+"""The configuration: the sections of all packages, loaded from a TOML file, the environment and the command line; later ones win."""
 
 import argparse
 import json
@@ -20,74 +20,74 @@ from ringcycle.storage.location import redacted
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 MOST_WORKERS = 4096
 SYNTHETIC = "synthetic"
-"""As data.source: the embedded data set, which is drawn into a folder of this name below the storage."""
+"""As data.source: the embedded data set, drawn into a folder of this name below the storage."""
 
 
 class RunConfig(BaseModel):
-    """The `run` section: name, storage, and what happens every so often."""
+    """The run: its name, its storage, and what happens at intervals."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run; the same name again resumes it")
+    name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run; a run of the same name is resumed")
     storage: str = Field(
         "runs",
-        description="folder of runs, seen by all nodes, or a place at s3:// or gs://; checkpoints, metrics and images go to STORAGE/NAME",
+        description="folder of runs that all nodes share, or an s3:// or gs:// location; checkpoints, logs and images go to STORAGE/NAME",
     )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
-    checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due in any case")
-    keep: int = Field(3, ge=1, description="newest checkpoints to keep")
-    keep_every: int = Field(0, ge=0, description="steps; the first checkpoint of each such span is kept for good; 0: none")
-    keep_best: bool = Field(True, description="whether to keep the checkpoint with the lowest smoothed cycle loss too")
+    checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due regardless of steps")
+    keep: int = Field(3, ge=1, description="number of newest checkpoints to keep")
+    keep_every: int = Field(0, ge=0, description="steps per span of which the first checkpoint is kept forever; 0: none")
+    keep_best: bool = Field(True, description="also keep the checkpoint with the lowest smoothed cycle loss")
     sample_every: int = Field(500, ge=1, description="steps between image grids (real, fake, cycled)")
-    log_every: int = Field(10, ge=1, description="steps between entries in metrics.jsonl and the event files")
+    log_every: int = Field(10, ge=1, description="steps between records in metrics.jsonl and the event files")
 
     @field_validator("storage")
     @classmethod
     def _atomic(cls, storage: str) -> str:
         if storage.startswith("hdfs://"):
             raise ValueError(
-                f'run.storage = "{redacted(storage)}": HDFS shows files before they are whole: name a folder, or a place at s3:// or gs://'
+                f'run.storage = "{redacted(storage)}": HDFS shows incomplete files: name a folder, or an s3:// or gs:// location'
             )
         return storage
 
     @field_serializer("storage")
-    def _without_keys(self, place: str) -> str:
-        """What is printed and stored never holds the keys of an object store."""
-        return redacted(place)
+    def _without_keys(self, storage: str) -> str:
+        """The keys of an object store are never printed or stored."""
+        return redacted(storage)
 
 
 class ClusterConfig(BaseModel):
-    """The `cluster` section: workers, devices and patience."""
+    """Workers, devices and timeouts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: int | tuple[int, int] = Field(
         0,
-        description="processes of the training group; 0: one for each NUMA node, or GPU, of the nodes that are there at the start; "
-        "[MIN, MAX]: as many as there is room for, of those that divide the global batch",
+        description="processes of the training group; 0: one per NUMA node, or per GPU, of the nodes present at the start; "
+        "[MIN, MAX]: the largest number that fits and divides the global batch",
     )
-    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="what a worker computes on; auto: gpu if Ray has one for each worker")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="device of the workers; auto: gpu if Ray has one for each worker")
     allreduce_dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="type of gradients between workers; bfloat16 halves the bytes and keeps 8 bits of precision"
+        "float32", description="type in which gradients are all-reduced; bfloat16 halves the traffic and keeps 8 bits of precision"
     )
-    cpus_per_worker: int = Field(0, ge=0, description="CPUs that a worker asks Ray for; 0: as many as the nodes have for each")
-    start_timeout: float = Field(120.0, gt=0, description="seconds to wait for enough CPUs or GPUs in a cluster that we joined")
-    peer_timeout: float = Field(60.0, gt=0, description="seconds after which a silent or stuck worker counts as lost")
+    cpus_per_worker: int = Field(0, ge=0, description="CPUs that each worker requests from Ray; 0: an equal share of the nodes' CPUs")
+    start_timeout: float = Field(120.0, gt=0, description="seconds to wait for enough CPUs or GPUs when joining a cluster")
+    peer_timeout: float = Field(60.0, gt=0, description="seconds without a heartbeat or a step after which a worker counts as lost")
     node_timeout: float = Field(
-        300.0, gt=0, description="seconds to wait for lost nodes before going on with fewer workers, or stopping if that is impossible"
+        300.0, gt=0, description="seconds to wait for lost nodes before continuing with fewer workers, or stopping if that is impossible"
     )
-    max_restarts: int = Field(100, ge=0, description="restarts of the group after failures, in one launch")
+    max_restarts: int = Field(100, ge=0, description="restarts of the group after failures, per launch")
     checksum_every: int = Field(
         100, ge=1, description="steps between comparisons of the workers' weights by checksum; also compared at each checkpoint"
     )
     compile_cache: str = Field(
-        "", description="folder of compiled programs on each node; empty: a folder of this user below the temporary folder"
+        "", description="folder for compiled programs on each node; empty: a folder of this user in the temporary folder"
     )
 
     @field_validator("workers", mode="before")
     @classmethod
     def _read_workers(cls, value: object) -> object:
-        """A number, or [MIN, MAX], which from the environment and the command line comes as text."""
+        """A number or [MIN, MAX]; text if it comes from the environment or the command line."""
         try:
             given = json.loads(value) if isinstance(value, str) else value
             least, most = given if isinstance(given, list | tuple) else (given, given)
@@ -104,12 +104,12 @@ class ClusterConfig(BaseModel):
 
     @property
     def most(self) -> int:
-        """The workers of a whole group; the global batch is theirs, however many train."""
+        """The workers of a full group; it determines the global batch, however many train."""
         return self.workers[1] if isinstance(self.workers, tuple) else max(1, self.workers)
 
 
 class Config(BaseModel):
-    """All of it, as written into the run and each checkpoint."""
+    """All sections, as stored with the run and in each checkpoint."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,13 +121,17 @@ class Config(BaseModel):
 
     @property
     def global_batch(self) -> int:
-        """Images of each domain in a step: `train.batch` for each worker of a whole group."""
+        """Images of each domain in a step: `train.batch` for each worker of a full group."""
         return self.train.batch * self.cluster.most
 
     @property
     def valid_workers(self) -> list[int]:
-        """The numbers of workers that keep the global batch, the largest first."""
+        """The numbers of workers that divide the global batch, largest first."""
         return [n for n in range(self.cluster.most, self.cluster.least - 1, -1) if self.global_batch % (n * self.train.accumulate) == 0]
+
+    def with_workers(self, workers: int) -> "Config":
+        """The same configuration with a number for `cluster.workers`."""
+        return self.model_copy(update={"cluster": self.cluster.model_copy(update={"workers": workers})})
 
 
 class _Loaded(Config, BaseSettings):
@@ -168,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
-    """Resolve the configuration. Raises UserError in one line: which field, its value, the fact, the cure."""
+    """Resolve the configuration. Raises UserError with one line: the field, its value, the fact, the cure."""
     file, given = _from_command_line(arguments)
     tree = _read_toml(file) if file else {}
     # The first source wins.
@@ -205,7 +209,7 @@ def _fields() -> list[str]:
 
 
 def _from_command_line(arguments: Sequence[str]) -> tuple[str | None, dict[str, dict[str, str]]]:
-    """The file, if one is named, and the values by section and field."""
+    """The file, if any, and the values by section and field."""
     try:
         given, unknown = parser().parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
@@ -251,7 +255,7 @@ _FORMS = {"auto": "model.convolution = auto", "plain": "model.convolution = plai
 
 
 def _renamed(field: str, value: object) -> str:
-    """The line that refuses a field of version 0.1.0, with what to give instead; empty for every other name."""
+    """The line that refuses a field of version 0.1.0 and names its successor; empty for any other name."""
     if field in _RENAMED:
         return f"{field} is now {_RENAMED[field]}"
     if field in _DERIVED:

@@ -18,7 +18,7 @@ from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import Preload, StopSignals
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
-from cluster.hardware.default_workers import with_workers
+from cluster.hardware.default_workers import default_workers
 from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import RunStatus
 from cluster.paths import compile_cache
@@ -68,9 +68,10 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.phase("starting Ray")
     joined = start_ray()
     gpu = gpu_wanted(config)
-    config = with_workers(config, joined, gpu)
+    if not config.cluster.workers:
+        config = config.with_workers(default_workers(joined, gpu))
     cpus = cpus_of_workers(config, joined, gpu)
-    check_precision(config, gpu)
+    check_precision(config.model.precision, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)
     check_nodes(storage, shards)

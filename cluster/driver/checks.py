@@ -11,8 +11,7 @@ import ray
 
 from cluster.checkpointing.resume import check_any_whole, check_resumable
 from cluster.config import Config, as_toml
-from cluster.hardware.ask_nodes import ask_nodes
-from cluster.hardware.capacity import cpus_for_each, room, usable_nodes
+from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nodes
 from cluster.paths import CONFIG, checkpoints_of
 from cyclegan.checkpoint_files import read_index
 from cyclegan.inference.generator_checkpoint import find_newest

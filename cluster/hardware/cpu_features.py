@@ -1,28 +1,25 @@
-"""Whether processors multiply in bfloat16 themselves. Where they do not, libraries emulate it, slower than float32."""
+"""Whether processors multiply bfloat16 in hardware. Where they do not, libraries emulate it, slower than float32."""
 
 from pathlib import Path
 
 import ray
 
-from cluster.config import Config
-from cluster.hardware.ask_nodes import ask_nodes
-from cluster.hardware.capacity import usable_nodes
+from cluster.hardware.capacity import ask_nodes, usable_nodes
 from ringcycle.errors import UserError
 
 CPUINFO = Path("/proc/cpuinfo")
-NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one on ARM
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one on ARM
 
 
 def has_bfloat16(cpuinfo: str) -> bool:
-    """By the flags in the text of /proc/cpuinfo."""
-    return any(
-        NATIVE.intersection(line.partition(":")[2].split()) for line in cpuinfo.splitlines() if line.startswith(("flags", "Features"))
-    )
+    """Whether the flags in the text of /proc/cpuinfo include bfloat16 arithmetic."""
+    flags = [line.partition(":")[2].split() for line in cpuinfo.splitlines() if line.startswith(("flags", "Features"))]
+    return any(BFLOAT16_FLAGS.intersection(line) for line in flags)
 
 
-def check_precision(config: Config, gpu: bool) -> None:
-    """Raises UserError if `model.precision` is bfloat16 where workers compute on GPUs, or where a node of the cluster only emulates it."""
-    if config.model.precision != "bfloat16":
+def check_precision(precision: str, gpu: bool) -> None:
+    """Raise UserError if `model.precision` is bfloat16 and workers compute on GPUs, or a node of the cluster only emulates it."""
+    if precision != "bfloat16":
         return
     if gpu:
         fact = "model.precision = bfloat16 is for processors, but workers compute on GPUs"
@@ -33,8 +30,8 @@ def check_precision(config: Config, gpu: bool) -> None:
 
 
 def emulated(processor: str) -> str:
-    """What is wrong with bfloat16 on a processor without it, and what would be right."""
-    return f"model.precision = bfloat16, but {processor} has no bfloat16 and would emulate it, slower than float32: use float32"
+    """The error text for bfloat16 on a processor that lacks it."""
+    return f"model.precision = bfloat16, but {processor} can only emulate bfloat16, slower than float32: use float32"
 
 
 @ray.remote(num_cpus=0)

@@ -1,37 +1,33 @@
-"""How many workers a cluster has when nobody says: one for each NUMA node, or for each GPU."""
+"""The default number of workers: one for each NUMA node, or one for each GPU."""
 
 import os
 
 import ray
 
-from cluster.config import Config
-from cluster.hardware.ask_nodes import ask_nodes
-from cluster.hardware.capacity import usable_nodes
+from cluster.hardware.capacity import ask_nodes, usable_nodes
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import workers_of_node
 
 
-def with_workers(config: Config, joined: bool, gpu: bool) -> Config:
-    """`config` with a number for `cluster.workers`, also where it is 0; of the nodes that are there now, at least one worker.
+def default_workers(joined: bool, gpu: bool) -> int:
+    """Workers for the nodes that are in the cluster now; at least one.
 
-    joined: whether the cluster is not this process's own, and so may have other nodes.
+    joined: whether this process joined a running cluster, which may have other nodes.
     """
-    if config.cluster.workers:
-        return config
-    nodes = [node for node in usable_nodes() if node["Resources"].get("CPU")]  # a head that only leads has none
+    nodes = [node for node in usable_nodes() if node["Resources"].get("CPU")]  # a head node may offer no CPUs
     if gpu:
         workers = sum(int(node["Resources"].get("GPU", 0)) for node in nodes)
     elif joined:
-        workers = sum(min(count, int(node["Resources"]["CPU"])) for node, count in ask_nodes(_workers_here, nodes))
+        workers = sum(min(count, int(node["Resources"]["CPU"])) for node, count in ask_nodes(_default_workers_here, nodes))
     else:
-        workers = workers_here()
-    return config.model_copy(update={"cluster": config.cluster.model_copy(update={"workers": max(1, workers)})})
+        workers = default_workers_here()
+    return max(1, workers)
 
 
-def workers_here() -> int:
-    """Of this node."""
+def default_workers_here() -> int:
+    """Workers for this node's processors."""
     return workers_of_node(read_cores(os.sched_getaffinity(0)), cpu_quota())
 
 
-_workers_here = ray.remote(num_cpus=0)(workers_here)
+_default_workers_here = ray.remote(num_cpus=0)(default_workers_here)

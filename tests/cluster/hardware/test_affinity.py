@@ -9,16 +9,15 @@ import pytest
 
 from cluster.hardware.affinity import bind, pin_service_threads
 from cluster.hardware.topology import Share
-
-ROOT = Path(__file__).parents[2]
+from tests.ray_nodes import ROOT
 
 
 @pytest.fixture
 def two_cpus() -> Iterator[tuple[int, int]]:
-    """Two CPUs of this process, whose threads may run anywhere again afterwards."""
+    """Two CPUs of this process; afterwards its threads may run anywhere again."""
     before = os.sched_getaffinity(0)
     if len(before) < 2:
-        pytest.skip("one CPU holds no two kinds of threads apart")
+        pytest.skip("needs two CPUs to keep two kinds of threads apart")
     compute, service, *_ = sorted(before)
     yield compute, service
     bind(Share(tuple(before), tuple(before), (0,)))
@@ -40,7 +39,7 @@ class Waiting(threading.Thread):
         self.affinity = os.sched_getaffinity(0)
 
 
-def test_threads_that_run_already_serve_and_later_ones_compute(two_cpus: tuple[int, int]) -> None:
+def test_running_threads_serve_and_later_ones_compute(two_cpus: tuple[int, int]) -> None:
     compute, service = two_cpus
     done = threading.Event()
     old = Waiting("ray", done)
@@ -61,7 +60,7 @@ def test_threads_that_run_already_serve_and_later_ones_compute(two_cpus: tuple[i
     }
 
 
-def test_a_process_settles_on_its_share_before_it_starts_threads() -> None:
+def test_a_process_is_bound_to_its_share_before_it_starts_threads() -> None:
     code = """
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +73,7 @@ with ThreadPoolExecutor(1) as pool:
 
 
 def test_memory_comes_from_the_preferred_node() -> None:
-    """In a process of its own: a policy set here would stay."""
+    """In a process of its own, because a policy set here would remain."""
     code = "from cluster.hardware.affinity import prefer_memory; print(prefer_memory([0])); print(open('/proc/self/numa_maps').read())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     done, *policies = result.stdout.split("\n")
@@ -83,6 +82,6 @@ def test_memory_comes_from_the_preferred_node() -> None:
     assert any("prefer:0" in line for line in policies), result.stdout
 
 
-def test_several_nodes_keep_linuxs_default() -> None:
+def test_several_nodes_keep_the_default_of_linux() -> None:
     code = "from cluster.hardware.affinity import prefer_memory; print(prefer_memory([0, 1]))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "False\n"

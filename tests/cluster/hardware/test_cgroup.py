@@ -7,8 +7,8 @@ import pytest
 
 from cluster.hardware.cgroup import cpu_quota
 from tests.cluster.machines import machine, write
+from tests.ray_nodes import ROOT
 
-ROOT = Path(__file__).parents[2]
 V2, V1 = Path("sys/fs/cgroup"), Path("sys/fs/cgroup/cpu")
 
 

@@ -1,6 +1,5 @@
 import pytest
 
-from cluster.config import load_config
 from cluster.hardware.cpu_features import check_precision, emulated, has_bfloat16
 from ringcycle.errors import UserError
 
@@ -11,16 +10,16 @@ GRAVITON_3 = "processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16\n"
 
 
 @pytest.mark.parametrize(("cpuinfo", "native"), [(GOLD_6128, False), (EPYC_9354, True), (GRAVITON_3, True), ("", False)])
-def test_by_the_flags(cpuinfo: str, native: bool) -> None:
+def test_bfloat16_is_known_by_the_flags(cpuinfo: str, native: bool) -> None:
     assert has_bfloat16(cpuinfo) is native
 
 
-def test_names_the_setting_the_processor_and_the_cure() -> None:
+def test_the_error_names_the_setting_the_processor_and_the_cure() -> None:
     message = emulated("the processor of node 10.0.0.2")
     assert all(part in message for part in ("model.precision = bfloat16", "node 10.0.0.2", "use float32"))
 
 
-def test_not_on_gpus() -> None:
+def test_bfloat16_is_refused_on_gpus() -> None:
     with pytest.raises(UserError, match=r"for processors, but workers compute on GPUs: use float32, or set cluster\.device = cpu"):
-        check_precision(load_config(["--model.precision", "bfloat16"], {}), gpu=True)
-    check_precision(load_config([], {}), gpu=True)
+        check_precision("bfloat16", gpu=True)
+    check_precision("float32", gpu=True)
