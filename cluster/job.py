@@ -1,4 +1,4 @@
-"""What the driver hands to every worker."""
+"""What the driver hands to each worker."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is s
 class Job:
     """One attempt of a run; all paths are absolute.
 
-    board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor of all learning rates.
+    board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor applied to all learning rates.
     """
 
     config: Config
@@ -32,7 +32,7 @@ class Job:
 
     @property
     def model(self) -> ModelSpec:
-        """The networks: the settings for the shards' images."""
+        """The networks that the settings give for these images."""
         return ModelSpec.of(self.config.model, self.images)
 
 
@@ -43,12 +43,12 @@ def images_of(manifest: Manifest) -> ImageFormat:
 
 
 def images_by_settings(data: DataConfig) -> ImageFormat:
-    """The format of images that are not known yet: as the settings ask, and where they say auto, 3 channels of 8 bits."""
+    """The format expected before there are shards: as set, or 3 channels of 8 bits where the settings are auto."""
     given = {"channels_a": data.channels_a, "channels_b": data.channels_b, "bits": data.bits}
     return ImageFormat.model_validate({name: int(value) for name, value in given.items() if value != "auto"})
 
 
 def plan_of(config: Config, manifest: Manifest) -> Plan:
-    """The order of images of a run on the shards of `manifest`."""
+    """The order of the images in a run on the shards of `manifest`."""
     sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
     return Plan(sizes, config.train.seed, config.data.crop_size, config.data.flip)

@@ -1,4 +1,4 @@
-"""Where things lie below STORAGE/NAME: names only."""
+"""Names of files and folders in STORAGE/NAME and on each node."""
 
 import getpass
 import tempfile
@@ -11,18 +11,18 @@ from ringcycle.storage.location import Location, child, is_remote
 CONFIG = "config.toml"
 """The resolved configuration."""
 FAILURE = "failure.txt"
-"""Why the last launch that failed did, in full."""
+"""The full error of the last failed launch."""
 GOODPUT = "goodput.json"
-"""Where the time of the last launch went."""
+"""How the last launch spent its time."""
 
 
 def checkpoints_of(run: Location) -> Location:
-    """One folder for each step that has a checkpoint, or will have one."""
+    """Holds one folder for each step with a checkpoint, complete or in progress."""
     return child(run, "checkpoints")
 
 
 def own_temporary() -> Path:
-    """This user's folder for what each machine keeps for itself."""
+    """This user's folder for files local to a machine."""
     return Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
 
 
@@ -33,13 +33,13 @@ def compile_cache(given: str) -> Path:
 
 
 def ray_folder(run: Location) -> Path:
-    """What Ray Train keeps for itself, one folder a launch; of no use to anyone later, so of a run in an object store on this machine."""
+    """Ray Train's own files, one folder per launch. Nobody needs them later: for a run in an object store they stay here."""
     return own_temporary() / "ray" if is_remote(run) else Path(run) / "ray"
 
 
 @dataclass(frozen=True)
 class LogPaths:
-    """Files that grow during a run: in its folder, or in a mirror's."""
+    """Files that grow during a run, in its folder or in the local copy of it."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""Checkpoints of format 3 as this version's: settings renamed, the images' format taken from the `model` section, arrays renamed."""
+"""Upgrades checkpoints of format 3: renames settings and arrays, and takes the images' format from the `model` section."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The `model` and `train` sections: the networks and how they learn; and what the shards add: the form of their images."""
+"""The `model` and `train` sections, and the format of the images, which the shards determine."""
 
 from typing import Literal, Self
 
