@@ -10,6 +10,8 @@ from typing import Literal
 
 from cluster.monitoring.status import WorkerStatus
 
+EndKind = Literal["finished", "stopped", "diverged", "failed", "lost"]
+
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5  # consecutive ones: the next would end the same way
 MAX_ROLLBACKS = 3
 RATE_FACTOR = 0.5  # of the learning rate, for each rollback
@@ -86,7 +88,7 @@ class Ended:
     before. rollbacks: made so far. signals: as in Running. moved: whether it was asked to make way for another number of workers.
     """
 
-    kind: Literal["finished", "stopped", "diverged", "failed", "lost"]
+    kind: EndKind
     reason: str = ""
     failures: int = 1
     attempts_without_progress: int = 0

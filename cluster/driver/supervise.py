@@ -20,6 +20,7 @@ from cluster.driver.policy import (
     Action,
     Decision,
     Ended,
+    EndKind,
     Running,
     Timeouts,
     after_end,
@@ -177,12 +178,12 @@ class Supervisor:
         with contextlib.suppress(ClusterLost):
             self._status = self._attempt.status()
             self._display.show(self._status)
-        return self._conclude(Decision(Action.RESTART, cause or self._attempt.error or "they exited without an error"))
+        return self._conclude(Decision(Action.RESTART, cause or self._attempt.error or "workers exited without an error"))
 
     def _conclude(self, decision: Decision) -> State:
         """End what is left of the attempt, record it, and decide how to continue."""
         noticed, outcome, moved = self._timer.now(), self._status.outcome, self.state is State.MOVING
-        kind = outcome.kind if outcome else "lost"
+        kind: EndKind = outcome.kind if outcome else "lost"
         cause = decision.reason if outcome is None else "moved" if moved else kind
         record = self._record(noticed, cause, lost=outcome is None)
         self._records.append(record)
@@ -191,21 +192,7 @@ class Supervisor:
         if self._nodes.head_answers():
             self._attempt.end()
         if decision.action is not Action.STOP:
-            self._attempts_without_progress = 0 if record.reached_step > self._best_step else self._attempts_without_progress + 1
-            self._best_step = max(self._best_step, record.reached_step)
-            self._failures += kind == "lost"
-            ended = Ended(
-                kind,
-                reason=outcome.reason if outcome else decision.reason,
-                failures=self._failures,
-                attempts_without_progress=self._attempts_without_progress,
-                rollbacks=self._rollbacks,
-                signals=self._signals.count,
-                moved=moved,
-            )
-            then = after_end(ended, self._job.config.cluster.max_restarts)
-            restores = decision.action is Action.RESTORE and then.action is Action.RESTART
-            decision = decision if restores else then
+            decision = self._decide(decision, kind, record, moved)
         match decision.action:
             case Action.END:
                 assert outcome is not None
@@ -218,6 +205,23 @@ class Supervisor:
             case _:
                 self._decision = decision
                 return State.PREPARING
+
+    def _decide(self, decision: Decision, kind: EndKind, record: AttemptRecord, moved: bool) -> Decision:
+        """What to do after an attempt that ended by `decision`, or by itself."""
+        self._attempts_without_progress = 0 if record.reached_step > self._best_step else self._attempts_without_progress + 1
+        self._best_step = max(self._best_step, record.reached_step)
+        self._failures += kind == "lost"
+        ended = Ended(
+            kind,
+            reason=self._status.outcome.reason if self._status.outcome else decision.reason,
+            failures=self._failures,
+            attempts_without_progress=self._attempts_without_progress,
+            rollbacks=self._rollbacks,
+            signals=self._signals.count,
+            moved=moved,
+        )
+        then = after_end(ended, self._job.config.cluster.max_restarts)
+        return decision if decision.action is Action.RESTORE and then.action is Action.RESTART else then
 
     def _prepare(self) -> State:
         """Do what must be done before the next attempt, and report it."""

@@ -258,7 +258,7 @@ def test_processes_that_do_not_end_after_the_outcome_are_ended(tmp_path: Path) -
 def test_workers_that_exit_without_an_error_are_restarted(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
     world = World(tmp_path, [trains(5, end="lost"), trains(20)])
     assert world.run().status.outcome == Outcome("finished", 20)
-    assert logged.messages[0] == "restarting the workers: they exited without an error"
+    assert logged.messages[0] == "restarting the workers: workers exited without an error"
 
 
 @pytest.mark.parametrize(
