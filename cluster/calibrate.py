@@ -1,4 +1,4 @@
-"""`python -m cluster.calibrate`: short real steps of several settings on this node; the best as TOML, and what a training will take."""
+"""`python -m cluster.calibrate`: times real steps with several settings on this node, and writes the best settings as TOML."""
 
 import argparse
 import os
@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from cluster.calibration.search import FORMS, Candidate, Trial, best, search, worker_counts
+from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import SYNTHETIC, Config, load_config
 from cluster.driver.console import Screen
@@ -16,7 +19,7 @@ from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_features import CPUINFO, emulated, has_bfloat16
 from cluster.hardware.cpu_tree import read_cores
-from cluster.hardware.topology import whole_share, workers_of_node
+from cluster.hardware.topology import largest_share, workers_of_node
 from cluster.job import images_by_settings, images_of
 from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
@@ -27,20 +30,21 @@ from ringcycle.cli import ExitCode, duration, fail
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 
-ASSUMED_EPOCH = 1000  # images of an epoch in the prediction when no source is given
+ASSUMED_EPOCH = 1000  # images per epoch in the prediction when no source is given
+TABLE_WIDTH = 1000  # wide enough that no line is ever wrapped
 GIB = 2**30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, write the fragment. Takes the options of `cluster.train` too. Returns the exit code."""
+    """Measure, print a table, write the fragment. Also takes the options of `cluster.train`. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m cluster.calibrate",
         usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
-        description="Take short steps of several settings on this node's processors; write the best, and predict the training time.",
+        description="Time a few steps with several settings on this node's processors; write the best, and predict the training time.",
         epilog="Takes the fields of `python -m cluster.train`, whose --help lists them.",
         allow_abbrev=False,
     )
-    parser.add_argument("--output", default="calibrated.toml", help="where the best goes (default: calibrated.toml)")
+    parser.add_argument("--output", default="calibrated.toml", help="file for the best settings (default: calibrated.toml)")
     given, rest = parser.parse_known_args(arguments)
     screen = Screen()
     try:
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trials = _measure_all(config, images, screen)
         chosen = best(trials)
         if chosen.figures is None:
-            raise UserError(f"no setting could be measured; the first one: {trials[0].reason}")
+            raise UserError(f"no setting could be measured; the first one failed: {trials[0].reason}")
         lines = [*table(trials), "", *prediction(config, chosen, epoch)]
         for line in lines:
             screen.line(line)
@@ -60,34 +64,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fail(error)
         return ExitCode.USAGE
     except KeyboardInterrupt:
-        fail("interrupted before all was measured; what was compiled is kept, the same command finds it")
+        fail("interrupted before everything was measured; compiled programs are kept: the same command will reuse them")
         return ExitCode.INTERRUPTED
-    return 0
+    return ExitCode.OK
 
 
 def _measure_all(config: Config, images: ImageFormat, screen: Screen) -> list[Trial]:
     cores, quota = read_cores(os.sched_getaffinity(0)), cpu_quota()
     usable = len(cores) if quota is None else max(1, min(len(cores), int(quota)))
     counts = worker_counts(usable, workers_of_node(cores, quota))
-    arrangements = [(workers, len(whole_share(cores, quota, workers)[0].compute)) for workers in counts]
+    arrangements = [(workers, len(largest_share(cores, quota, workers)[0].compute)) for workers in counts]
     model, native = config.model, has_bfloat16(CPUINFO.read_text())
     if model.precision == "bfloat16" and not native:
         raise UserError(emulated("this machine's processor"))
-    forms = [(convolution, precision) for convolution, precision in FORMS if precision != "bfloat16" or native]
+    networks = [(convolution, precision) for convolution, precision in NETWORKS if precision != "bfloat16" or native]
     first = Candidate(*arrangements[0], model.convolution, model.precision, config.train.batch, config.cluster.allreduce_dtype)
 
     def measure(candidate: Candidate) -> Trial:
         screen.line(f"measuring {describe(candidate)}")
         return run_trial(config, images, candidate)
 
-    return search(first, forms, arrangements, psutil.virtual_memory().available, measure)
+    return search(first, networks, arrangements, psutil.virtual_memory().available, measure)
 
 
 def of_source(config: Config) -> tuple[ImageFormat, int | None]:
-    """The format of the images, and how many an epoch has: those of the larger domain.
+    """The format of the images, and the number of images in an epoch: that of the larger domain.
 
-    The format is that of finished shards, else as the settings ask. No number if the length is given in steps, or if there is no source
-    to count in. Raises UserError for a source that cannot be trained on.
+    The format is that of finished shards, otherwise what the settings ask for. The number is None if the length is given in steps, or if
+    there is no source to count. Raises UserError for a source that cannot be trained on.
     """
     data = config.data
     if shards := finished_shards(data.source):
@@ -107,44 +111,50 @@ def describe(candidate: Candidate) -> str:
     """A candidate in words."""
     c = candidate
     return (
-        f"{c.workers} worker{'s' * (c.workers > 1)} with {c.threads} cores, convolution {c.convolution}, precision {c.precision}, "
-        f"batch {c.batch}, all-reduce in {c.allreduce_dtype}"
+        f"{c.workers} worker{'s' * (c.workers > 1)} with {c.threads} core{'s' * (c.threads > 1)} each, convolution {c.convolution}, "
+        f"precision {c.precision}, batch {c.batch}, all-reduce in {c.allreduce_dtype}"
     )
 
 
 def table(trials: Sequence[Trial]) -> list[str]:
-    """All that was measured, the best marked."""
-    settings = f"{'workers':>9}{'cores':>9}{'convolution':>13}{'precision':>11}{'batch':>7}{'allreduce':>11}"
-    lines = [f"{settings}{'s/step':>9}{'images/s':>12}{'GiB/worker':>12}"]
+    """All trials as lines of text, the best one marked."""
+    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("workers", "cores", "convolution", "precision", "batch", "allreduce", "s/step", "images/s", "GiB/worker"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    result.add_column("", no_wrap=True)
     for trial in trials:
         c, f = trial.candidate, trial.figures
-        settings = f"{c.workers:>9}{c.threads:>9}{c.convolution:>13}{c.precision:>11}{c.batch:>7}{c.allreduce_dtype:>11}"
-        figures = f"{f.seconds:>9.3f}{trial.speed:>12.3f}{f.memory / GIB:>12.2f}" if f else f"  {trial.reason}"
-        lines.append(settings + figures + ("  best" if trial is best(trials) else ""))
-    return lines
+        figures = (f"{f.seconds:.3f}", f"{trial.speed:.3f}", f"{f.memory / GIB:.2f}") if f else ("", "", "")
+        note = "best" if trial is best(trials) else trial.reason
+        settings = (str(c.workers), str(c.threads), c.convolution, c.precision, str(c.batch), c.allreduce_dtype)
+        result.add_row(*settings, *figures, Text(note))
+    console = Console(width=TABLE_WIDTH, color_system=None)
+    with console.capture() as captured:
+        console.print(result)
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:
-    """Time and memory of a complete training on this node with the chosen settings, without waiting for images and storage."""
+    """Time and memory of a complete training on this node with the chosen settings, not counting waits for images and storage."""
     figures, candidate = chosen.figures, chosen.candidate
     assert figures is not None
     schedule = make_schedule(config.train, candidate.workers * candidate.batch, epoch or ASSUMED_EPOCH)
-    assumed = "" if epoch or config.train.steps else f", were an epoch {ASSUMED_EPOCH:,} images"
+    assumed = "" if epoch or config.train.steps else f" (assuming {ASSUMED_EPOCH:,} images per epoch)"
     total = figures.compile_seconds + schedule.steps * figures.seconds
     node = (candidate.workers - 1) * figures.memory + figures.peak
     return [
         f"a training of {schedule.steps:,} steps of {schedule.global_batch} images{assumed}: {duration(total)}",
-        f"memory: {figures.memory / GIB:.2f} GiB a worker between steps, {node / GIB:.2f} GiB all of the node while one compiles",
+        f"memory: {figures.memory / GIB:.2f} GiB per worker between steps, {node / GIB:.2f} GiB on the node while one worker compiles",
     ]
 
 
 def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
-    """The chosen settings as TOML, below `lines` as a comment."""
+    """The chosen settings as TOML, preceded by `lines` as a comment."""
     c = chosen.candidate
     head = "".join(f"# {line}".rstrip() + "\n" for line in ("python -m cluster.calibrate, on one node:", *lines))
     return (
         f'{head}\n[model]\nconvolution = "{c.convolution}"\nprecision = "{c.precision}"\n\n[train]\nbatch = {c.batch}\n\n'
-        f"[cluster]\nworkers = {c.workers}  # of one node: times the number of nodes\n"
+        f"[cluster]\nworkers = {c.workers}  # for one node: multiply by the number of nodes\n"
         f'cpus_per_worker = {cpus}\nallreduce_dtype = "{c.allreduce_dtype}"\n'
     )
 
@@ -153,7 +163,7 @@ def _writable(path: Path) -> Path:
     """`path`, if a file can be created there: a mistake is reported before the measurements, not after."""
     if path.is_dir() or not path.parent.is_dir():
         fact = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise UserError(f"--output {path}: {fact}: name a file in a folder that is there")
+        raise UserError(f"--output {path}: {fact}: name a file in an existing folder")
     return path
 
 

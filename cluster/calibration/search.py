@@ -1,17 +1,17 @@
-"""Which settings to measure next, and which are the best so far."""
+"""Decides which settings to measure next, and which are the best so far."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-GAIN = 1.03  # times as fast as the best so far must be what replaces it: less is noise, and earlier ones are simpler
-FORMS = (("auto", "float32"), ("plain", "float32"), ("auto", "bfloat16"))  # (convolution, precision)
+GAIN = 1.03  # speed, relative to the best so far, that replaces it: less is noise, and earlier candidates are simpler
+NETWORKS = (("auto", "float32"), ("plain", "float32"), ("auto", "bfloat16"))  # (convolution, precision)
 ALLREDUCE_DTYPES = ("float32", "bfloat16")
-MOST_BATCH = 64
+MAX_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings of one node. workers: of the node. threads: cores that each computes on. batch: images of each domain per worker."""
+    """Settings for one node. workers: on the node. threads: cores that each worker computes on. batch: images per domain and worker."""
 
     workers: int
     threads: int
@@ -23,7 +23,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Figures:
-    """What short steps of a candidate took. memory: bytes of a worker between steps; peak: the most it had, as a rule while compiling."""
+    """What a candidate's steps took. memory: bytes of a worker between steps. peak: its maximum, usually while compiling."""
 
     seconds: float
     compile_seconds: float
@@ -41,53 +41,53 @@ class Trial:
 
     @property
     def speed(self) -> float:
-        """Images of each domain a second, of the node."""
+        """Images per domain and second, on the node."""
         return self.candidate.workers * self.candidate.batch / self.figures.seconds if self.figures else 0.0
 
 
 def worker_counts(cores: int, numa_workers: int) -> list[int]:
-    """Workers worth a try on a node: one for each NUMA node, one for all, two for each NUMA node."""
+    """Numbers of workers worth trying on a node: one per NUMA node, one in all, two per NUMA node."""
     return [n for n in dict.fromkeys((numa_workers, 1, 2 * numa_workers)) if n <= cores]
 
 
 def search(
     first: Candidate,
-    forms: Sequence[tuple[str, str]],
+    networks: Sequence[tuple[str, str]],
     arrangements: Sequence[tuple[int, int]],
     memory: int,
     measure: Callable[[Candidate], Trial],
 ) -> list[Trial]:
-    """Trials in the order they were made: one setting after the other is varied, from the best so far.
+    """Vary one setting after another, each from the best candidate so far. Returns the trials in the order they were made.
 
-    forms (convolution, precision) and arrangements (workers, threads) to try.
+    networks, arrangements: what to try, as (convolution, precision) and (workers, threads).
     memory: bytes of the node; a batch that is likely to need more is not tried.
     """
     trials = [measure(first)]
 
-    def attempt(candidate: Candidate) -> bool:
-        """Whether it is the best now."""
+    def try_out(candidate: Candidate) -> bool:
+        """Measure `candidate` if it is new. Returns whether it is the best now."""
         if candidate not in [trial.candidate for trial in trials]:
             trials.append(measure(candidate))
         return best(trials).candidate == candidate
 
-    for convolution, precision in forms:
-        attempt(replace(best(trials).candidate, convolution=convolution, precision=precision))
+    for convolution, precision in networks:
+        try_out(replace(best(trials).candidate, convolution=convolution, precision=precision))
     for workers, threads in arrangements:
-        attempt(replace(best(trials).candidate, workers=workers, threads=threads))
+        try_out(replace(best(trials).candidate, workers=workers, threads=threads))
     while True:
         now = best(trials)
         wider = replace(now.candidate, batch=2 * now.candidate.batch)
         needed = 2 * now.candidate.workers * now.figures.memory if now.figures else 0
-        if wider.batch > MOST_BATCH or needed > memory or not attempt(wider):
+        if wider.batch > MAX_BATCH or needed > memory or not try_out(wider):
             break
     if best(trials).candidate.workers > 1:
         for dtype in ALLREDUCE_DTYPES:
-            attempt(replace(best(trials).candidate, allreduce_dtype=dtype))
+            try_out(replace(best(trials).candidate, allreduce_dtype=dtype))
     return trials
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The fastest, unless an earlier one is nearly as fast."""
+    """The fastest trial, unless an earlier one is nearly as fast."""
     result = trials[0]
     for trial in trials[1:]:
         if trial.speed > GAIN * result.speed:

@@ -1,4 +1,4 @@
-"""A trial: the workers of one candidate on this node, each in a process of its own, taking a few steps together."""
+"""A trial: the workers of one candidate on this node, each in a process of its own, take a few steps together."""
 
 import json
 import os
@@ -10,48 +10,37 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from cluster.calibration.search import Candidate, Figures, Trial
+from cluster.calibration.trial_worker import TrialOrder
 from cluster.config import Config
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_tree import read_cores
-from cluster.hardware.topology import whole_share
+from cluster.hardware.topology import largest_share
 from cyclegan.config import ImageFormat
 
 TRIAL_SECONDS = 1200  # after which a trial counts as stuck
 
 
 def run_trial(config: Config, images: ImageFormat, candidate: Candidate) -> Trial:
-    """Run it in processes of its own, one for each worker."""
+    """Run a candidate's workers in processes of their own. The slowest worker's times count, and the most memory of any."""
     addresses = _free_addresses(candidate.workers)
-    settled = with_settings(config, candidate).model_dump(mode="json")
-    orders = {"config": settled, "images": images.model_dump(), "workers": candidate.workers}
+    config, cpus = with_settings(config, candidate), cpus_of(candidate)
     deadline = time.monotonic() + TRIAL_SECONDS
     with ExitStack() as stack:
         processes = []
         for index in range(candidate.workers):
-            task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cluster.calibration.trial_worker"],
-                env={**os.environ, "TF_CONFIG": json.dumps(task), "CUDA_VISIBLE_DEVICES": "-1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            process = _start(index, addresses)
             stack.callback(process.wait)
             stack.callback(process.kill)
-            assert process.stdin is not None
-            process.stdin.write(json.dumps({**orders, "index": index, "cpus": cpus_of(candidate)}))
-            process.stdin.close()
-            process.stdin = None  # or communicate would close it again
+            _send(process, TrialOrder(config=config, images=images, index=index, cpus=cpus))
             processes.append(process)
         found = []
         for process in processes:
             try:
                 output, errors = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                return Trial(candidate, None, f"no end after {TRIAL_SECONDS} s")
+                return Trial(candidate, None, f"not finished after {TRIAL_SECONDS} s")
             if process.returncode:
-                return Trial(candidate, None, (errors.strip().splitlines() or [f"ended with {process.returncode}"])[-1])
+                return Trial(candidate, None, (errors.strip().splitlines() or [f"exited with {process.returncode}"])[-1])
             found.append(Figures(**json.loads(output)))
     slowest = max(found, key=lambda figures: figures.seconds)
     return Trial(candidate, replace(slowest, memory=max(f.memory for f in found), peak=max(f.peak for f in found)))
@@ -70,12 +59,31 @@ def with_settings(config: Config, candidate: Candidate) -> Config:
 
 
 def cpus_of(candidate: Candidate) -> int:
-    """The CPUs that a worker must ask Ray for, to have its threads."""
-    return whole_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), candidate.workers)[1]
+    """The CPUs that a worker must request from Ray to get its threads."""
+    return largest_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), candidate.workers)[1]
+
+
+def _start(index: int, addresses: list[str]) -> subprocess.Popen[str]:
+    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cluster.calibration.trial_worker"],
+        env={**os.environ, "TF_CONFIG": json.dumps(task), "CUDA_VISIBLE_DEVICES": "-1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _send(process: subprocess.Popen[str], order: TrialOrder) -> None:
+    assert process.stdin is not None
+    process.stdin.write(order.model_dump_json())
+    process.stdin.close()
+    process.stdin = None  # or communicate would close it again
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Addresses that were free a moment ago; held together, so that all differ."""
+    """Addresses that are free now; held together, so that all differ."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]

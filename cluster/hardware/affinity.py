@@ -1,4 +1,4 @@
-"""Binding this process: its threads to cores, its memory to a NUMA node."""
+"""Binds this process: its threads to cores, its memory to a NUMA node."""
 
 import ctypes
 import os
@@ -14,13 +14,13 @@ from cluster.hardware.topology import Share, share_of_worker
 TASKS = Path("/proc/self/task")
 SET_MEMPOLICY = {"x86_64": 238, "aarch64": 237}  # numbers of the system call
 MPOL_PREFERRED = 1
-NETWORK = ("grpc", "event_engine", "lifeguard")  # beginnings of the names of gRPC's threads
+NETWORK = ("grpc", "event_engine", "lifeguard")  # prefixes of the names of gRPC's threads
 
 
 def bind_process(index: int, workers: int, cpus: int) -> Share:
-    """Bind this process to its share of the node, as worker `index` of `workers` with `cpus` of Ray's; returns the share.
+    """Bind this process to its share of the node, as worker `index` of `workers` with `cpus` CPUs from Ray. Returns the share.
 
-    Must come before TensorFlow's first operation: its pools take over affinity and memory policy of the thread that makes them.
+    Must come before TensorFlow's first operation: its thread pools inherit affinity and memory policy from the thread that creates them.
     """
     share = share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
     bind(share)
@@ -29,24 +29,24 @@ def bind_process(index: int, workers: int, cpus: int) -> Share:
 
 
 def bind(share: Share) -> None:
-    """Bind this thread, and so all that it starts later, to the CPUs that compute, and all that run already, as Ray's, to the others."""
+    """Bind this thread, and so all that it starts later, to the CPUs that compute, and running threads, such as Ray's, to the others."""
     _pin(lambda _: True, share.service)
     os.sched_setaffinity(threading.get_native_id(), share.compute)
 
 
 def pin_service_threads(cpus: Iterable[int]) -> None:
-    """Move gRPC's threads, and so all that they start later, to `cpus`; call it when all of them have run.
+    """Move gRPC's threads, and so the threads that they start later, to `cpus`. Call it when all of them have run.
 
-    Known by their names. TensorFlow's own pollers of the network have none, as its intra-op threads, and so stay where it computes.
+    They are known by their names. TensorFlow's own network pollers have none, nor do its intra-op threads, so they stay where it computes.
     """
     _pin(lambda task: (task / "comm").read_text().startswith(NETWORK), cpus)
 
 
 def prefer_memory(numa: Sequence[int]) -> bool:
-    """Take memory from the NUMA node of the computing cores while it has some, whatever policy the parent had (`numactl --interleave`).
+    """Prefer memory of the NUMA node that computes, whatever policy the parent had (`numactl --interleave`).
 
-    For this thread and those that it starts later. Nothing is done for several nodes: each thread then takes memory where it runs, Linux's
-    default. Returns whether the policy was set: a container may forbid it, which leaves that default as well.
+    Applies to this thread and those that it starts later. Several nodes are left to Linux's default: each thread takes memory where it
+    runs. Returns whether the policy was set: a container may forbid it, which also leaves the default.
     """
     call = SET_MEMPOLICY.get(platform.machine())
     if len(numa) != 1 or call is None:
@@ -63,5 +63,5 @@ def _pin(chosen: Callable[[Path], bool], cpus: Iterable[int]) -> None:
         try:
             if chosen(task):
                 os.sched_setaffinity(int(task.name), cpus)
-        except (ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+        except (ProcessLookupError, FileNotFoundError):  # the thread has ended
             continue

@@ -1,4 +1,4 @@
-"""How much processor time the cgroup of this process grants, version 1 or 2."""
+"""How much processor time this process's cgroup grants, version 1 or 2."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from pathlib import Path
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """CPUs' worth of time, or None without a limit. root: where /proc and /sys lie; a recorded tree in tests.
 
-    The tightest limit counts, of the process's own cgroup and of all above it. In a container only the top of what is mounted is there.
-    Hierarchies are where systemd mounts them: version 2 at /sys/fs/cgroup, version 1 at `cpu` below (a link to `cpu,cpuacct`).
+    The tightest limit applies, of the process's own cgroup and of all above it; a container sees only the top of what is mounted.
+    Hierarchies are where systemd mounts them: version 2 at /sys/fs/cgroup, version 1 below it at `cpu` (a link to `cpu,cpuacct`).
     """
     v1, v2 = _own_cgroups(root)
     mount = root / "sys/fs/cgroup"
@@ -30,7 +30,7 @@ def _own_cgroups(root: Path) -> tuple[str, str]:
 
 def _upwards(mount: Path, own: str) -> list[Path]:
     folder = mount / own.lstrip("/")
-    return [place for place in (folder, *folder.parents) if place.is_relative_to(mount)]
+    return [path for path in (folder, *folder.parents) if path.is_relative_to(mount)]
 
 
 def _quota_v2(folder: Path) -> float | None:

@@ -17,9 +17,9 @@ class Core:
 
 
 def read_cores(allowed: Iterable[int], root: Path = Path("/")) -> list[Core]:
-    """The cores of the `allowed` logical CPUs, sorted: numbering often alternates between sockets, neighbours shall share one.
+    """The cores of the `allowed` logical CPUs, sorted, so that neighbours share a socket: CPU numbers often alternate between sockets.
 
-    allowed: from `os.sched_getaffinity`, which cpusets have narrowed already. root: where /sys lies; a recorded tree in tests.
+    allowed: from `os.sched_getaffinity`, which respects cpusets. root: where /sys lies; a recorded tree in tests.
     Where /sys lacks these files, as in some sandboxes, one socket and one NUMA node without hyperthreads are assumed.
     """
     mine = frozenset(allowed)
@@ -44,6 +44,6 @@ def parse_cpu_list(text: str) -> list[int]:
 
 
 def _numa_nodes(root: Path) -> dict[int, int]:
-    """NUMA node of each logical CPU; nodes of memory alone have none."""
+    """NUMA node of each logical CPU; NUMA nodes that are only memory have no CPUs."""
     lists = (root / DEVICES / "node").glob("node[0-9]*/cpulist")
     return {cpu: int(path.parent.name.removeprefix("node")) for path in lists for cpu in parse_cpu_list(path.read_text())}

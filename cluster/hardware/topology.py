@@ -1,4 +1,4 @@
-"""How the workers of a node share its cores: who computes where, and where the feed and the network run beside it."""
+"""How the workers of a node share its cores: which cores compute, and which serve the feed and the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from cluster.hardware.cpu_tree import Core
 
-SPARE_FROM = 8  # cores without hyperthreads, of which one is spared for feed and network: at most an eighth of the computing
+SPARE_FROM = 8  # cores without hyperthreads, from which one is spared for feed and network: at most an eighth of the computing
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one worker has of its node, in logical CPUs and NUMA nodes.
+    """What one worker gets of its node, in logical CPUs and NUMA nodes.
 
     compute: one thread of each of its physical cores. service: where its feed and network run. numa: of the cores that compute.
     """
@@ -25,10 +25,10 @@ class Share:
 
 
 def share_of_worker(cores: Sequence[Core], quota: float | None, index: int, workers: int, cpus: int) -> Share:
-    """The share of worker `index` of `workers` on this node: disjoint, and within one NUMA node where that costs nobody a core.
+    """The share of worker `index` of `workers` on this node: disjoint, and within one NUMA node where that costs no worker a core.
 
-    cores: all of the node, as `read_cores` sorts them. quota: CPUs' worth of time that the cgroup grants all workers together.
-    cpus: that Ray gave the worker; those that Ray was not given stay free for others. Below a quota that counts time, not hyperthreads.
+    cores: all of the node, sorted as by `read_cores`. quota: CPUs' worth of time that the cgroup grants all workers together.
+    cpus: what Ray gave the worker; CPUs that Ray does not manage stay free for others. Under a quota, cpus counts time, not hyperthreads.
     """
     mine = _cores_of(cores, index, workers)
     if quota is not None and quota < sum(len(core.threads) for core in cores):
@@ -44,21 +44,21 @@ def share_of_worker(cores: Sequence[Core], quota: float | None, index: int, work
     return Share(compute, tuple(service) or compute, tuple(sorted({core.numa for core in computing})))
 
 
-def whole_share(cores: Sequence[Core], quota: float | None, workers: int) -> tuple[Share, int]:
-    """The most that the first of `workers` on this node can have, and the fewest CPUs of Ray's with which it has that."""
+def largest_share(cores: Sequence[Core], quota: float | None, workers: int) -> tuple[Share, int]:
+    """The largest share that the first of `workers` on this node can get, and the fewest CPUs from Ray that give it."""
     logical = sum(len(core.threads) for core in cores)
     shares = [share_of_worker(cores, quota, 0, workers, cpus) for cpus in range(1, max(1, logical // workers) + 1)]
     return shares[-1], 1 + shares.index(shares[-1])
 
 
 def workers_of_node(cores: Sequence[Core], quota: float | None) -> int:
-    """How many workers a node has by default: one for each NUMA node, as far as the quota fills their cores."""
+    """The default number of workers of a node: one for each NUMA node, as far as the quota fills their cores."""
     nodes = len({core.numa for core in cores})
     return nodes if quota is None else max(1, min(nodes, floor(quota) * nodes // len(cores)))
 
 
 def share_of(things: Sequence[T], index: int, workers: int) -> list[T]:
-    """What worker `index` of `workers` has of `things`: equal, adjacent and disjoint shares; if they are too few, workers take turns."""
+    """Worker `index`'s share of `things`: equal, adjacent, disjoint shares for all `workers`, which take turns if there are too few."""
     if workers > len(things):
         return [things[index % len(things)]]
     each = len(things) // workers

@@ -18,13 +18,13 @@ from tests.ray_nodes import ROOT, clean_environment
 
 GIB = 2**30
 CHOSEN = Trial(Candidate(2, 6, "auto", "float32", 4, "bfloat16"), Figures(2.0, 30.0, 3 * GIB, 5 * GIB))
-FAILED = Trial(Candidate(1, 12, "plain", "float32", 4, "float32"), None, "ended with -9")
+FAILED = Trial(Candidate(1, 12, "plain", "float32", 4, "float32"), None, "exited with -9")
 
 
-def test_the_table_holds_all_and_marks_the_best() -> None:
+def test_the_table_holds_all_trials_and_marks_the_best() -> None:
     head, failed, chosen = table([FAILED, CHOSEN])
     assert head.split() == ["workers", "cores", "convolution", "precision", "batch", "allreduce", "s/step", "images/s", "GiB/worker"]
-    assert failed.split() == ["1", "12", "plain", "float32", "4", "float32", "ended", "with", "-9"]
+    assert failed.split() == ["1", "12", "plain", "float32", "4", "float32", "exited", "with", "-9"]
     assert chosen.split() == ["2", "6", "auto", "float32", "4", "bfloat16", "2.000", "4.000", "3.00", "best"]
 
 
@@ -33,9 +33,9 @@ def test_time_and_memory_of_a_training() -> None:
     # 10 epochs of 800 images in steps of 8: 1,000 of 2 s, and 30 s of compiling; the other worker is idle while one compiles.
     assert prediction(config, CHOSEN, 800) == [
         "a training of 1,000 steps of 8 images: 33:50",
-        "memory: 3.00 GiB a worker between steps, 8.00 GiB all of the node while one compiles",
+        "memory: 3.00 GiB per worker between steps, 8.00 GiB on the node while one worker compiles",
     ]
-    assert prediction(config, CHOSEN, None)[0] == "a training of 1,250 steps of 8 images, were an epoch 1,000 images: 42:10"
+    assert prediction(config, CHOSEN, None)[0] == "a training of 1,250 steps of 8 images (assuming 1,000 images per epoch): 42:10"
     assert prediction(load_config(["--train.steps", "100"], {}), CHOSEN, None)[0] == "a training of 100 steps of 8 images: 3:50"
 
 
@@ -59,7 +59,7 @@ def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
     assert of_source(Config()) == (ImageFormat(), None)
 
 
-def test_finished_shards_say_how_many_images_of_which_channels(tmp_path: Path) -> None:
+def test_finished_shards_give_the_format_and_the_number_of_images(tmp_path: Path) -> None:
     config = load_config(["--data.source", str(make_shards(tmp_path, "uint16")), "--data.crop_size", "64"], {})
     images, epoch = of_source(config)
     assert (images.bits, epoch) == (16, max(SIZES))
@@ -73,7 +73,7 @@ def test_a_candidate_overrides_the_configuration() -> None:
 
 
 @pytest.mark.soak
-def test_a_small_space_as_a_user_runs_it(tmp_path: Path) -> None:
+def test_small_networks_as_a_user_calibrates_them(tmp_path: Path) -> None:
     sizes = {"data.load_size": 24, "data.crop_size": 24, "model.filters": 4, "model.blocks": 1, "model.discriminator_filters": 4}
     output = tmp_path / "best.toml"
     arguments = ["--output", str(output), *options({**sizes, "train.steps": 100, "train.batch": 16, "cluster.compile_cache": tmp_path})]
@@ -88,7 +88,7 @@ def test_a_small_space_as_a_user_runs_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--model.filters", "0"], ["--data.source", "/nowhere"], ["--nothing"], ["--output", "/nowhere/best.toml"]]
 )
-def test_mistakes_cost_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     output, errors = capsys.readouterr()
     assert output == "" and errors.startswith("error: ") and errors.count("\n") == 1

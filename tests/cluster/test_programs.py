@@ -62,7 +62,7 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
         (["--data.channels_a", "1"], "train.lambda_identity = 0.5, but images of A have 1 channels and of B 3: "),
     ],
 )
-def test_a_mistake_costs_one_line(arguments: list[str], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line(arguments: list[str], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     output, errors = capsys.readouterr()
     assert output == "" and errors.startswith(f"error: {fact}") and errors.count("\n") == 1

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from cluster.calibration.search import FORMS, Candidate, Figures, Trial, best, search, worker_counts
+from cluster.calibration.search import NETWORKS, Candidate, Figures, Trial, best, search, worker_counts
 
 FIRST = Candidate(workers=1, threads=4, convolution="auto", precision="float32", batch=1, allreduce_dtype="float32")
 GIB = 2**30
-SLOWNESS = dict(zip(FORMS, (1.0, 2.0, 1.5), strict=True))
+SLOWNESS = dict(zip(NETWORKS, (1.0, 2.0, 1.5), strict=True))
 
 
 def taking(seconds: float, batch: int = 1) -> Figures:
@@ -20,7 +20,7 @@ def machine(candidate: Candidate) -> Trial:
 
 
 def test_each_setting_is_varied_from_the_best_so_far() -> None:
-    trials = search(FIRST, FORMS, [(1, 4), (2, 2)], 100 * GIB, machine)
+    trials = search(FIRST, NETWORKS, [(1, 4), (2, 2)], 100 * GIB, machine)
     tried = [trial.candidate for trial in trials]
     plain, rounded = replace(FIRST, convolution="plain"), replace(FIRST, precision="bfloat16")
     assert tried[:4] == [FIRST, plain, rounded, replace(FIRST, workers=2, threads=2)]
@@ -32,7 +32,7 @@ def test_each_setting_is_varied_from_the_best_so_far() -> None:
 
 
 def test_a_batch_that_is_likely_not_to_fit_is_not_tried() -> None:
-    trials = search(FIRST, FORMS, [(1, 4)], 3 * GIB, machine)  # 1 GiB per image
+    trials = search(FIRST, NETWORKS, [(1, 4)], 3 * GIB, machine)  # 1 GiB per image
     assert max(trial.candidate.batch for trial in trials) == 2
 
 
@@ -40,13 +40,13 @@ def test_what_failed_is_listed_and_not_chosen() -> None:
     def fragile(candidate: Candidate) -> Trial:
         return machine(candidate) if candidate.batch == 1 and candidate.convolution == "plain" else Trial(candidate, None, "killed")
 
-    trials = search(FIRST, FORMS, [(1, 4), (2, 2)], 100 * GIB, fragile)
+    trials = search(FIRST, NETWORKS, [(1, 4), (2, 2)], 100 * GIB, fragile)
     assert trials[0] == Trial(FIRST, None, "killed")
     assert best(trials).candidate.convolution == "plain"
 
 
 def test_nothing_can_be_chosen_where_all_fails() -> None:
-    trials = search(FIRST, FORMS, [(1, 4)], 100 * GIB, lambda candidate: Trial(candidate, None, "killed"))
+    trials = search(FIRST, NETWORKS, [(1, 4)], 100 * GIB, lambda candidate: Trial(candidate, None, "killed"))
     assert best(trials).figures is None
 
 

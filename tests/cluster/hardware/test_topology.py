@@ -4,7 +4,7 @@ import pytest
 
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_tree import Core, read_cores
-from cluster.hardware.topology import Share, share_of, share_of_worker, whole_share, workers_of_node
+from cluster.hardware.topology import Share, largest_share, share_of, share_of_worker, workers_of_node
 from tests.cluster.machines import machine
 
 
@@ -84,15 +84,15 @@ def test_without_hyperthreads_one_of_many_cores_is_spared(count: int, compute: i
 
 
 @pytest.mark.parametrize(("workers", "quota", "compute", "cpus"), [(2, None, 6, 12), (1, None, 12, 24), (4, None, 3, 6), (2, 6.5, 3, 3)])
-def test_the_fewest_cpus_that_give_a_whole_share(workers: int, quota: float | None, compute: int, cpus: int, tmp_path: Path) -> None:
-    share, asked = whole_share(xeon(tmp_path), quota, workers)
+def test_the_fewest_cpus_that_give_the_largest_share(workers: int, quota: float | None, compute: int, cpus: int, tmp_path: Path) -> None:
+    share, asked = largest_share(xeon(tmp_path), quota, workers)
     assert (len(share.compute), asked) == (compute, cpus)
 
 
-def test_the_core_that_is_spared_belongs_to_a_whole_share() -> None:
+def test_the_spared_core_belongs_to_the_largest_share() -> None:
     """Workers that asked for more than half of the CPUs would not fit."""
-    assert whole_share(plain(16), None, 2) == (Share(tuple(range(7)), (7,), (0,)), 8)
-    assert whole_share(plain(2), None, 1) == (Share((0, 1), (0, 1), (0,)), 2)
+    assert largest_share(plain(16), None, 2) == (Share(tuple(range(7)), (7,), (0,)), 8)
+    assert largest_share(plain(2), None, 1) == (Share((0, 1), (0, 1), (0,)), 2)
 
 
 @pytest.mark.parametrize(("count", "workers"), [(12, 2), (7, 3), (2, 2), (5, 1)])
