@@ -1,6 +1,7 @@
 """The pages name only what exists: files, folders, modules and configuration fields."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,11 @@ def test_every_sub_package_is_on_the_architecture_page() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     folders = [path.parent.relative_to(ROOT) for package in PACKAGES[:4] for path in (ROOT / package).glob("**/__init__.py")]
     assert [str(folder) for folder in folders if f"`{folder}/`" not in text] == []
+
+
+def test_the_layers_on_the_architecture_page_are_those_of_import_linter() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    text = " ".join((ROOT / "docs/architecture.md").read_text().split())
+    lines = {c["containers"][0]: " → ".join(layer.replace(" | ", ", ") for layer in c["layers"]) for c in contracts if "containers" in c}
+    assert sorted(lines) == sorted(PACKAGES[:4])
+    assert [package for package, line in lines.items() if f"{package} {line}" not in text] == []
