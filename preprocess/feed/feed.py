@@ -99,7 +99,9 @@ class Feed:
         kind = ray.remote(FeedActor).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, **_placement(settings.nodes))
         cpus = () if settings.nodes else settings.cpus
         reader = Reader(folder, plan, share, settings.cache)
-        self._actors: list[Any] = [kind.remote(reader, cpus, settings.log_to) for _ in range(settings.actors)]
+        # As bytes: Ray prints an error for a handle among the arguments of an actor that may be restarted.
+        log_to = ray.cloudpickle.dumps(settings.log_to)
+        self._actors: list[Any] = [kind.remote(reader, cpus, log_to) for _ in range(settings.actors)]
         self._turns = itertools.cycle(self._actors)
         self._chunks: deque[Any] = deque()
         self._chunk: Iterator[ImageArray] = iter(())
@@ -176,11 +178,12 @@ class Feed:
 class FeedActor:
     """A Ray actor around a `Reader`."""
 
-    def __init__(self, reader: Reader, cpus: tuple[int, ...], log_to: Any) -> None:
-        """See `FeedSettings`."""
+    def __init__(self, reader: Reader, cpus: tuple[int, ...], log_to: bytes) -> None:
+        """cpus: as in `FeedSettings`; log_to: likewise, pickled."""
         self._reader = reader
-        if log_to is not None:
-            send_lines(lambda line: log_to.add_line.remote(line))
+        receiver = ray.cloudpickle.loads(log_to)
+        if receiver is not None:
+            send_lines(lambda line: receiver.add_line.remote(line))
         if cpus:
             os.sched_setaffinity(0, cpus)  # of this thread, and of the threads that it starts
 

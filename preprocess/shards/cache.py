@@ -1,6 +1,7 @@
 """Parts of shards fetched from an object store, kept on a node's own disk and shared by its processes."""
 
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -48,12 +49,11 @@ class ShardCache:
         """limit: bytes."""
         self._folder, self._limit = folder, limit
         self._unseen = limit  # bytes written since the last look; unknown at the start, because others write too
-        self._reported = False
 
     def get(self, key: str, fetch: Callable[[], bytes]) -> bytes:
         """The bytes of a key, from the disk or else from `fetch`, and then kept. Raises what `fetch` raises.
 
-        If they cannot be kept, one warning is logged, and this goes on without the cache.
+        If they cannot be kept, the process logs one warning and reads on without the cache.
         """
         path = self._folder / key[:2] / key
         content = _read(path)
@@ -62,12 +62,7 @@ class ShardCache:
             try:
                 self._keep(path, content)
             except OSError as error:
-                if not self._reported:
-                    self._reported = True
-                    fact = error.strerror or error
-                    log.warning(
-                        "the shard cache %s on %s cannot be written (%s): reading without it", self._folder, os.uname().nodename, fact
-                    )
+                _warn_once(self._folder, error.strerror or str(error))
         return content
 
     def forget(self, key: str) -> None:
@@ -114,6 +109,11 @@ class ShardCache:
                             stale = file.name.startswith(".") and time.time() - stat.st_mtime > _STALE_SECONDS
                             found.append((0 if stale else stat.st_mtime_ns, stat.st_size, file.path))
         return found
+
+
+@functools.cache
+def _warn_once(folder: Path, fact: str) -> None:
+    log.warning("the shard cache %s on %s cannot be written (%s): reading without it", folder, os.uname().nodename, fact)
 
 
 def _read(path: Path) -> bytes | None:

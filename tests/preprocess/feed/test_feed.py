@@ -14,10 +14,14 @@ import psutil
 import pytest
 import ray
 
+from preprocess.building.line_collector import LineCollector
 from preprocess.feed.feed import MIB, Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.images.decoded_image import ImageArray
+from preprocess.shards.cache import CacheSettings
 from ringcycle.errors import UserError
+from ringcycle.storage.store import Store
+from tests.preprocess.object_store import object_store
 from tests.preprocess.small_shards import PLAN, expected, make_shards
 
 ONE, TWO, TWENTY = (WorkerShare(rank=0, workers=1, batch=batch) for batch in (1, 2, 20))
@@ -187,3 +191,24 @@ def test_other_shards_than_planned(shards: Path) -> None:
     assert str(error.value) == (
         f"{shards} holds 13 and 20 images, but the run was planned for 12 and 20: use the shards it was started with, or start a new run"
     )
+
+
+def test_what_a_feed_actor_logs_reaches_the_given_actor(tmp_path: Path) -> None:
+    shards = make_shards(tmp_path / "shards")
+    (tmp_path / "file").write_bytes(b"")
+    receiver: Any = ray.remote(LineCollector).options(num_cpus=0).remote()
+    settings = FeedSettings(cache=CacheSettings(tmp_path / "file" / "below", 1), log_to=receiver)
+    lines: list[str] = []
+
+    def arrived() -> bool:
+        lines.extend(ray.get(receiver.take.remote()))
+        return bool(lines)
+
+    with object_store() as server:
+        for path in shards.iterdir():
+            Store(server.uri("shards")).write(path.name, path.read_bytes())
+        with Feed(server.uri("shards"), PLAN, ONE, position=0, end=20, settings=settings) as feed:
+            assert sum(1 for _ in feed) == 20
+        assert eventually(arrived)
+    host = os.uname().nodename
+    assert lines == [f"the shard cache {tmp_path}/file/below on {host} cannot be written (Not a directory): reading without it"]
