@@ -40,9 +40,9 @@ __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards"
 
 LOG = "build.json"
 _OPTIONS = (
-    *("source_a", "source_b", "class_a", "class_b", "source_list", "test_fraction"),
+    *("source_a", "source_b", "class_a", "class_b", "source_list", "list_roots", "test_fraction"),
     *("preprocess", "load_size", "crop_size", "channels_a", "channels_b", "bits"),
-    *("threads", "build_actors", "max_rejected", "shard_mb"),
+    *("threads", "build_actors", "max_rejected", "max_file_mb", "max_megapixels", "shard_mb"),
 )
 _SHOWN = 10  # rejected images in the summary
 _LOCK = ".lock"

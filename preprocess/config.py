@@ -9,6 +9,11 @@ from preprocess.images.resize import Mode
 from ringcycle.storage.location import redacted
 
 
+def _joined(value: object) -> object:
+    """A TOML array as text with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 class DataConfig(BaseModel):
     """Images, shards and feed."""
 
@@ -23,6 +28,11 @@ class DataConfig(BaseModel):
     class_b: str = Field("", description="folder or value that is domain B")
     source_list: str = Field(
         "", repr=False, description="CSV or Parquet file with the columns path, domain and optionally split, instead of data.source"
+    )
+    list_roots: Annotated[str, BeforeValidator(_joined)] = Field(
+        "",
+        repr=False,
+        description="folders or URIs, separated by commas, where data.source_list may name files besides its own folder or bucket",
     )
     test_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the images held out for testing, if the source has no test split of its own"
@@ -52,6 +62,8 @@ class DataConfig(BaseModel):
     threads: int = Field(1, ge=1, le=64, description="decoding threads of each build actor, and the CPUs that it requests from Ray")
     build_actors: int = Field(0, ge=0, description="build actors on all nodes together; 0: one for every data.threads CPUs of the cluster")
     max_rejected: float = Field(0.01, ge=0, le=1, description="share of broken images above which the build stops")
+    max_file_mb: float = Field(64, gt=0, description="MiB above which a file is rejected unread")
+    max_megapixels: float = Field(64, gt=0, le=4000, description="megapixels above which an image is rejected before it is decoded")
     shard_mb: float = Field(64, gt=0, le=1024, description="MiB of pixels per shard")
     feed_actors: int = Field(1, ge=1, le=16, description="feed actors per worker, on its node or on data.feed_nodes")
     feed_nodes: str = Field(
@@ -67,7 +79,7 @@ class DataConfig(BaseModel):
             raise ValueError(f"data.{info.field_name} = {text} is not a number from 1 to {MOST_CHANNELS}: use one, or auto")
         return text
 
-    @field_serializer("source", "source_a", "source_b", "source_list", "shards")
+    @field_serializer("source", "source_a", "source_b", "source_list", "list_roots", "shards")
     def _without_credentials(self, location: str) -> str:
         """Credentials of an object store are never printed or stored."""
         return redacted(location)

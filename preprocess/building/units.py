@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.building.recipe import Recipe
-from preprocess.images.decode import BrokenImage, ImageArray, decode_to_resize
+from preprocess.images.decode import BrokenImage, ImageArray, TooManyPixels, decode_to_resize
 from preprocess.images.resize import prepare, sides
 from preprocess.shards.image_buffer import ImageBuffer, ScratchMemory
 from preprocess.shards.manifest import FORMAT, Rejected, ShardFile
@@ -66,7 +66,7 @@ def plan_units(images: dict[str, list[ImageFile]], recipe: Recipe, shard_mb: flo
     for split, files in images.items():
         sizes = (_pixel_bytes(file, recipe, split) for file in files)
         for number, group in enumerate(_groups(files, sizes, shard_mb * 2**20)):
-            text = f"format {FORMAT}, {tuple(recipe)}, {group}"
+            text = f"format {FORMAT}, {recipe.text()}, {group}"
             digest = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=8).hexdigest()
             units.append(Unit(split, f"{split}-{number:05d}.arrow", group, digest))
     return units
@@ -91,7 +91,7 @@ def build_unit(
         return before, False
     channels = recipe.of_split(unit.split)
     names, images, stored, rejected = list[str](), ImageBuffer(memory), list[_Stored](), list[Rejected]()
-    results = (pool.map if pool else map)(lambda file: _image(read, file.name, recipe, channels), unit.files)
+    results = (pool.map if pool else map)(lambda file: _image(read, file, recipe, channels), unit.files)
     for file, result in zip(unit.files, results, strict=True):
         if isinstance(result, str):
             rejected.append(Rejected(path=file.name, reason=result))
@@ -132,8 +132,11 @@ def _finished(unit: Unit, out: Location) -> Built | None:
     return built if intact and built.digest == unit.digest else None
 
 
-def _image(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: int) -> tuple[ImageArray, _Stored] | str:
+def _image(read: Callable[[str], bytes], file: ImageFile, recipe: Recipe, channels: int) -> tuple[ImageArray, _Stored] | str:
     """The pixels that a shard stores of a file, or the reason to reject the file."""
+    name = file.name
+    if file.size > recipe.max_file_mb * 2**20:
+        return f"{file.size / 2**20:,.1f} MiB, more than data.max_file_mb = {recipe.max_file_mb:g}"
     try:
         data = read(name)
     # A file that was listed but cannot be read is not broken: this node does not see the source. Rejecting it would lose good images.
@@ -142,11 +145,13 @@ def _image(read: Callable[[str], bytes], name: str, recipe: Recipe, channels: in
         raise UserError(f"data.source: {fact}: every node must see the source at the same location") from error
     try:
         reduced = None if recipe.preprocess in ("crop", "none") else DRAFT * recipe.load_size
-        decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced)
+        decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced, megapixels=recipe.max_megapixels)
         height, width = sides(decoded)
         if min(height, width) < SMALLEST_SIDE:
             return f"{width}x{height} pixels, too small"
         pixels = prepare(decoded, recipe.preprocess, recipe.load_size, recipe.crop_size)
+    except TooManyPixels as error:
+        return f"{error} (data.max_megapixels)"
     except BrokenImage as error:
         return str(error)
     return pixels, _Stored(pixels.shape[:2], hashlib.blake2b(data, digest_size=8).hexdigest(), _is_near_constant(pixels))

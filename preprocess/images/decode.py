@@ -18,9 +18,20 @@ from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArra
 from preprocess.images.file_headers import jpeg2000_size, kind_of_unread
 from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, is_deep_png, read_deep_png
 
-__all__ = ["EXTENSIONS", "BrokenImage", "ImageArray", "PixelFormat", "TooManyPixels", "decode", "decode_to_resize", "pixel_format_of"]
+__all__ = [
+    "EXTENSIONS",
+    "READS_HEIC",
+    "BrokenImage",
+    "ImageArray",
+    "PixelFormat",
+    "TooManyPixels",
+    "decode",
+    "decode_to_resize",
+    "pixel_format_of",
+]
 
 MEGAPIXELS = 64
+READS_HEIC = False
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"}
@@ -43,6 +54,8 @@ with contextlib.suppress(ImportError):  # the extra `heic`
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
+    READS_HEIC = True
+    EXTENSIONS |= {".heic", ".heif", ".hif"}
 Image.init()  # Otherwise Pillow registers its formats on first use, and several threads would do so at once.
 # What Pillow warns about (odd metadata, many pixels) is checked here. Filters are global to all threads, so they cannot be set per call.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -124,7 +137,7 @@ def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedIma
     tiff = deep_tiff(data, megapixels)
     if tiff:
         return _decoded_tiff(tiff, megapixels)
-    if Image.MAX_IMAGE_PIXELS is None or Image.MAX_IMAGE_PIXELS < megapixels * 1e6:
+    if megapixels * 1e6 > (Image.MAX_IMAGE_PIXELS or 0):
         Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)  # Pillow refuses images above twice this; one limit for all threads
     with _open(data) as image:
         _check_size(image.size, megapixels)

@@ -1,17 +1,19 @@
 """Where images come from: folders on disks or in object stores, in one of three layouts, or a list of files."""
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from pyarrow import fs
 
 from preprocess.config import DataConfig
-from preprocess.images.decode import EXTENSIONS
 from preprocess.shards.manifest import FORMAT
+from preprocess.sources.list_roots import ListRoots, OutsideRoots
+from preprocess.sources.listing import LISTING_ATTEMPTS, FoundFile, describe_left_out, entries, folders, images_below
 from preprocess.sources.source_list import Record, read_list
 from ringcycle.domains import DOMAINS, SPLITS, TEST_SPLITS, TRAIN_SPLITS
 from ringcycle.errors import UserError
@@ -19,8 +21,6 @@ from ringcycle.storage.location import Location, child, reason, redacted
 from ringcycle.storage.store import Store, parent_and_name
 
 Result = TypeVar("Result")
-
-LISTING_ATTEMPTS = 2  # for listing an object store, several requests each: a wrong address should fail within seconds
 
 
 class ImageFile(NamedTuple):
@@ -35,6 +35,17 @@ ImageFiles = dict[str, list[ImageFile]]
 """The files of each split that has any, sorted by name."""
 
 
+class Listing(NamedTuple):
+    """The images of a source, and the number of files beside them that are none, by ending."""
+
+    images: ImageFiles
+    left_out: Counter[str]
+
+    def describe_left_out(self) -> str:
+        """One line, or nothing if all files are images."""
+        return describe_left_out(self.left_out) if self.left_out else ""
+
+
 class Source(NamedTuple):
     """Where the images are, as the `data` section of the configuration describes it; fields as in `DataConfig`."""
 
@@ -45,6 +56,7 @@ class Source(NamedTuple):
     class_b: str = ""
     source_list: str = ""
     test_fraction: float = 0.0
+    list_roots: str = ""
 
     def __str__(self) -> str:
         """The source as shown to the user and in the manifest, without credentials."""
@@ -60,6 +72,7 @@ class Source(NamedTuple):
             source_a=absolute(self.source_a),
             source_b=absolute(self.source_b),
             source_list=absolute(self.source_list),
+            list_roots=",".join(map(absolute, self.list_roots.split(","))),
         )
 
 
@@ -69,28 +82,34 @@ def source_of(config: DataConfig) -> Source:
 
 
 def find_images(source: Source) -> ImageFiles:
+    """The images of `list_images`, without the count of other files."""
+    return list_images(source).images
+
+
+def list_images(source: Source) -> Listing:
     """List the images of each split that has any, sorted by name; trainA and trainB always have some.
 
-    Subfolders are searched and links followed, as in the reference implementation. An image is a file with one of decode.EXTENSIONS,
-    in any case; names that start with a dot are skipped. If the source has no test split of its own, `test_fraction` of each domain
-    is split off by a hash of the name, so adding images moves no others. Raises UserError if there is no such source, or a domain
-    has no training images.
+    Subfolders are searched and links followed, as in the reference implementation. See `listing.images_below` for what counts as an
+    image. If the source has no test split of its own, `test_fraction` of each domain is split off by a hash of the name, so adding images
+    moves no others. Raises UserError if there is no such source, or a domain has no training images.
     """
     source = source.absolute()
+    left_out: Counter[str] = Counter()
     if source.source_list:
-        return _listed(source)
+        return Listing(_listed(source), left_out)
     if source.source_a:
-        folders = (("data.source_a", source.source_a), ("data.source_b", source.source_b))
-        found = {domain: _in_folder(field, root, "", f"{domain}/") for domain, (field, root) in zip(DOMAINS, folders, strict=True)}
-        return _split(source, found)
+        roots = (("data.source_a", source.source_a), ("data.source_b", source.source_b))
+        found = {domain: _in_folder(field, root, "", f"{domain}/", left_out) for domain, (field, root) in zip(DOMAINS, roots, strict=True)}
+        return Listing(_split(source, found), left_out)
     if source.class_a:
         source = source._replace(class_a=source.class_a.strip("/"), class_b=source.class_b.strip("/"))
         names = dict(zip(DOMAINS, (source.class_a, source.class_b), strict=True))
         _check_folders(source.source, names.values(), "name two of them")
-        return _split(source, {domain: _in_folder("data.source", source.source, name, "") for domain, name in names.items()})
+        found = {domain: _in_folder("data.source", source.source, name, f"{name}/", left_out) for domain, name in names.items()}
+        return Listing(_split(source, found), left_out)
     present = _check_folders(source.source, TRAIN_SPLITS, "it must hold trainA and trainB")
-    found = {split: _in_folder("data.source", source.source, split, "") for split in SPLITS if split in present}
-    return {split: files for split, files in found.items() if files}
+    found = {split: _in_folder("data.source", source.source, split, f"{split}/", left_out) for split in SPLITS if split in present}
+    return Listing({split: files for split, files in found.items() if files}, left_out)
 
 
 def fingerprint(images: dict[str, list[ImageFile]], settings: str) -> str:
@@ -109,9 +128,10 @@ def fingerprint(images: dict[str, list[ImageFile]], settings: str) -> str:
 def opener(source: Source) -> Callable[[str], bytes]:
     """A function that reads a file of the source by the name that `find_images` gave it. It raises OSError."""
     source = source.absolute()
+    roots = _roots(source) if source.source_list else None
 
     def read(name: str) -> bytes:
-        location = _location(source, name)
+        location = roots.locate(name) if roots else _location(source, name)
         if isinstance(location, Path):
             return location.read_bytes()
         store, file = parent_and_name(location)
@@ -131,27 +151,25 @@ def is_test(name: str, fraction: float) -> bool:
 
 
 def _location(source: Source, name: str) -> Location:
-    """The location of an image."""
-    if source.source_list:
-        if name.startswith("file://"):
-            return Path(name.removeprefix("file://"))
-        if "://" in name:
-            scheme, _, path = name.partition("://")
-            bucket, _, key = path.partition("/")
-            return child(f"{scheme}://{bucket}", key)
-        return Path(name) if name.startswith("/") else child(parent_and_name(source.source_list)[0].location, name)
+    """The location of an image of a source that is no list."""
     if source.source_a:
         domain, _, path = name.partition("/")
         return child(source.source_a if domain == "A" else source.source_b, path)
     return child(source.source, name)
 
 
+def _roots(source: Source) -> ListRoots:
+    return ListRoots(source.source_list, [root for root in source.list_roots.split(",") if root])
+
+
 def _listed(source: Source) -> ImageFiles:
     """The images of a list. Sizes and times come from listing their folders: in object stores, one request for a thousand files."""
     field = _field("data.source_list", source.source_list)
+    roots = _roots(source)
     wanted: dict[Location, dict[str, Record]] = {}
     for record in read_list(source.source_list, (source.class_a or "A", source.class_b or "B")):
-        store, file = parent_and_name(_location(source, record.path))
+        with _refused(field, record):
+            store, file = parent_and_name(roots.locate(record.path))
         first = wanted.setdefault(store.location, {}).setdefault(file, record)
         if first.number != record.number:
             raise UserError(f"{field}: {record.path} is in record {first.number} and again in record {record.number}: delete one of them")
@@ -159,11 +177,17 @@ def _listed(source: Source) -> ImageFiles:
     for folder in list(wanted):
         records = wanted.pop(folder)
         store = _store("data.source_list", str(folder)) if isinstance(folder, str) else Store(folder)
-        for info in _request("data.source_list", str(folder), partial(store.entries, attempts=LISTING_ATTEMPTS)):
-            if info.type == fs.FileType.File and info.base_name in records:
-                path, domain, split, _ = records.pop(info.base_name)
-                part = split or ("test" if is_test(path, source.test_fraction) else "train")
-                found.setdefault(part + domain, []).append(ImageFile(path, info.size, info.mtime_ns or 0))
+        if isinstance(folder, Path):
+            with _refused(field, next(iter(records.values()))):
+                roots.check_real(folder, next(iter(records.values())).path)
+        for info in _request("data.source_list", str(folder), partial(entries, store)):
+            if info.name in records:
+                record = records.pop(info.name)
+                if info.link and isinstance(folder, Path):
+                    with _refused(field, record):
+                        roots.check_real(folder / info.name, record.path)
+                part = record.split or ("test" if is_test(record.path, source.test_fraction) else "train")
+                found.setdefault(part + record.domain, []).append(ImageFile(record.path, info.size, info.mtime_ns))
         if records:
             missing = next(iter(records.values()))
             fact = f"record {missing.number} names {missing.path}, which does not exist"
@@ -171,19 +195,29 @@ def _listed(source: Source) -> ImageFiles:
     return _checked(source, field, found)
 
 
-def _in_folder(field: str, root: str, folder: str, prefix: str) -> list[ImageFile]:
-    """The images in a folder of `root`, named by their path below `root`. Raises UserError if there are none, except in test folders."""
+@contextlib.contextmanager
+def _refused(field: str, record: Record) -> Iterator[None]:
+    try:
+        yield
+    except OutsideRoots as error:
+        raise UserError(f"{field}: record {record.number} names {error}") from error
+
+
+def _in_folder(field: str, root: str, folder: str, prefix: str, left_out: Counter[str]) -> list[ImageFile]:
+    """The images in a folder of `root`, each name with a prefix; counts the others. Raises UserError if a train folder has none."""
     store = _store(field, root)
     if not folder:
         _check_folder(field, root, store, "a folder of images")
-    listing = _request(field, root, partial(store.entries, folder, recursive=True, attempts=LISTING_ATTEMPTS))
-    files = [info for info in listing if info.type == fs.FileType.File]
-    images = sorted(_images(store.root, files, prefix))
-    if not images and folder not in TEST_SPLITS:
-        kinds = Counter(PurePosixPath(info.path).suffix.lower() or "no extension" for info in files)
-        fact = f"{len(files)} files, {_some([kind for kind, _ in kinds.most_common()])}" if files else "it is empty"
+    found, others = _request(field, root, partial(images_below, store, folder))
+    if not found and folder not in TEST_SPLITS:
+        fact = f"{others.total()} files, {_some([kind for kind, _ in others.most_common()])}" if others else "it is empty"
         raise UserError(f"{_field(field, root)}: no images in {folder or 'it'} ({fact}): put JPEG, PNG, WebP or TIFF files there")
-    return images
+    left_out.update(others)
+    return [_image_file(prefix, file) for file in found]
+
+
+def _image_file(prefix: str, file: FoundFile) -> ImageFile:
+    return ImageFile(prefix + file.name, file.size, file.mtime_ns)
 
 
 def _split(source: Source, domains: dict[str, list[ImageFile]]) -> ImageFiles:
@@ -215,8 +249,7 @@ def _check_folders(root: str, wanted: Iterable[str], cure: str) -> set[str]:
         raise UserError("data.source is empty: name a folder that holds trainA and trainB")
     store = _store("data.source", root)
     _check_folder("data.source", root, store, "a folder that holds trainA and trainB")
-    top = _request("data.source", root, partial(store.entries, attempts=LISTING_ATTEMPTS))
-    present = {info.base_name for info in top if info.type == fs.FileType.Directory}
+    present = _request("data.source", root, partial(folders, store))
     for folder in wanted:
         if folder not in present and not ("/" in folder and _is_folder(root, folder)):
             fact = f"has no folder {folder}, its folders are {_some(sorted(present))}"
@@ -235,16 +268,6 @@ def _check_folder(field: str, root: str, store: Store, wanted: str) -> None:
         raise UserError(f"{_field(field, root)} does not exist: name {wanted}")
     if kind == fs.FileType.File:
         raise UserError(f"{_field(field, root)} is a file: name {wanted}")
-
-
-def _images(root: str, files: list[fs.FileInfo], prefix: str) -> list[ImageFile]:
-    images = []
-    for info in files:
-        name = info.path[len(root) :].lstrip("/")
-        parts = PurePosixPath(name).parts
-        if PurePosixPath(name).suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in parts):
-            images.append(ImageFile(prefix + name, info.size, info.mtime_ns or 0))
-    return images
 
 
 def _store(field: str, root: str) -> Store:

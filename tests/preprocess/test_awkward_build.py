@@ -25,7 +25,7 @@ CONFIG = DataConfig(load_size=64, crop_size=64, shard_mb=4)
 REJECTED = {
     "broken.png": "unknown image format",
     "broken_data_stream.png": "damaged file (unrecognized data stream contents when reading image file)",
-    "decompression_bomb.gif": "far too many pixels",
+    "decompression_bomb.gif": "far too many pixels, more than 64 megapixels (data.max_megapixels)",
     "made_1x1.jpg": "1x1 pixels, too small",
     "made_empty.jpg": "empty file",
     "made_progressive_truncated.jpg": "truncated file",

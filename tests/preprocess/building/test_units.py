@@ -1,5 +1,6 @@
 """A unit is built once, from files that can be read; the results of all units become a manifest, or a one-line error."""
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 from PIL import Image
 
 from preprocess.building.pool import Done
-from preprocess.building.recipe import Recipe
+from preprocess.building.recipe import Recipe, settings_text
 from preprocess.building.result import check_rejected, check_seen, manifest_of
 from preprocess.building.units import Built, Unit, build_unit, note, plan_units
+from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest, Rejected, Split
 from preprocess.shards.shard_set import ShardSet
 from preprocess.sources.layouts import ImageFile, Source, find_images, opener
@@ -186,3 +188,35 @@ def test_the_limit_of_rejected_images_is_a_share() -> None:
         "data.max_rejected = 0.01, but 5 or more of 200 images are broken (trainA/0.png: empty file, trainA/1.png: empty file, "
         "trainA/2.png: empty file and 2 more): fix or remove them, or raise data.max_rejected"
     )
+
+
+def test_files_above_a_size_limit_are_rejected_unread(source: Path, out: Path) -> None:
+    unit = unit_of(source)
+    huge = unit._replace(files=[unit.files[0]._replace(size=65 * 2**20), *unit.files[1:]])
+    read = opener(Source(str(source)))
+
+    def reads(name: str) -> bytes:
+        assert name != huge.files[0].name
+        return read(name)
+
+    built, _ = build_unit(huge, reads, out, recipe())
+    assert built.rejected == [Rejected(path=huge.files[0].name, reason="65.0 MiB, more than data.max_file_mb = 64")]
+
+
+def test_the_pixel_limit_names_its_setting_and_can_be_raised(source: Path, out: Path) -> None:
+    Image.new("L", (9000, 12000)).save(source / "trainA" / "a108.png")
+    images = find_images(Source(str(source)))
+    for limit, left in ((64, 1), (120, 0)):
+        made = recipe()._replace(max_megapixels=limit)
+        built, fresh = build_unit(plan_units(images, made, 64)[0], opener(Source(str(source))), out, made)
+        assert fresh and len(built.rejected) == left
+        assert not left or built.rejected[0].reason == "9000x12000 pixels, more than 64 megapixels (data.max_megapixels)"
+
+
+def test_limits_leave_the_digests_of_older_shards_as_they_are(source: Path) -> None:
+    old = ("resize_and_crop", SIZE, None, (3, 3), 8)
+    files = find_images(Source(str(source)))["trainA"]
+    text = f"format 2, {old}, {files}"
+    assert unit_of(source).digest == hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    assert settings_text(DataConfig()) == "preprocess resize_and_crop, load_size 286, crop_size None, channels auto auto, bits auto"
+    assert settings_text(DataConfig(max_megapixels=100)).endswith("bits auto, up to 100 megapixels and 64 MiB")

@@ -87,7 +87,7 @@ def test_empty_domain(source: Path) -> None:
     assert "no images in trainB (it is empty): put" in message(source)
     for name in ("a.txt", "b.TXT", "c.heic", "d"):
         put(source / "trainB", name)
-    assert "no images in trainB (4 files, .txt, .heic, no extension)" in message(source)
+    assert "no images in trainB (4 files, .txt, .heic, without extension)" in message(source)
 
 
 def test_long_lists_of_folders_are_truncated(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Lists of images in CSV and Parquet files; each mistake is reported in one line."""
 
+import socket
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 
 from preprocess.sources.layouts import Source, find_images, fingerprint, opener
 from ringcycle.storage.location import child
+from tests.preprocess.object_store import ObjectStore
 from tests.preprocess.sources.listing import message, names, put
 
 
@@ -63,6 +65,74 @@ def test_wrong_lists(root: str) -> None:
     assert "list2.csv" in message(Source(source_list=str(child(root, "list2.csv")))) and "does not exist: name a CSV" in message(
         Source(source_list=str(child(root, "list2.csv")))
     )
+
+
+class TestConfinement:
+    """A list is data from others: it chooses neither servers nor files outside its own folder."""
+
+    def line(self, folder: Path, path: str, **more: str) -> str:
+        put(folder, "1.jpg")
+        put(folder, "list.csv", f"path,domain\n1.jpg,A\n{path},B\n".encode())
+        return message(Source(source_list=f"{folder}/list.csv", **more))
+
+    @pytest.mark.parametrize("path", ["/etc/passwd", "file:///etc/passwd", "../secret.jpg", "sub/../../secret.jpg", "s3://other/x.jpg"])
+    def test_paths_outside(self, tmp_path: Path, path: str) -> None:
+        put(tmp_path, "secret.jpg")
+        line = self.line(tmp_path / "lists", path)
+        assert (
+            "record 2 names" in line
+            and "outside the list's own folder or bucket: move it there, or add" in line
+            and "data.list_roots" in line
+        )
+
+    def test_links_are_resolved(self, tmp_path: Path) -> None:
+        secret = put(tmp_path, "secret/x.jpg")
+        (tmp_path / "lists").mkdir()
+        (tmp_path / "lists" / "file.jpg").symlink_to(secret)
+        (tmp_path / "lists" / "folder").symlink_to(tmp_path / "secret")
+        for path in ("file.jpg", "folder/x.jpg"):
+            assert f"record 2 names {path}, which is outside" in self.line(tmp_path / "lists", path)
+        put(tmp_path, "lists/inside.jpg")
+        (tmp_path / "lists" / "link.jpg").symlink_to("inside.jpg")
+        put(tmp_path, "lists/list.csv", b"path,domain\n1.jpg,A\nlink.jpg,B\n")
+        assert names(Source(source_list=f"{tmp_path}/lists/list.csv"))["trainB"] == ["link.jpg"]
+
+    def test_no_server_of_the_lists_choice(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.2)
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            line = self.line(tmp_path, f"s3://b?endpoint_override={address}&scheme=http/x.jpg", list_roots="s3://b")
+            assert "which has a query: delete it" in line
+            with pytest.raises(TimeoutError):
+                server.accept()
+
+    def test_roots_allow_more(self, tmp_path: Path) -> None:
+        put(tmp_path, "images/x.jpg", b"x")
+        put(tmp_path, "images2/x.jpg")
+        put(tmp_path, "lists/1.jpg")
+        put(tmp_path, "lists/list.csv", f"path,domain\n1.jpg,cat\n../images/x.jpg,dog\n{tmp_path}/images/x.jpg,cow\n".encode())
+        source = Source(source_list=f"{tmp_path}/lists/list.csv", class_a="cat", class_b="dog", list_roots=f"/elsewhere,{tmp_path}/images")
+        assert names(source)["trainB"] == ["../images/x.jpg"] and opener(source)("../images/x.jpg") == b"x"
+        assert names(source._replace(class_b="cow"))["trainB"] == [f"{tmp_path}/images/x.jpg"]
+        assert "outside" in self.line(tmp_path / "lists", "../images2/x.jpg", list_roots=f"{tmp_path}/images")
+
+    def test_lists_in_buckets(self, server: ObjectStore, tmp_path: Path) -> None:
+        root = server.uri(f"confined/{tmp_path.name}")
+        put(root, "a.jpg", b"a")
+        put(root, "deep/b c.jpg", b"b")
+        name = f"s3://bucket/confined/{tmp_path.name}/deep/b c.jpg"
+
+        def listed(path: str, folder: str = root, **more: str) -> Source:
+            return Source(source_list=put(folder, "lists/list.csv", f"path,domain\n{path},B\n{tail}/a.jpg,A\n".encode()), **more)
+
+        tail = f"s3://bucket/confined/{tmp_path.name}"
+        source = listed(name)
+        assert names(source)["trainB"] == [name] and opener(source)(name) == b"b"  # by the keys and the server of the list's own location
+        for path in ("../a.jpg", "/etc/passwd", "s3://bucket/confined/../x.jpg", "s3://other/x.jpg"):
+            assert "outside" in message(listed(path))
+        local = listed(name, str(tmp_path), list_roots=server.uri("confined"))
+        assert names(local)["trainB"] == [name] and opener(local)(name) == b"b"
+        assert "outside" in message(listed(name, str(tmp_path), list_roots=server.uri("confined2")))
 
 
 def write_list(root: str, name: str, table: pa.Table) -> str:
