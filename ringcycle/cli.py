@@ -1,7 +1,10 @@
 """What all commands share: exit codes, and how a user's mistake is reported."""
 
 import sys
+from collections.abc import Callable
 from enum import IntEnum
+
+from ringcycle.output import printable, tolerate_failing_output
 
 
 class ExitCode(IntEnum):
@@ -14,9 +17,15 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def run(main: Callable[[], int]) -> int:
+    """Run a command as a process: output that fails does not end it. Returns its exit code."""
+    tolerate_failing_output()
+    return main()
+
+
 def fail(error: object) -> None:
     """Print an error on standard error, in one line."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
+    print(f"error: {printable(error)}", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

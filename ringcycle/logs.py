@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 
+from ringcycle.output import printable
+
 PACKAGES = ("ringcycle", "preprocess", "cyclegan", "cluster")
 
 
 class _LineHandler(logging.Handler):
-    """Hands each formatted line to `send`. A receiver that fails must not stop the work that logs."""
+    """Hands each message to `send`, in one line without control characters. A receiver that fails must not stop the work that logs."""
 
     def __init__(self, send: Callable[[str], object]) -> None:
         super().__init__()
@@ -15,7 +17,7 @@ class _LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._send(self.format(record))
+            self._send(printable(self.format(record)))
         except Exception:
             self.handleError(record)
 
