@@ -19,7 +19,7 @@ def test_shards_are_described_and_drawn(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[4] == "rejected: 0" and lines[7] == "checksums: all shards are intact"
     assert [line.rpartition("/")[2] for line in lines[8:]] == ["sheet-trainA.png", "sheet-trainB.png"]
     with Image.open(tmp_path / "sheet-trainB.png") as sheet:
-        assert sheet.size == (8 * 136 + 8, 3 * 150 + 8)  # 20 images in rows of 8
+        assert sheet.size == (8 * 136 + 8, 3 * 150 + 8)  # 20 images, 8 across
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,10 +19,10 @@ def image(height: int = 10, width: int = 12, channels: int = 3) -> ImageArray:
 def test_crop_is_the_square_at_its_offset(top: int, left: int) -> None:
     full = image()
     plain, mirrored = (crop(full, top, left, 8, flip) for flip in (False, True))
-    for row in range(8):
-        for column in range(8):
-            assert np.array_equal(plain[row, column], full[top + row, left + column])
-            assert np.array_equal(mirrored[row, column], full[top + row, left + 7 - column])
+    for y in range(8):
+        for x in range(8):
+            assert np.array_equal(plain[y, x], full[top + y, left + x])
+            assert np.array_equal(mirrored[y, x], full[top + y, left + 7 - x])
 
 
 def test_crop_is_a_view() -> None:

@@ -40,7 +40,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
     return done
 
 
-def gone(pid: int) -> bool:
+def ended(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -139,9 +139,9 @@ def test_few_threads(endless: Feed) -> None:
 def test_close_kills_the_actors(shards: Path) -> None:
     feed = Feed(shards, PLAN, TWO, position=0, end=None, settings=FeedSettings(actors=2))
     pids = feed.pids()
-    assert len(set(pids)) == 2 and not any(map(gone, pids))
+    assert len(set(pids)) == 2 and not any(map(ended, pids))
     feed.close()
-    assert eventually(lambda: all(map(gone, pids)))
+    assert eventually(lambda: all(map(ended, pids)))
     feed.close()
 
 
@@ -154,9 +154,9 @@ def test_actors_end_with_their_owner(shards: Path) -> None:
 
     owner: Any = ray.remote(Owner).options(num_cpus=0).remote()
     pid, actors = ray.get(owner.start.remote())
-    assert not any(map(gone, actors))
+    assert not any(map(ended, actors))
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: all(map(gone, actors)))
+    assert eventually(lambda: all(map(ended, actors)))
 
 
 def test_missing_shard(tmp_path: Path) -> None:
