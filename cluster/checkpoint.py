@@ -1,4 +1,4 @@
-"""`python -m cluster.checkpoint list RUN`: which checkpoints a run has, whether they are whole, and why they stay. Needs no cluster."""
+"""`python -m cluster.checkpoint list RUN`: which checkpoints a run has, whether they are valid, and why they are kept. Needs no cluster."""
 
 import argparse
 import sys
@@ -16,23 +16,23 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
 
-PUT_ASIDE = ("put aside",)
-COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "stays as")
+PUT_ASIDE = ("set aside",)
+COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "kept as")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A checkpoint as listed. torn: what is wrong with it, empty if it is whole. index: None if that cannot be read."""
+    """A checkpoint as listed. damage: what is wrong with it, empty if nothing is. index: None if it cannot be read."""
 
     folder: Location
     index: Index | None
-    torn: str
+    damage: str
     reasons: tuple[str, ...]
 
     def cells(self) -> tuple[str, ...]:
         """The texts of COLUMNS."""
         step = f"{step_of(self.folder):,}"
-        verdict = f"torn: {self.torn.removeprefix(Store(self.folder).label('') + '/')}" if self.torn else "good"
+        verdict = f"damaged: {self.damage.removeprefix(Store(self.folder).label('') + '/')}" if self.damage else "good"
         if self.index is None:
             return step, "", "", "", verdict, ", ".join(self.reasons)
         size = sum(part.bytes for part in self.index.parts)
@@ -41,11 +41,11 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List and verify. Returns 0 if the newest checkpoint is whole, 1 if it is not or there is none, 2 for a mistake."""
+    """List and verify. Returns 0 if the newest checkpoint is valid, 1 if it is not or there is none, 2 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is not whole")
-    listing.add_argument("run", type=as_location, metavar="RUN", help="folder of a run, or its place in an object store")
+    listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is damaged")
+    listing.add_argument("run", type=as_location, metavar="RUN", help="folder of a run, or its location in an object store")
     run = parser.parse_args(arguments).run
     try:
         with reading(run, "RUN"):
@@ -59,11 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = "  ".join(cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=False))
         print(f"{left}  {cells[4].ljust(widths[4])}  {cells[5]}".rstrip())
     present = [row for row in rows if row.reasons != PUT_ASIDE]
-    return ExitCode.OK if present and not present[-1].torn else ExitCode.FAILED
+    return ExitCode.OK if present and not present[-1].damage else ExitCode.FAILED
 
 
 def list_run(run: Location) -> list[Row]:
-    """Every checkpoint of a run, oldest first, then those put aside; reads all bytes. Raises UserError if `run` is no run."""
+    """Every checkpoint of a run, oldest first, then those set aside; reads all bytes. Raises UserError if `run` is no run."""
     root = checkpoints_of(run)
     if Store(root).kind() != fs.FileType.Directory:
         raise UserError(f"RUN = {shown(run)} has no folder checkpoints: give the folder of a run, STORAGE/NAME")
@@ -77,8 +77,8 @@ def list_run(run: Location) -> list[Row]:
 def _row(folder: Location, name: str, reasons: tuple[str, ...]) -> Row:
     try:
         return Row(folder, verify(folder, name), "", reasons)
-    except DamagedCheckpoint as torn:
-        return Row(folder, _index(folder, name), str(torn), reasons)
+    except DamagedCheckpoint as damage:
+        return Row(folder, _index(folder, name), str(damage), reasons)
 
 
 def _index(folder: Location, name: str = INDEX) -> Index | None:

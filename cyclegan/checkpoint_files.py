@@ -6,8 +6,8 @@
         part-00001-1a2b3c4d.npz   rank 1: the pools of its rows
         …
 
-The index is written in one step, on a disk by a rename, in an object store by one request: so a checkpoint is there or not, and one takes
-the place of another of its step at once, as the names of the parts carry the token of the start that wrote them.
+The index is written atomically, on a disk by a rename, in an object store by one request: a checkpoint exists or it does not, and one
+replaces another of the same step atomically, as the names of the parts carry the token of the attempt that wrote them.
 
 Reading one needs no cluster and no pickle. A folder without a valid index, or whose parts do not match it, is no checkpoint.
 """
@@ -33,18 +33,18 @@ from ringcycle.storage.location import Location, child, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 INDEX = "checkpoint.json"
-ASIDE = "checkpoint.aside.json"  # the index of one that the run did not go on from, though it is newer
+ASIDE = "checkpoint.aside.json"  # the index of one that the run did not resume from, though it is newer
 FORMAT = 4
 _NAME = re.compile(r"step-(\d{8,})")
 _PART = re.compile(r"part-(\d{5})-[0-9a-z]+\.npz")
 
 
 class DamagedCheckpoint(Exception):
-    """A folder that is not a whole checkpoint: says in one line which file and what is wrong with it."""
+    """A folder that is not a valid checkpoint; one line names the file and what is wrong with it."""
 
 
 class Part(BaseModel):
-    """One rank's file; its checksum is that of the bytes that were meant to be written."""
+    """One rank's file; its checksum is that of the bytes that should be written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,15 +93,15 @@ def step_folder(root: Location, step: int) -> Location:
 
 
 def step_of(folder: Location) -> int | None:
-    """The step that a folder's name says, or None if it is not the name of a checkpoint."""
+    """The step in a folder's name, or None if it is not the name of a checkpoint."""
     match = _NAME.fullmatch(parent_and_name(folder)[1])
     return int(match[1]) if match else None
 
 
 def write_part(folder: Location, rank: int, token: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write one rank's arrays, then a receipt with their checksum; the receipt's presence says that the part is whole and on disk.
+    """Write one rank's arrays, then a receipt with their checksum; the receipt's presence means that the part is complete and on disk.
 
-    token: lower-case letters and digits that name the start of the group, so that parts of different starts never mix.
+    token: lower-case letters and digits that name the attempt, so that parts of different attempts never mix.
     Makes `folder`, but not what is above it: a storage that is gone must not be written to its mount point. Raises OSError.
     """
     store, name, written = Store(folder), _part_name(rank, token), _Counted()
@@ -117,7 +117,7 @@ def write_part(folder: Location, rank: int, token: str, arrays: Mapping[str, npt
 
 
 def has_receipt(folder: Location, rank: int, token: str) -> bool:
-    """Whether the part of this rank and this start is there, and no index names it yet."""
+    """Whether the part of this rank and attempt is there, and no index names it yet."""
     return Store(folder).size(_receipt(rank, token)) is not None
 
 
@@ -139,7 +139,7 @@ def publish(folder: Location, index: Index) -> None:
 def drop_leftovers(folder: Location) -> None:
     """Delete what no index of the folder names: receipts, saves that were not finished, and what was replaced.
 
-    Without an index the whole folder goes; with one that cannot be read, nothing, as it is not known what belongs to it.
+    Without an index the entire folder goes; with one that cannot be read, nothing, as it is unknown what belongs to it.
     """
     store = Store(folder)
     present = set(store.names())
@@ -156,7 +156,7 @@ def drop_leftovers(folder: Location) -> None:
 
 
 def delete(folder: Location) -> None:
-    """Delete a checkpoint, its index first: no crash leaves a torn one."""
+    """Delete a checkpoint, its index first: no crash leaves a damaged one."""
     Store(folder).delete(INDEX)
     Store(folder).delete_all()
 
@@ -230,7 +230,7 @@ def _index_of_3(text: bytes) -> Index:
 
 @contextlib.contextmanager
 def _reading(folder: Location, name: str) -> Iterator[None]:
-    """An error in reading says that a file is damaged; but not of an object store that does not answer."""
+    """A read error means that a file is damaged, unless it is an object store that does not answer."""
     try:
         yield
     except OSError as error:
@@ -240,7 +240,7 @@ def _reading(folder: Location, name: str) -> Iterator[None]:
 
 
 class _Counted(io.RawIOBase):
-    """A stream into a file that counts and hashes what goes through: the checksum is of what was meant, and no byte is read back."""
+    """A stream into a file that counts and hashes what goes through: the checksum is of the intended bytes, and none is read back."""
 
     def begin(self, file: BinaryIO) -> None:
         self._file, self.bytes, self.digest = file, 0, hashlib.sha256()

@@ -40,7 +40,7 @@ class TruthError:
 
     @property
     def ratio(self) -> float:
-        """The share of the error that is left: 0 is perfect, 1 no better than the image unchanged."""
+        """The share of the error that remains: 0 is perfect, 1 is no better than leaving the image unchanged."""
         return self.translated / self.unchanged if self.unchanged else float("inf")
 
     def describe(self) -> str:
@@ -112,7 +112,7 @@ def _write_examples(path: Path, errors: dict[str, TruthError]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, lambda file: image_table(blocks).save(file, "PNG"))
     except OSError as error:
-        raise UserError(f"--images = {path} cannot be written ({error.strerror}): give another place") from error
+        raise UserError(f"--images = {path} cannot be written ({error.strerror}): give another file") from error
 
 
 def _direction_error(trained: GeneratorCheckpoint, direction: str, pairs: list[tuple[Path, Path]], console: Console) -> TruthError:
@@ -126,9 +126,9 @@ def _direction_error(trained: GeneratorCheckpoint, direction: str, pairs: list[t
             given, wanted = decode(image, channels=taken), decode(truth, channels=made)
             got = to_depth(translate(given), 8)
         except BrokenImage as reason:
-            raise UserError(f"SOURCE: {image} or its truth cannot be used ({reason}): write the set anew") from reason
+            raise UserError(f"SOURCE: {image} or its truth cannot be used ({reason}): write the data set again") from reason
         if given.shape[:2] != wanted.shape[:2]:
-            raise UserError(f"SOURCE: {image} and its truth {truth} differ in size: write the set anew")
+            raise UserError(f"SOURCE: {image} and its truth {truth} differ in size: write the data set again")
         translated.append(_distance(got, wanted))
         unchanged.append(_distance(given, wanted))
         if len(examples) < EXAMPLES:

@@ -30,13 +30,13 @@ SKIPPED, MISTAKEN = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line, translate, say what came out. 0: all translated; 1: some skipped; 2: a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate a image, or a folder of images.")
+    """Parse the command line, translate, report the outcome. 0: all translated; 1: some skipped; 2: a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a image, or a folder of images (folders inside it count too)")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="an image, or a folder of images (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
@@ -69,9 +69,9 @@ def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
 
 
 def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:
-    """Translate each image of `plan`, of so many channels, to its file, whole or not at all; say which are skipped and why.
+    """Translate each image of `plan`, of so many channels, to its file, completely or not at all; report which are skipped and why.
 
-    Returns how many.
+    Returns the number skipped.
 
     Raises UserError if a result cannot be written.
     """
@@ -87,16 +87,18 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
             result.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(result, partial(write_image, translated, result.suffix))
         except OSError as error:
-            raise UserError(f"OUTPUT: {result} cannot be written ({error.strerror}): free its place, or give another one") from error
+            raise UserError(
+                f"OUTPUT: {result} cannot be written ({error.strerror}): give another OUTPUT, or make this one writable"
+            ) from error
     return skipped
 
 
 def _check_single(image: Path, channels: int) -> None:
-    """A folder's broken images are skipped; the only one is a mistake, worth telling before TensorFlow is there."""
+    """In a folder broken images are skipped; a single broken image is a user's mistake, reported before TensorFlow is imported."""
     try:
         decode(image, channels=channels)
     except BrokenImage as reason:
-        raise UserError(f"INPUT = {image} cannot be translated: {reason}: give a image, or a folder of images") from reason
+        raise UserError(f"INPUT = {image} cannot be translated: {reason}: give an image, or a folder of images") from reason
 
 
 if __name__ == "__main__":

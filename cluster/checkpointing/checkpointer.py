@@ -22,7 +22,7 @@ from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store, parent_and_name
 
-PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between looks for the other ranks' parts: the first, and the longest
+PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
 WRITER_NICENESS = 19  # takes what the computing threads leave
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -41,13 +41,13 @@ class _Superseded(Exception):
 
 
 class Checkpointer:
-    """Saves the state of one rank; rank 0 also publishes, and deletes what need not stay.
+    """Saves the state of one rank; rank 0 also publishes, and deletes what need not be kept.
 
-    Storage that fails is said in one line and tried again with growing pauses, while the training goes on; a full disk costs
-    an old checkpoint. One snapshot is written at a time; a second one may wait, and the newest takes its place.
+    Failing storage is reported in one line and retried with growing pauses while training continues; a full disk costs
+    an old checkpoint. One snapshot is written at a time; a second one may wait, and a newer one replaces it.
 
-    token: names this start of the group, so that parts of different starts never mix. say: takes lines for the user.
-    patience: seconds after which a save is said to be late. before_publishing: what must be on the storage first; may raise OSError.
+    token: names this attempt, so that parts of different attempts never mix. say: takes lines for the user.
+    patience: seconds after which a save is reported as late. before_publishing: what must be stored first; may raise OSError.
     """
 
     def __init__(
@@ -83,18 +83,18 @@ class Checkpointer:
             return self._writing is not None or self._waiting is not None
 
     def save(self, state: TrainingState, rows: npt.NDArray[np.int64], step: int, position: int, cycle_loss: float | None) -> None:
-        """Copy the state now and write it in the background; a snapshot that still waits, or fails, gives way to this one."""
+        """Copy the state now and write it in the background; it replaces a snapshot that is still waiting or failing."""
         with self._changed:
             arrays = self._waiting.arrays if self._waiting else self._spare.pop() if self._spare else {}
             self._waiting = None
             for name, value in {**state.views(shared=self._rank == 0), "pool.rows": rows}.items():
-                # Into memory of the save before: fresh pages cost ten times the copy.
+                # Into the memory of the previous save: fresh pages cost ten times the copy.
                 np.copyto(arrays.setdefault(name, np.empty_like(value)), value)
             self._waiting = _Snapshot(arrays, step, position, cycle_loss)
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise what the writer died of, and say once if a save is late. Cheap: for every step."""
+        """Raise the error that ended the writer, and report once if a save is late. Cheap enough for every step."""
         with self._changed:
             if self._error:
                 raise self._error
@@ -102,12 +102,12 @@ class Checkpointer:
             if late:
                 self._deadline = float("inf")
         if late and self._rank == 0:
-            self._say(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training goes on meanwhile")
+            self._say(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training continues")
 
     def close(self, seconds: float) -> str:
         """Wait until all is on disk and, for rank 0, published. Returns what is wrong after `seconds`, or empty.
 
-        Raises what the writer died of.
+        Raises the error that ended the writer.
         """
         with self._changed:
             done = self._changed.wait_for(lambda: self._error or not (self._writing or self._waiting), seconds)
@@ -141,7 +141,7 @@ class Checkpointer:
             try:
                 self._write(folder, snapshot)
                 if self._fault:
-                    self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} could write it after all")
+                    self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} has written it after all")
                 return
             except _Superseded:
                 with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ class Checkpointer:
                 return
             except OSError as error:
                 if self._waiting:
-                    return  # rank 0 may have given this one up, and deleted its folder
+                    return  # rank 0 may have abandoned this one and deleted its folder
                 if error.errno in FULL and (gone := self._make_room()):
                     old = parent_and_name(gone)[1]
                     self._say(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
@@ -157,10 +157,10 @@ class Checkpointer:
                 if not self._fault:
                     fact = f"{reason(error)}: {error.filename or Store(self._root).label()}"
                     self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
-                    self._say(f"{self._fault}; training goes on, it is tried again")
+                    self._say(f"{self._fault}; retrying while training continues")
             with self._changed:
                 if self._changed.wait_for(lambda: self._waiting, pause):
-                    return  # a newer one is there
+                    return  # a newer one is waiting
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _make_room(self) -> Location | None:
@@ -197,5 +197,5 @@ class Checkpointer:
         if self._before_publishing:
             self._before_publishing()
         publish(folder, index)
-        with contextlib.suppress(OSError):  # what is left over now is swept after the next one
+        with contextlib.suppress(OSError):  # leftovers are swept after the next one
             sweep(self._root, snapshot.step, self._config.run)

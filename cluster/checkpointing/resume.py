@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and whether a configuration may go on from it."""
+"""Which checkpoint a run resumes from, and whether a configuration may resume from it."""
 
 import contextlib
 from typing import Any
@@ -13,7 +13,7 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 
-# The global batch is compared as a whole; the rest of `train` and `model`, and these of `data`, decide what is computed.
+# The global batch is compared as a product; all other fields of `train` and `model`, and these of `data`, affect the result.
 FREE_TO_CHANGE = {
     *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
     *("model.convolution", "model.precision"),
@@ -22,22 +22,22 @@ FIXED_DATA = {"data.crop_size", "data.flip"}
 
 
 def remove_partial(root: Location) -> None:
-    """Delete what interrupted saves left."""
+    """Delete what interrupted saves left behind."""
     for folder in step_folders(root):
         drop_leftovers(folder)
 
 
 def check_any_whole(root: Location, newest: Location | None, run: str) -> None:
-    """Raise UserError if there are checkpoints but none is whole: to begin anew over them is for the user to decide."""
+    """Raise UserError if there are checkpoints but none is valid: starting over and replacing them is the user's decision."""
     found = checkpoints(root)
     if newest is None and found:
         try:
             verify(found[-1])
-        except DamagedCheckpoint as torn:
+        except DamagedCheckpoint as damage:
             raise UserError(
-                f"run.name = {run} has checkpoints, but none is whole ({torn}): mend them, delete {Store(root).label()} to begin anew, "
+                f"run.name = {run} has checkpoints, but none is valid ({damage}): repair them, delete {Store(root).label()} to start over, "
                 "or give another run.name"
-            ) from torn
+            ) from damage
 
 
 def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str) -> None:
@@ -79,7 +79,7 @@ def load_state(folder: Location, rows: npt.NDArray[np.int64]) -> tuple[Index, di
 
 
 def newest_checkpoint(root: Location) -> str:
-    """The newest checkpoint as it is named to the user, or empty; also if an object store does not answer."""
+    """The newest checkpoint as shown to the user, or empty; empty too if an object store does not answer."""
     with contextlib.suppress(OSError):
         found = checkpoints(root)
         return Store(found[-1]).label() if found else ""

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: the newest, one of every so many steps, and the best; and what goes first when the disk is full."""
+"""Which checkpoints are kept: the newest, one of every so many steps, and the best; and which go first when the disk is full."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Entry:
 def smoothed(before: float | None, loss: float, step: int) -> float:
     """The running mean of the cycle loss after `step`: of all steps at first, then of about the last 1 / SMOOTHING of them.
 
-    It needs no state but itself, so a resumed run goes on with the value of its checkpoint.
+    It needs no state but itself, so a resumed run continues with the value of its checkpoint.
     """
     return loss if before is None else before + max(SMOOTHING, 1 / step) * (loss - before)
 
@@ -57,7 +57,7 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
 
 
 def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
-    """Entries of the folders whose index can be read; the others are nothing to count on, nor to delete unasked."""
+    """Entries of the folders whose index can be read; the others neither count nor are deleted unasked."""
     found = {}
     for folder in folders:
         try:
@@ -69,9 +69,9 @@ def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
 
 
 def sweep(root: Location, step: int, run: RunConfig) -> None:
-    """Delete what need not stay of all up to `step`, the one just published, and what older saves left.
+    """Delete what need not be kept up to `step`, the one just published, and what older saves left behind.
 
-    Newer ones come from a training that went another way; they count for nothing until theirs are written.
+    Newer ones come from a training that took another course; they do not count until they are written again.
     """
     passed = {folder: names for folder, names in step_folders(root).items() if (step_of(folder) or 0) <= step}
     known = entries([folder for folder, names in passed.items() if INDEX in names])
@@ -86,9 +86,9 @@ def sweep(root: Location, step: int, run: RunConfig) -> None:
 
 
 def make_room(root: Location) -> Location | None:
-    """Delete what can best be missed and return its folder: one put aside, else the oldest, at last the best.
+    """Delete the most dispensable one and return its folder: one set aside, otherwise the oldest, finally the best.
 
-    Never the newest whole checkpoint. None if nothing else is there.
+    Never the newest valid checkpoint. None if there is no other.
     """
     for aside in checkpoints(root, ASIDE):
         Store(aside).delete(ASIDE)
@@ -105,7 +105,7 @@ def make_room(root: Location) -> Location | None:
 
 
 def set_aside(root: Location, newest: Location | None) -> None:
-    """Take checkpoints newer than the one to go on from out of the way: torn, or of a training that went wrong.
+    """Set aside checkpoints newer than the one to resume from: damaged, or of a training that went wrong.
 
     They keep their folders, under an index of another name. `sweep` deletes them when the run has passed them.
     """

@@ -1,4 +1,4 @@
-"""When a checkpoint is due. Rank 0 asks; the answer rides along with the step's exchange, so that all ranks save at the same step."""
+"""When a checkpoint is due. Rank 0 decides; a flag in the step's exchange makes all ranks save at the same step."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class SaveRule:
         self._owed = False
 
     def due(self, step: int, busy: bool) -> bool:
-        """Whether to save at the end of `step`. busy: a save is under way. To be asked once for each step."""
+        """Whether to save at the end of `step`. busy: a save is under way. Call it once for each step."""
         wanted = self._owed or step % self._steps == 0 or self._clock() - self._asked >= self._seconds
         self._owed = wanted and busy
         if wanted and not busy:

@@ -21,7 +21,7 @@ DIRECTIONS = ("AtoB", "BtoA")
 
 @dataclass(frozen=True)
 class GeneratorCheckpoint:
-    """Both generators as they were at `step`, by the checkpoint `folder`. weights: the flat vector of `Layout(generator_shapes(model))`."""
+    """Both generators as they were at `step`, by the checkpoint `folder`. weights: the flat vector of the generators."""
 
     folder: str
     step: int
@@ -30,9 +30,9 @@ class GeneratorCheckpoint:
 
 
 def read_trained(place: Location, say: Callable[[str], object]) -> GeneratorCheckpoint:
-    """Read the generators of a checkpoint, or of the newest whole checkpoint of a run; each torn one on the way is said.
+    """Read the generators of a checkpoint, or of the newest valid checkpoint of a run; each damaged one on the way is reported.
 
-    The networks' sizes come from the checkpoint's own config. Raises UserError if `place` is neither, or holds nothing whole.
+    The networks' sizes come from the checkpoint's own config. Raises UserError if `place` is neither, or holds nothing valid.
     """
     with reading(place, "--checkpoint"):
         return _read(find_checkpoint(place, say))
@@ -53,7 +53,7 @@ def _read(folder: Location) -> GeneratorCheckpoint:
 
 
 def find_checkpoint(place: Location, say: Callable[[str], object]) -> Location:
-    """The checkpoint that `place` is, or the newest whole one of the run that it is. Raises UserError as `read_trained`."""
+    """The checkpoint that `place` is, or the newest valid one of the run that it is. Raises UserError as `read_trained`."""
     store, label = Store(place), shown(place)
     kind = store.kind()
     if kind != fs.FileType.Directory:
@@ -62,26 +62,26 @@ def find_checkpoint(place: Location, say: Callable[[str], object]) -> Location:
     if store.size(INDEX) is not None:
         try:
             verify(place)
-        except DamagedCheckpoint as torn:
-            raise UserError(f"--checkpoint = {label} is torn ({torn}): give another one, or the run's folder") from torn
+        except DamagedCheckpoint as damage:
+            raise UserError(f"--checkpoint = {label} is damaged ({damage}): give another one, or the run's folder") from damage
         return place
     root = child(place, "checkpoints")
     if Store(root).kind() != fs.FileType.Directory:
         raise UserError(f"--checkpoint = {label} has neither {INDEX} nor a folder checkpoints: give the folder of a run or of a checkpoint")
     newest = find_newest(root, say)
     if newest is None:
-        fact = "none of its checkpoints is whole" if checkpoints(root) else "it has no checkpoint yet"
+        fact = "none of its checkpoints is valid" if checkpoints(root) else "it has no checkpoint yet"
         raise UserError(f"--checkpoint = {label}: {fact}: train until the run writes one")
     return newest
 
 
 def find_newest(root: Location, say: Callable[[str], object]) -> Location | None:
-    """The newest checkpoint below `root` whose parts match their checksums; each torn one on the way is said, never used."""
+    """The newest checkpoint below `root` whose parts match their checksums; each damaged one on the way is reported and skipped."""
     for folder in reversed(checkpoints(root)):
         try:
             verify(folder)
-        except DamagedCheckpoint as torn:
-            say(f"checkpoint passed over: {torn}")
+        except DamagedCheckpoint as damage:
+            say(f"damaged checkpoint skipped: {damage}")
             continue
         return folder
     return None

@@ -18,7 +18,7 @@ def find_images(folder: Path) -> list[Path]:
 def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Path]:
     """The file to write for each image to read, in order; nothing is touched yet.
 
-    given: a image, or a folder, whose inner structure the results keep. Results have `channels` and are PNG, or TIFF files, of the
+    given: an image, or a folder, whose inner structure the results keep. Results have `channels` and are PNG, or TIFF files, of the
     same stem below the folder `output`; for a single image, `output` may be a file that ends with one of WRITABLE instead.
     Raises UserError if there is nothing to read, or if a result would fall among the images to read.
     """
@@ -34,20 +34,20 @@ def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Pat
             raise UserError(f"INPUT = {given} holds no images ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
         plan = {given / name: output / result for name, result in zip(names, result_names(names, suffix_for(channels)), strict=True)}
     else:
-        raise UserError(f"INPUT = {given} does not exist: give a image or a folder of images")
+        raise UserError(f"INPUT = {given} does not exist: give an image or a folder of images")
     read = {image.resolve() for image in plan}
     for image, result in plan.items():
         if result.resolve() in read:
-            raise UserError(f"OUTPUT = {output}: the result of {image} would replace {result}, a image to read: give another place")
+            raise UserError(f"OUTPUT = {output}: the result of {image} would replace {result}, an image to read: give another OUTPUT")
     return plan
 
 
 def result_names(names: Sequence[Path], suffix: str = ".png") -> list[Path]:
-    """A name of this ending for each image name, all different: the stem, or the whole name where several share the stem."""
+    """A name of this ending for each image name, all different: the stem, or the complete name where several share the stem."""
     stems = Counter(name.with_suffix(suffix) for name in names)
-    whole = [name.with_name(f"{name.name}{suffix}") for name in names]
-    short = [name.with_suffix(suffix) if stems[name.with_suffix(suffix)] == 1 else long for name, long in zip(names, whole, strict=True)]
-    return short if len(set(short)) == len(short) else whole
+    full = [name.with_name(f"{name.name}{suffix}") for name in names]
+    short = [name.with_suffix(suffix) if stems[name.with_suffix(suffix)] == 1 else long for name, long in zip(names, full, strict=True)]
+    return short if len(set(short)) == len(short) else full
 
 
 def _single(image: Path, output: Path, channels: int) -> Path:

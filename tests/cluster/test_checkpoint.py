@@ -21,7 +21,7 @@ def test_good_ones_are_listed_with_why_they_stay(tmp_path: Path, capsys: pytest.
         write_checkpoint(tmp_path, step, fields={"run": {"keep": 2, "keep_every": 3000}})
     code, (head, *lines) = listing(tmp_path, capsys)
     assert code == 0
-    assert head == "step  written (UTC)  size  workers  verdict  stays as"
+    assert head == "step  written (UTC)  size  workers  verdict  kept as"
     assert re.fullmatch(rf"1,000  {WRITTEN}  0.\d MB  2  good", lines[0])
     assert [line.partition("good  ")[2] for line in lines] == ["", "", "newest, every", "newest"]
 
@@ -32,8 +32,8 @@ def test_torn_ones_say_why_and_the_newest_decides_the_exit_code(tmp_path: Path, 
     (second / INDEX).write_bytes(b"\x00")
     code, lines = listing(tmp_path, capsys)
     assert code == 0
-    assert "torn: part-00000-x.npz: its checksum differs from the one written" in lines[1]
-    assert lines[2].startswith("2  torn: checkpoint.json: Invalid JSON")
+    assert "damaged: part-00000-x.npz: its checksum differs from the one written" in lines[1]
+    assert lines[2].startswith("2  damaged: checkpoint.json: Invalid JSON")
     damage(third)
     code, lines = listing(tmp_path, capsys)
     assert code == 1
@@ -41,7 +41,7 @@ def test_torn_ones_say_why_and_the_newest_decides_the_exit_code(tmp_path: Path, 
     code, lines = listing(tmp_path, capsys)
     assert code == 1
     assert [line.partition("  ")[0] for line in lines[1:]] == ["1", "2", "3"]
-    assert lines[3].endswith("put aside")
+    assert lines[3].endswith("set aside")
 
 
 def test_no_checkpoint_and_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

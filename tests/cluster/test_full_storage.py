@@ -38,6 +38,6 @@ def test_a_training_survives_a_full_storage(small: Path, tmp_path: Path) -> None
     output = launch.end(0)
     assert "Traceback" not in output and "restarting" not in output, output
     rows = list_run(small / "a")
-    assert rows[-1].index and rows[-1].index.step == STEPS and not any(row.torn for row in rows)
+    assert rows[-1].index and rows[-1].index.step == STEPS and not any(row.damage for row in rows)
     assert len(rows) < STEPS // 10
     assert_equal_runs(tmp_path / "large/a", small / "a", STEPS)

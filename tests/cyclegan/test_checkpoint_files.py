@@ -1,4 +1,4 @@
-"""Checkpoint files: there and back, and torn ones known by name."""
+"""Checkpoint files: written and read back, and damaged ones named."""
 
 import json
 import os
@@ -124,11 +124,11 @@ def test_parts_count_when_every_rank_has_its_receipt(tmp_path: Path) -> None:
 
 
 def test_a_torn_checkpoint_of_the_same_step_gives_way(tmp_path: Path) -> None:
-    torn = save(tmp_path, 5)
-    (torn / "part-00001-x.npz").unlink()
-    (torn / "litter").write_text("")
+    damaged = save(tmp_path, 5)
+    (damaged / "part-00001-x.npz").unlink()
+    (damaged / "litter").write_text("")
     verify(save(tmp_path, 5))
-    assert not (torn / "litter").exists()
+    assert not (damaged / "litter").exists()
 
 
 def test_a_checkpoint_of_the_same_step_is_there_until_the_new_one_is(tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_leftovers_are_what_no_index_names(tmp_path: Path) -> None:
     drop_leftovers(folder)
     assert verify(folder, ASIDE).parts != verify(folder).parts
     assert len(names(folder)) == 6
-    (folder / ASIDE).write_text("torn")
+    (folder / ASIDE).write_text("damaged")
     (folder / "litter").write_text("")
     drop_leftovers(folder)
-    assert len(names(folder)) == 7, "it is not known what a torn index names"
+    assert len(names(folder)) == 7, "it is unknown what a damaged index names"
     write_part(tmp_path / "step-00000009", 0, "x", arrays(0))
     drop_leftovers(tmp_path / "step-00000009")
     delete(folder)

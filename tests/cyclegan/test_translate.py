@@ -1,4 +1,4 @@
-"""The command translates what is a image, says what is none, and refuses mistakes in one line."""
+"""The command translates images, reports files that are none, and refuses mistakes in one line."""
 
 import os
 import subprocess
@@ -89,7 +89,7 @@ def test_awkward_images_come_out_in_their_size_or_are_skipped(tmp_path: Path, ca
             assert size(result) == (width, height)
     printed = capsys.readouterr()
     assert "61 translated, 10 skipped" in printed.out
-    assert len(printed.err.splitlines()) == 10
+    assert sum(line.startswith("skipped: ") for line in printed.err.splitlines()) == 10  # beside lines of progress, if the machine is slow
 
 
 def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,7 @@ def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", image, tmp_path / "out") == 0
     printed = capsys.readouterr()
     assert "step 9 of" in printed.out
-    assert printed.err.startswith("checkpoint passed over: ")
+    assert printed.err.startswith("damaged checkpoint skipped: ")
 
 
 def test_results_that_cannot_be_written_are_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,9 +142,9 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
         "error: --direction = AtoC: there is no such direction: give AtoB or BtoA",
         "error: --checkpoint = nowhere does not exist: give the folder of a run, or of one of its checkpoints",
         "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
-        "error: INPUT = none.png does not exist: give a image or a folder of images",
+        "error: INPUT = none.png does not exist: give an image or a folder of images",
         "error: INPUT = empty holds no images (it is empty): give a folder with JPEG, PNG, WebP or TIFF files",
-        "error: INPUT = notes.txt cannot be translated: unknown image format: give a image, or a folder of images",
+        "error: INPUT = notes.txt cannot be translated: unknown image format: give an image, or a folder of images",
         "error: OUTPUT = . is in INPUT = ., among the images to read: give another folder",
     ]
     assert not (tmp_path / "out").exists()

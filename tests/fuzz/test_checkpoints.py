@@ -33,10 +33,10 @@ class Run:
             path.write_bytes(data)
 
     def check(self) -> None:
-        """The newest whole one gives what was saved, others are said in one line each, and so does the command's verdict."""
-        said: list[str] = []
-        newest = find_newest(self.root, said.append)
-        assert not any("\n" in line for line in said)
+        """The newest valid one gives what was saved; others are reported in one line each, as in the command's verdict."""
+        reported: list[str] = []
+        newest = find_newest(self.root, reported.append)
+        assert not any("\n" in line for line in reported)
         changed = {path.parent for path, data in self.files.items() if path.read_bytes() != data}
         if newest is None:
             assert changed == {path.parent for path in self.files}
@@ -44,7 +44,7 @@ class Run:
                 check_any_whole(self.root, None, "run")
             assert "\n" not in str(error.value)
         else:
-            trained = read_trained(self.run, said.append)
+            trained = read_trained(self.run, reported.append)
             assert (trained.folder, trained.step) == (str(newest), read_index(newest).step)
             np.testing.assert_array_equal(trained.weights, weights(trained.step))
         assert main(["list", str(self.run)]) == int(newest is None or newest.name != "step-00000020")

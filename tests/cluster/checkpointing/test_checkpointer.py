@@ -46,12 +46,14 @@ def size(state: TrainingState) -> int:
 
 
 class Run:
-    """A run's checkpoints, saved by one rank or more in this process, and the lines said."""
+    """A run's checkpoints, saved by one rank or more in this process, and the lines reported."""
 
     def __init__(self, root: Location, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
-        self.root, self.said = root, list[str]()
+        self.root, self.lines = root, list[str]()
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
-        self.ranks = [Checkpointer(root, config, ImageFormat(), "f", rank, ranks, "t", self.said.append, patience) for rank in range(ranks)]
+        self.ranks = [
+            Checkpointer(root, config, ImageFormat(), "f", rank, ranks, "t", self.lines.append, patience) for rank in range(ranks)
+        ]
 
     def save(self, state: TrainingState, step: int) -> None:
         for rank in self.ranks:
@@ -61,17 +63,17 @@ class Run:
         return [rank.close(seconds) for rank in self.ranks]
 
     def steps(self) -> list[int | None]:
-        """Steps of the whole checkpoints."""
+        """Steps of the valid checkpoints."""
         return [step_of(folder) for folder in checkpoints(self.root) if verify(folder)]
 
     def wait_for(self, what: Callable[[], object]) -> None:
         deadline = time.monotonic() + SECONDS
         while not what():
-            assert time.monotonic() < deadline, self.said
+            assert time.monotonic() < deadline, self.lines
             time.sleep(0.01)
 
     def wait_for_line(self, text: str) -> None:
-        self.wait_for(lambda: any(text in line for line in self.said))
+        self.wait_for(lambda: any(text in line for line in self.lines))
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def test_a_checkpoint_appears_when_all_ranks_have_written(state: TrainingState, 
     run.ranks[0].save(state, ROWS, 1, 1, None)
     time.sleep(0.2)
     run.ranks[0].check()
-    assert run.said == ["checkpoint of step 1 is not complete after 0 s; training goes on meanwhile"]
+    assert run.lines == ["checkpoint of step 1 is not complete after 0 s; training continues"]
     run.ranks[0].check()
-    assert len(run.said) == 1, "said once"
+    assert len(run.lines) == 1, "reported once"
     assert run.ranks[0].busy and run.steps() == []
     run.ranks[1].save(state, ROWS, 1, 1, None)
     assert run.close() == ["", ""]
@@ -122,8 +124,8 @@ def test_a_full_disk_costs_old_checkpoints(state: TrainingState, storage: Path) 
         run.save(state, step)
         assert run.close() == [""]
         assert run.steps()[-1] == step
-    assert run.said[0] == "the storage is full: step-00000001 was deleted to make room for the checkpoint of step 4"
-    assert len(run.said) == 3
+    assert run.lines[0] == "the storage is full: step-00000001 was deleted to make room for the checkpoint of step 4"
+    assert len(run.lines) == 3
     assert run.steps() == [4, 5, 6]
 
 
@@ -135,13 +137,13 @@ def test_a_disk_filled_by_others_costs_a_warning_but_not_the_last_checkpoint(sta
     run.save(state, 2)
     run.wait_for_line("worker 0 cannot write the checkpoint of step 2 (No space left on device")
     run.ranks[0].check()
-    assert run.close(0.2) == [run.said[0].partition(";")[0]]
-    assert len(run.said) == 1
-    assert run.steps() == [1], "the newest whole one stays, whatever happens"
+    assert run.close(0.2) == [run.lines[0].partition(";")[0]]
+    assert len(run.lines) == 1
+    assert run.steps() == [1], "the newest valid one stays, whatever happens"
     (storage / "other").unlink()
     assert run.close() == [""]
     assert run.steps() == [1, 2]
-    assert run.said[1:] == ["checkpoint of step 2: worker 0 could write it after all"]
+    assert run.lines[1:] == ["checkpoint of step 2: worker 0 has written it after all"]
 
 
 def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingState, storage: Path) -> None:
@@ -154,7 +156,7 @@ def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingSta
     run.save(state, 3)
     run.wait_for_line("cannot write the checkpoint of step 3")
     time.sleep(0.3)
-    assert len(run.said) == 2
+    assert len(run.lines) == 2
     assert run.steps() == [1]
     subprocess.run(["mount", "-o", "remount,rw", storage], check=True)
     assert run.close() == [""]
@@ -173,7 +175,7 @@ def test_storage_that_hangs_does_not_stop_the_training(state: TrainingState, tmp
             assert time.monotonic() - begin < 0.3
             time.sleep(0.4)
             run.ranks[0].check()
-            assert run.said == ["checkpoint of step 2 is not complete after 0 s; training goes on meanwhile"]
+            assert run.lines == ["checkpoint of step 2 is not complete after 0 s; training continues"]
             assert run.close(0.1) == ["it takes too long"]
             assert run.ranks[0].busy
         finally:
@@ -218,8 +220,8 @@ def test_a_folder_moved_away_is_not_made_anew(state: TrainingState, tmp_path: Pa
     assert run.close() == ["", ""]
     root.rename(away)
     run.save(state, 2)
-    run.wait_for(lambda: len(run.said) == 2)
-    assert all("No such file or directory" in line for line in run.said)
+    run.wait_for(lambda: len(run.lines) == 2)
+    assert all("No such file or directory" in line for line in run.lines)
     assert not root.exists()
     away.rename(root)
     assert run.close() == ["", ""]
@@ -233,7 +235,7 @@ def test_what_is_no_failure_of_the_storage_is_raised(state: TrainingState, tmp_p
         run.close()
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
         run.ranks[0].check()
-    assert run.said == [] and run.steps() == []
+    assert run.lines == [] and run.steps() == []
 
 
 @pytest.fixture
@@ -250,7 +252,7 @@ def test_a_bucket_that_fails_every_fifth_request_keeps_checkpoints_as_a_disk_doe
     for step in range(1, 5):
         run.save(state, step)
         assert run.close() == ["", ""]
-    assert run.said == [] and server.flaky.failed > 5
+    assert run.lines == [] and server.flaky.failed > 5
     assert run.steps() == [3, 4]
     newest = checkpoints(root)[-1]
     assert sorted(Store(newest).names()) == ["checkpoint.json", "part-00000-t.npz", "part-00001-t.npz"]
@@ -263,10 +265,10 @@ def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, ser
     server.flaky.fails = lambda number: True
     run.save(state, 1)
     run.wait_for_line("worker 0 cannot write the checkpoint of step 1 (")
-    assert "s3://***@bucket/run/checkpoints" in run.said[0]
+    assert "s3://***@bucket/run/checkpoints" in run.lines[0]
     server.flaky.fails = lambda number: False
     assert run.close() == [""]
-    assert run.said[1:] == ["checkpoint of step 1: worker 0 could write it after all"]
+    assert run.lines[1:] == ["checkpoint of step 1: worker 0 has written it after all"]
     assert run.steps() == [1]
 
 

@@ -59,14 +59,14 @@ def test_pools_are_dealt_by_row_to_any_number_of_workers(workers: int, tmp_path:
 
 
 def test_torn_checkpoints_are_said_and_the_one_before_is_used(tmp_path: Path) -> None:
-    good, torn = save(tmp_path, 10), save(tmp_path, 20)
-    data = bytearray((torn / "part-00001-x.npz").read_bytes())
+    good, damaged = save(tmp_path, 10), save(tmp_path, 20)
+    data = bytearray((damaged / "part-00001-x.npz").read_bytes())
     data[len(data) // 2] ^= 1
-    (torn / "part-00001-x.npz").write_bytes(data)
-    said: list[str] = []
-    assert find_newest(tmp_path, said.append) == good
-    assert len(said) == 1
-    assert "part-00001-x.npz: its checksum differs" in said[0]
+    (damaged / "part-00001-x.npz").write_bytes(data)
+    reported: list[str] = []
+    assert find_newest(tmp_path, reported.append) == good
+    assert len(reported) == 1
+    assert "part-00001-x.npz: its checksum differs" in reported[0]
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:

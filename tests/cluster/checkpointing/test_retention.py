@@ -77,7 +77,7 @@ def test_smoothed_loss_is_the_mean_at_first_and_resumes_from_its_value() -> None
 def test_sweep_keeps_what_stays_and_leaves_newer_and_unreadable_ones(tmp_path: Path) -> None:
     for step in (10, 20, 30, 40, 60):
         save(tmp_path, step, loss=0.1 if step == 10 else 1.0)
-    (tmp_path / "step-00000020/checkpoint.json").write_text("torn")
+    (tmp_path / "step-00000020/checkpoint.json").write_text("damaged")
     for step, token in ((25, "x"), (40, "y"), (70, "y")):
         write_part(tmp_path / f"step-{step:08d}", 0, token, {"weights": np.zeros(1)})
     for step in (35, 55):
@@ -96,7 +96,7 @@ def test_room_is_made_from_what_can_best_be_missed(tmp_path: Path) -> None:
     gone = [step_of(folder) for folder in iter(lambda: make_room(tmp_path), None)]
     assert gone == [60, 10, 30, 50, 20]
     assert left(tmp_path) == ["40"]
-    assert steps(tmp_path) == [40], "the newest whole one stays"
+    assert steps(tmp_path) == [40], "the newest valid one stays"
     assert make_room(tmp_path / "nowhere") is None
 
 

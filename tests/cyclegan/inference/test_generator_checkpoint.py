@@ -1,4 +1,4 @@
-"""Generators are found in a run or a checkpoint, whole ones only, by what they say themselves."""
+"""Generators are found in a run or a checkpoint, valid ones only, with their own settings."""
 
 from pathlib import Path
 
@@ -35,10 +35,10 @@ def test_sizes_of_the_networks_come_from_the_checkpoint(tmp_path: Path) -> None:
 def test_torn_checkpoint_of_a_run_is_said_and_passed_over(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, 9)
     damage(write_checkpoint(tmp_path, 10))
-    said: list[str] = []
-    assert read_trained(tmp_path, said.append).step == 9
-    assert len(said) == 1
-    assert "step-00000010/part-00000-x.npz: its checksum differs" in said[0]
+    reported: list[str] = []
+    assert read_trained(tmp_path, reported.append).step == 9
+    assert len(reported) == 1
+    assert "step-00000010/part-00000-x.npz: its checksum differs" in reported[0]
 
 
 def refused(place: Path) -> str:
@@ -60,10 +60,10 @@ def test_what_is_no_trained_run_is_refused(tmp_path: Path) -> None:
 def test_torn_checkpoint_is_refused(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
     damage(folder)
-    assert "is torn" in refused(folder)
-    assert "none of its checkpoints is whole" in refused(tmp_path)
+    assert "is damaged" in refused(folder)
+    assert "none of its checkpoints is valid" in refused(tmp_path)
     (folder / "checkpoint.json").write_bytes(b"\xff")
-    assert "is torn" in refused(folder)
+    assert "is damaged" in refused(folder)
 
 
 def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:

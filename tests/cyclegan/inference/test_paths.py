@@ -55,7 +55,7 @@ def test_one_image_goes_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "output", "says"),
     [
-        ("none", "out", "does not exist: give a image or a folder"),
+        ("none", "out", "does not exist: give an image or a folder"),
         ("empty", "out", "holds no images (it is empty)"),
         ("texts", "out", "holds no images (2 files: .txt, no ending)"),
         ("images", "images", "among the images to read"),
