@@ -1,6 +1,6 @@
 """Ways to turn a source into stored images of one size, one process each.
 
-Prints `ready`, then, for each line it reads, the seconds of a pass, which begins with JPEG files and ends with all pixels on the disk.
+Prints `ready`, then, for each input line, the seconds of a pass, which begins with JPEG files and ends with all pixels on disk.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from ringcycle.ray_start import start_ray
 
 
 def ours(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], None]:
-    """`preprocess.build` with an actor a core: decoded, checked, resized as by Pillow, written as shards with checksums, synced."""
+    """`preprocess.build` with an actor per core: decode, check, resize as Pillow does, write shards with checksums, sync."""
     # By default Ray's workers yield (niceness 15) to whatever else this machine does; the peers would not.
     os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
@@ -35,7 +35,7 @@ def ours(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], No
 
 
 def pillow(source: Path, out: Path, load_size: int) -> Callable[[], None]:
-    """A loop in one process: decoded and resized as the reference does it, then saved, a file each."""
+    """A loop in one process: decode and resize as the reference does, save each image to a file."""
 
     def run() -> None:
         shutil.rmtree(out, ignore_errors=True)
@@ -48,7 +48,7 @@ def pillow(source: Path, out: Path, load_size: int) -> Callable[[], None]:
 
 
 def tf_data(source: Path, out: Path, load_size: int, cores: int) -> Callable[[], None]:
-    """tf.data on all cores: decode_jpeg, resize as TensorFlow does by default (bilinear, no antialiasing), saved as TFRecords."""
+    """tf.data on all cores: decode_jpeg, resize as TensorFlow does by default (bilinear, no antialiasing), save TFRecords."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
@@ -69,7 +69,7 @@ def tf_data(source: Path, out: Path, load_size: int, cores: int) -> Callable[[],
 
 
 def main() -> None:
-    """One pass a line."""
+    """One pass per input line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=("ours", "pillow", "tf.data"))
     parser.add_argument("source", type=Path)

@@ -1,4 +1,4 @@
-"""How much does a checkpoint every so many steps slow the training? The real step of `configs/faces.toml`, one worker, side by side.
+"""How much do regular checkpoints slow a training? The real step of `configs/faces.toml`, one worker, side by side.
 
     python -m benchmarks.checkpointing [--every 20 --rounds 7] [--folder ON_THE_DISK_TO_MEASURE] [--json checkpointing.json]
 
@@ -33,7 +33,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "faces.toml"
 
 @dataclass(frozen=True)
 class Phase:
-    """What `every` steps took. processor: of all threads. blocked: the training thread in `save`. published: until all was on disk."""
+    """Seconds of a phase. processor: of all threads. blocked: of the training thread in `save`. published: until all was on disk."""
 
     seconds: float
     processor: float
@@ -44,7 +44,7 @@ class Phase:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=20, help="steps of a phase")
+    parser.add_argument("--every", type=int, default=20, help="steps per phase")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of phases")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", type=Path, help="where checkpoints go (default: the temporary folder)")
@@ -54,12 +54,12 @@ def main() -> None:
         plain, saving, size = measure(Path(folder), given.every, given.rounds, given.threads)
     pairs = list(zip(saving, plain, strict=True))
     print(
-        f"128×128, ResNet-6, batch 1, {given.threads} threads, {given.rounds} × {given.every} steps each, {size / 1e6:.0f} MB a checkpoint"
+        f"128×128, ResNet-6, batch 1, {given.threads} threads, {given.rounds} × {given.every} steps each, checkpoint of {size / 1e6:.0f} MB"
     )
     print(f"{'':12}{'minimum':>9}{'median':>9}{'maximum':>9}")
     for name, phases in (("without", plain), ("with", saving)):
         steps = [phase.seconds / given.every for phase in phases]
-        print(f"{name:12}{min(steps):9.4f}{statistics.median(steps):9.4f}{max(steps):9.4f}  seconds a step")
+        print(f"{name:12}{min(steps):9.4f}{statistics.median(steps):9.4f}{max(steps):9.4f}  seconds per step")
     slower = statistics.median(one.seconds / other.seconds for one, other in pairs) - 1
     busier = statistics.median(one.processor / other.processor for one, other in pairs) - 1
     of_minima = min(phase.seconds for phase in saving) / min(phase.seconds for phase in plain) - 1

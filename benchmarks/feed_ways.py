@@ -1,8 +1,8 @@
-"""Ways to feed one trainer, one process each: prints `ready`, then the seconds of a pass of `--images` crops for each line it reads.
+"""Ways to feed one trainer, one process each: prints `ready`, then, for each input line, the seconds of a pass of `--images` crops.
 
 All read the same stored images of both domains in random order, crop and mirror them at random, and end with a batch in the
-memory of the trainer, ours with the copy that TensorFlow makes of it. "ours 20/s" takes 20 crops a second, and answers with
-processor seconds a second: the trainer's and the actors', beyond what the same processes use while nothing is read.
+trainer's memory; ours includes the copy that TensorFlow makes. "ours 20/s" takes 20 crops per second and prints processor seconds
+per second: those of the trainer and the actors, beyond what the same processes use while nothing is read.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SHUFFLE = 64  # records in tf.data's shuffle buffer: it holds them all in memory
 
 
 def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
-    """The feed of one worker with `actors`."""
+    """The feed of one worker, with `actors` actors."""
     # By default Ray's workers yield (niceness 15) to whatever else this machine does; the peers would not.
     os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
@@ -38,7 +38,7 @@ def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
 
 
 def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iterator[Any]:
-    """tf.data reading TFRecords of raw pixels, or of JPEG at quality 95 as most tutorials have them."""
+    """tf.data reading TFRecords of raw pixels, or of JPEG at quality 95, as in most tutorials."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
@@ -67,7 +67,7 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
 
 
 def paced(feed: Feed, per_second: float, batch: int, images: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Processor seconds, a second, that the trainer's process and the actors use for `per_second` crops, beyond those when idle."""
+    """Processor seconds per second that trainer and actors use for `per_second` crops, beyond those when idle."""
     processes = [psutil.Process(), *(psutil.Process(pid) for pid in feed.pids())]
 
     def used(seconds: float, take: int) -> float:
@@ -85,7 +85,7 @@ def paced(feed: Feed, per_second: float, batch: int, images: int, clock: Callabl
 
 
 def main() -> None:
-    """One pass a line."""
+    """One pass per input line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=("ours", "ours 20/s", "tf.data raw", "tf.data jpeg"))
     parser.add_argument("shards", type=Path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-DISTINCT = 16  # drawing and encoding take longer than a build; decoding does not notice that images repeat
+DISTINCT = 16  # drawing and encoding take longer than a build, and repeated images decode at the same speed
 
 
 def write_images(source: Path, count: int, width: int, height: int) -> None:
@@ -15,12 +15,12 @@ def write_images(source: Path, count: int, width: int, height: int) -> None:
     for split in ("trainA", "trainB"):
         (source / split).mkdir(parents=True)
         for number in range(count):
-            # Bytes after the end of a JPEG belong to nobody: they make each file another one.
+            # Decoders ignore bytes after the end of a JPEG; these make each file different.
             (source / split / f"{number:06d}.jpg").write_bytes(files[number % DISTINCT] + f"{split}{number}".encode())
 
 
 def _jpeg(number: int, width: int, height: int) -> bytes:
-    """Noise of every scale, each with half the contrast of the coarser one, as in photos: about 1.5 bits a pixel."""
+    """Noise of every scale, each with half the contrast of the coarser one, as in photos: about 1.5 bits per pixel."""
     random = np.random.default_rng(number)
     pixels = np.zeros((height, width, 3), np.float32)
     contrast, scale = 110.0, 4

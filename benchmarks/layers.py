@@ -1,8 +1,8 @@
-"""Each kind of convolution by itself, forward and backward: the entries of `cyclegan.ops.convolution.FAST` against TensorFlow's own.
+"""Each kind of convolution alone, forward and backward: the entries of `cyclegan.ops.convolution.FAST` against TensorFlow's own.
 
     python -m benchmarks.layers [--size 128] [--json layers.json]
 
-Both directions, 2 images, compiled by XLA; least processor time of some runs over the number of cores, in milliseconds.
+Both directions, 2 images, compiled by XLA; minimum processor time of several runs divided by the number of cores, in milliseconds.
 """
 
 import argparse
@@ -23,7 +23,7 @@ IMAGES, RUNS = 2, 7
 
 
 class Layer(NamedTuple):
-    """A convolution: `scale` pixels of the image are one of its input. stride 0: transposed, of stride 2."""
+    """A convolution whose input is the image downscaled by `scale`. stride 0: transposed, with stride 2."""
 
     name: str
     scale: int
@@ -51,7 +51,7 @@ LAYERS = [
 
 
 def milliseconds(layer: Layer, size: int, convolution: str, precision: str) -> float:
-    """Least processor time of value and both gradients, over the cores."""
+    """Minimum processor time of the value and both gradients, divided by the number of cores."""
     random = np.random.default_rng(0)
     side = size // layer.scale
     x = tf.Variable(random.normal(size=(2, IMAGES, side, side, layer.channels)), dtype=tf.float32)
@@ -64,7 +64,7 @@ def milliseconds(layer: Layer, size: int, convolution: str, precision: str) -> f
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def both() -> None:
-        # Results go into variables, whose memory stays: fresh memory would cost as much as the layer.
+        # Results go into variables, whose memory is reused: fresh memory would cost as much as the layer.
         with tf.GradientTape() as tape:
             y = convolve(x, w)
         dx, dw = tape.gradient(y, (x, w), y)
@@ -92,7 +92,7 @@ def main() -> None:
     print(f"{'':10}" + "".join(f"{way:>10}" for way in WAYS))
     results = {}
     for layer in LAYERS:
-        results[layer.name] = {way: milliseconds(layer, given.size, *form) for way, form in WAYS.items()}
+        results[layer.name] = {way: milliseconds(layer, given.size, *settings) for way, settings in WAYS.items()}
         print(f"{layer.name:10}" + "".join(f"{value:10.1f}" for value in results[layer.name].values()), flush=True)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))

@@ -10,13 +10,13 @@ ADDRESSES = ("10.78.0.1", "10.78.0.2")
 
 
 def available() -> bool:
-    """Whether this process may make namespaces and limit links."""
+    """Whether this process may create namespaces and limit links."""
     return os.geteuid() == 0 and bool(shutil.which("ip")) and bool(shutil.which("tc"))
 
 
 @contextmanager
 def limited_link(rate: str) -> Iterator[list[list[str]]]:
-    """What to put before a command to run it at each end, as root of a namespace of ADDRESSES. rate: as `tc` takes it, as 1gbit."""
+    """The prefixes that run a command at each end, at one of ADDRESSES. rate: in the syntax of `tc`, such as 1gbit."""
     names = [f"rcl{os.getpid()}{end}" for end in "ab"]
     try:
         for name in names:

@@ -1,4 +1,4 @@
-"""One float32 matrix product on demand: what the machine can do at most. Same protocol as `torch_peer.py`."""
+"""One float32 matrix product on demand: the machine's peak. Same protocol as `torch_peer.py`."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Floating-point operations: of a step by direct convolution, whatever a contender does instead; and of the product it is compared with."""
+"""Floating-point operations of a step by direct convolution, however a contender computes it, and of the product that sets the peak."""
 
 PRODUCT_SIDE = 3072
 PRODUCT = 2.0 * PRODUCT_SIDE**3
@@ -7,27 +7,27 @@ PRODUCT = 2.0 * PRODUCT_SIDE**3
 def step_operations(size: int, filters: int, blocks: int, batch: int) -> float:
     """Multiplications and additions of all convolutions of one step with identity loss, RGB, as the reference orders it.
 
-    Generators: three evaluations each, with both gradients. Discriminators: in the generators' pass one image with the input's gradient,
-    in their own pass two images with both.
+    Generators: three evaluations each, with both gradients. Discriminators: one image with the input's gradient in the generators' pass,
+    two images with both gradients in their own.
     """
     g, d = _generator(size, filters, blocks), _discriminator(size, filters)
     return 2.0 * batch * (3 * 3 * g + 2 * d + 2 * 3 * d)
 
 
 def _generator(size: int, n: int, blocks: int) -> float:
-    """Of one image, forward: c7s1-n, d2n, d4n, R4n × blocks, u2n, un, c7s1-3."""
+    """For one image, forward: c7s1-n, d2n, d4n, R4n × blocks, u2n, un, c7s1-3."""
     half, quarter = size // 2, size // 4
     ends = 2 * _layer(size, 7, 3, n)
-    middle = 2 * (_layer(half, 3, n, 2 * n) + _layer(quarter, 3, 2 * n, 4 * n))  # a transposed layer is the way back
+    middle = 2 * (_layer(half, 3, n, 2 * n) + _layer(quarter, 3, 2 * n, 4 * n))  # a transposed layer costs the same
     return ends + middle + 2 * blocks * _layer(quarter, 3, 4 * n, 4 * n)
 
 
 def _discriminator(size: int, n: int) -> float:
-    """Of one image, forward: C64-C128-C256-C512 and a logit a patch, for n = 64."""
+    """For one image, forward: C64-C128-C256-C512 and a logit per patch, for n = 64."""
     halves = _layer(size // 2, 4, 3, n) + _layer(size // 4, 4, n, 2 * n) + _layer(size // 8, 4, 2 * n, 4 * n)
     return halves + _layer(size // 8 - 1, 4, 4 * n, 8 * n) + _layer(size // 8 - 2, 4, 8 * n, 1)
 
 
 def _layer(side: int, kernel: int, c: int, k: int) -> float:
-    """Of a layer with side × side results from kernel × kernel × c to k."""
+    """For a layer with side × side results, from kernel × kernel × c to k channels."""
     return 2.0 * side**2 * kernel**2 * c * k

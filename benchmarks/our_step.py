@@ -1,4 +1,4 @@
-"""Our side of `benchmarks.step`: the step of one worker, as trained, run on demand. Same protocol as `torch_peer.py`."""
+"""Our side of `benchmarks.step`: one worker's training step, run on demand. Same protocol as `torch_peer.py`."""
 
 import argparse
 import os

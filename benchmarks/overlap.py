@@ -1,6 +1,6 @@
-"""Whether gradients are exchanged while the discriminator pass computes: a trace of one step of two workers, each on one pinned core.
+"""Are gradients exchanged while the discriminator pass computes? A trace of one step of two workers, each on one pinned core.
 
-    python -m benchmarks.overlap [--wire bfloat16] [--rate 1gbit] [--json overlap.json]
+    python -m benchmarks.overlap [--allreduce-dtype bfloat16] [--rate 1gbit] [--json overlap.json]
 
 Without --rate the workers talk over loopback; with it, as root, over a link of that rate between two network namespaces.
 """
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.limited_link import ADDRESSES, available, limited_link
-from benchmarks.scaling import WIRES, Group
+from benchmarks.scaling import ALLREDUCE_BYTES, Group
 from benchmarks.span import Span
 
 WIDTH = 60  # characters of the longest bar
@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--wire", choices=WIRES, default="float32")
-    parser.add_argument("--rate", help="of a limited link, as tc takes it")
+    parser.add_argument("--allreduce-dtype", choices=ALLREDUCE_BYTES, default="float32")
+    parser.add_argument("--rate", help="of a limited link, in the syntax of tc")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     if given.rate and not available():
@@ -37,9 +37,9 @@ def main() -> None:
         group = Group(ADDRESSES if given.rate else ["127.0.0.1"] * 2, prefixes, [*options, "--cache", cache])
         stack.callback(group.close)
         group.wait()
-        group.run(given.wire)
-        workers = [[Span(*span) for span in spans] for spans in group.ask(f"trace {given.wire}")]
-    print(f"{given.size}×{given.size}, {given.blocks} blocks, batch {given.batch}, {given.wire}, {given.rate or 'loopback'}")
+        group.run(given.allreduce_dtype)
+        workers = [[Span(*span) for span in spans] for spans in group.ask(f"trace {given.allreduce_dtype}")]
+    print(f"{given.size}×{given.size}, {given.blocks} blocks, batch {given.batch}, {given.allreduce_dtype}, {given.rate or 'loopback'}")
     for rank, spans in enumerate(workers):
         print(*timeline(rank, spans), sep="\n")
     if given.json:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def timeline(rank: int, spans: list[Span]) -> list[str]:
-    """A bar, and milliseconds, for each part of a worker's step. spans: by beginning."""
+    """A bar, and milliseconds, for each part of a worker's step. spans: ordered by begin."""
     start, last = spans[0].begin, max(span.end for span in spans)
     scale = WIDTH / (last - start)
     lines = [f"worker {rank}"]
@@ -57,8 +57,8 @@ def timeline(rank: int, spans: list[Span]) -> list[str]:
         lines.append(f"  {name:28}{1000 * (begin - start):9.1f} to {1000 * (end - start):9.1f}  {bar}")
     named = {span.name: span for span in spans}
     computing = named["discriminator pass"]
-    share = computing.beside(named["exchange of generators"]) / (computing.end - computing.begin)
-    lines.append(f"  of the discriminator pass, {share:.0%} ran beside the exchange of generators")
+    share = computing.overlap(named["exchange of generators"]) / (computing.end - computing.begin)
+    lines.append(f"  {share:.0%} of the discriminator pass overlapped with the exchange of generators")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Building and feeding side by side with peers, on the same images and cores: images a second, more is better.
+"""Building and feeding side by side with peers, on the same images and cores: images per second, more is better.
 
     python -m benchmarks.preprocess [--torch-python /path/to/python/with/torch] [--json preprocess.json]
 
@@ -22,12 +22,12 @@ from preprocess.shards.shard_set import ShardSet
 from ringcycle.domains import TRAIN_SPLITS
 
 LOAD_SIZE, CROP = 286, 256
-SIZES = ((256, 256, 8000), (512, 384, 5000), (2048, 1536, 400))  # width and height of the source's images, and how many
+SIZES = ((256, 256, 8000), (512, 384, 5000), (2048, 1536, 400))  # width, height and number of the source's images
 OUT = {"ours": "shards", "pillow": "npy", "tf.data": "records"}
 
 
 def measure(contenders: list[Contender], rounds: int) -> None:
-    """Start all, let each take `rounds` passes in turn, and end them."""
+    """Start all contenders, let them take `rounds` passes in turn, and end them."""
     for contender in contenders:
         contender.start()
     for _ in range(rounds):
@@ -62,7 +62,7 @@ def build(work: Path, width: int, height: int, count: int, rounds: int, cores: i
 
 
 def feed(work: Path, torch_python: str | None, batch: int, images: int, rounds: int, cores: int) -> dict[str, float]:
-    """Ours with one actor and with one a core, tf.data and torch's DataLoader, on the shards in `work`."""
+    """Ours with one actor and with one per core, tf.data and torch's DataLoader, on the shards in `work`."""
     sizes = ["--batch", str(batch), "--crop", str(CROP), "--images", str(images), "--cores", str(cores)]
     command = [sys.executable, "-m", "benchmarks.feed_ways"]
     shards = str(work / "shards")
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch-python", help="interpreter that has torch")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--feed-images", type=int, default=6000, help="of one pass")
+    parser.add_argument("--feed-images", type=int, default=6000, help="images per pass")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))

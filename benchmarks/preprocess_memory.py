@@ -2,7 +2,7 @@
 
     python -m benchmarks.preprocess_memory [--images 500]
 
-Counted is anonymous memory, which nobody can take back. Mapped shards are pages of files: the kernel drops them when it needs room.
+Only anonymous memory counts, which the kernel cannot reclaim. Mapped shards are file pages, which it drops when it needs room.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def anonymous(pid: int) -> int:
 
 
 def peaks(act: Callable[[], object], name: str) -> tuple[float, float]:
-    """Run `act`; the highest anonymous memory of this process, and of any of its actors called `name`, in MiB."""
+    """Run `act`. Returns the peak anonymous memory of this process, and of any of its actors called `name`, in MiB."""
     done = threading.Event()
     highest = [0, 0]
 
@@ -73,7 +73,7 @@ def read_all(shards: Path) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=500, help="N, of each domain")
+    parser.add_argument("--images", type=int, default=500, help="N, per domain")
     given = parser.parse_args()
     os.environ["RAY_ADDRESS"] = "local"
     start_ray()

@@ -1,10 +1,10 @@
-"""Weak scaling: one worker, and 2, 4, 8 that exchange gradients, each on one pinned core; and what follows for 64 nodes by a model.
+"""Weak scaling: one worker against 2, 4 and 8 that exchange gradients, each on one pinned core; and a model's prediction for 64 nodes.
 
     python -m benchmarks.scaling [--batch 1 2] [--json scaling.json]
 
-Links: loopback, and as root one of 1 Gbit/s between two network namespaces. The processes of a link and a batch are alive together and take
-turns between one alone, all without exchange, and all with each type on the wire: ratios hold while the machine's speed drifts.
-Processor time of the exchange is what all with it use more than all without; waiting is what is left of the longer step.
+Links: loopback and, as root, one of 1 Gbit/s between two network namespaces. The processes for a link and a batch are alive together and
+alternate between one worker alone, all without exchange, and all with each all-reduce dtype, so that ratios hold while the machine's speed
+drifts. The exchange's processor time is what all with it use beyond all without it; waiting is the rest of the longer step.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from benchmarks.alpha_beta import Fleet, Worker, efficiency
 from benchmarks.limited_link import ADDRESSES, available, limited_link
 
 HERE = Path(__file__).parent
-WIRES = {"float32": 4, "bfloat16": 2}  # bytes an element
+ALLREDUCE_BYTES = {"float32": 4, "bfloat16": 2}  # per element
 SMALL_ROUNDS = 20
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 ONE, ALL = slice(1), slice(None)
-NODES, WORKERS_PER_NODE, SPEEDUP = 64, 2, 6 * 0.85  # six cores a worker; they are taken to lose 15 % against six single ones
+NODES, WORKERS_PER_NODE, SPEEDUP = 64, 2, 6 * 0.85  # six cores per worker, assumed to lose 15 % against six single ones
 BATCHES = (1, 2, 4, 8)
 Figures = dict[str, list[float]]
 
@@ -50,19 +50,19 @@ class Group:
             self.workers.append(subprocess.Popen(command, cwd=HERE.parent, env=environment, text=True, **pipes))  # type: ignore[call-overload]
 
     def wait(self) -> list[int]:
-        """Until all are ready; elements of the generators' and of the discriminators' vector."""
+        """Wait until all are ready. Returns the numbers of elements of the generators' and the discriminators' vectors."""
         answers = [worker.stdout.readline() for worker in self.workers]
         if not all(answers):
             sys.exit("a worker did not start")
         return list(json.loads(answers[0]))
 
     def run(self, what: str, ranks: slice = ALL) -> tuple[float, float]:
-        """Seconds of the slowest one, and the mean of their core-seconds."""
+        """The seconds of the slowest worker, and the mean of their core-seconds."""
         answers = self.ask(what, ranks)
         return max(seconds for seconds, _ in answers), sum(used for _, used in answers) / len(answers)
 
     def ask(self, what: str, ranks: slice = ALL) -> list[Any]:
-        """What each answers."""
+        """Each worker's answer."""
         for worker in self.workers[ranks]:
             print(what, file=worker.stdin, flush=True)
         answers = [worker.stdout.readline() for worker in self.workers[ranks]]
@@ -71,14 +71,14 @@ class Group:
         return [json.loads(answer) for answer in answers]
 
     def close(self) -> None:
-        """End them."""
+        """End the workers."""
         for worker in self.workers:
             worker.kill()
             worker.wait()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
+    """Ports that are free now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(one.getsockname()[1]) for one in sockets]
     for one in sockets:
@@ -87,9 +87,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def measure(group: Group, rounds: int) -> Figures:
-    """Minima over rounds: [seconds, core-seconds] of each way."""
+    """[seconds, core-seconds] of each way of running, minima over the rounds."""
     found: dict[str, list[tuple[float, float]]] = {}
-    ways = {"one": ("alone", ONE), "without": ("alone", ALL), **{wire: (wire, ALL) for wire in WIRES}}
+    ways = {"one": ("alone", ONE), "without": ("alone", ALL), **{dtype: (dtype, ALL) for dtype in ALLREDUCE_BYTES}}
     ways["discriminator"] = ("discriminator", ONE)
     for _ in range(rounds):
         for name, (what, ranks) in ways.items():
@@ -99,30 +99,30 @@ def measure(group: Group, rounds: int) -> Figures:
 
 
 def report(name: str, figures: Figures) -> list[str]:
-    """Lines of a table's part."""
+    """The lines of one part of the table."""
     one, without = figures["one"], figures["without"]
     lines = [f"{name}: one {one[0]:.3f} s, all without exchange {without[0]:.3f} s"]
-    for wire in WIRES:
-        seconds, used = figures[wire]
+    for dtype in ALLREDUCE_BYTES:
+        seconds, used = figures[dtype]
         processor = used - without[1]
         lines.append(
-            f"  {wire:9} {seconds:.3f} s, efficiency {one[0] / seconds:.3f}; exchange: {processor:.3f} s of processor, "
+            f"  {dtype:9} {seconds:.3f} s, efficiency {one[0] / seconds:.3f}; exchange: {processor:.3f} s of processor, "
             f"{max(0.0, seconds - without[0] - processor):.3f} s waiting"
         )
     return lines
 
 
 def extrapolate(batch: int, figures: Figures, sizes: Sequence[int]) -> list[str]:
-    """Efficiency of 64 nodes of 12 cores, from figures on loopback. sizes: elements of both exchanged vectors."""
+    """The modelled efficiency of 64 nodes of 12 cores, from figures on loopback. sizes: elements of both exchanged vectors."""
     lines = [f"model: {NODES} nodes of {WORKERS_PER_NODE} workers of 6 cores"]
     for gigabits in (10, 100):
-        for wire, width in WIRES.items():
-            copied = max(0.0, figures[wire][1] - figures["without"][1]) / (width * sum(sizes))
+        for dtype, width in ALLREDUCE_BYTES.items():
+            copied = max(0.0, figures[dtype][1] - figures["without"][1]) / (width * sum(sizes))
             compute, beside = figures["without"][1] / batch, figures["discriminator"][1] / batch
             worker = Worker(compute, beside, latency=figures["small"][0] / 2, copying=copied)
             fleet = Fleet(NODES, WORKERS_PER_NODE, SPEEDUP, link=gigabits * 1e9 / 8)
             values = [f"{b}: {efficiency(worker, fleet, b, width * sizes[0], width * sizes[1]):.2f}" for b in BATCHES]
-            lines.append(f"  {gigabits:3} Gbit/s, {wire:9} efficiency by batch {', '.join(values)}")
+            lines.append(f"  {gigabits:3} Gbit/s, {dtype:9} efficiency by batch {', '.join(values)}")
     return lines
 
 
@@ -134,17 +134,17 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rate", default="1gbit", help="of the limited link, as tc takes it")
+    parser.add_argument("--rate", default="1gbit", help="of the limited link, in the syntax of tc")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    places = [("loopback", count) for count in (2, 4, MOST_WORKERS) if count <= max(2, cores)] + [(given.rate, 2)] * available()
+    links = [("loopback", count) for count in (2, 4, MAX_WORKERS) if count <= max(2, cores)] + [(given.rate, 2)] * available()
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="ringcycle-scaling-") as cache:
         for batch in given.batch:
             numbers = {"size": given.size, "filters": given.filters, "blocks": given.blocks, "batch": batch}
             options = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
-            for link, count in places:
+            for link, count in links:
                 name = f"{link}, {count} workers, batch {batch}"
                 with ExitStack() as stack:
                     prefixes = stack.enter_context(limited_link(given.rate)) if link != "loopback" else [[]] * count

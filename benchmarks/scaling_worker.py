@@ -1,4 +1,4 @@
-"""One worker of `benchmarks.scaling`, on one core: for each line that names what to run, once run, seconds and core-seconds as JSON."""
+"""One worker of `benchmarks.scaling`, on one core: runs what each input line names, prints seconds and core-seconds as JSON."""
 
 import argparse
 import json
@@ -11,12 +11,13 @@ from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 TRACE = "trace "
+PEER_TIMEOUT = 900.0  # seconds; the others may still be compiling
 
 
 def main() -> None:
-    """Compile, then run what standard input names: `alone`, a step without exchange; a type on the wire; `discriminator`; `small`.
+    """Compile, then run what each line names: `alone`, a step without all-reduce; a dtype, a step with it; `discriminator`; `small`.
 
-    After `trace` and one of the steps: print when its parts ran.
+    `trace` before the name of a step: print when the parts of that step ran.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("core", "size", "filters", "blocks", "batch"):
@@ -37,37 +38,35 @@ def main() -> None:
 
 
 def trace(step: Callable[[], object]) -> list[Any]:
-    """Beginning, end and name of each part of a step."""
+    """Begin, end and name of each part of a step."""
     from benchmarks.step_trace import traced
 
     return traced(step)
 
 
 def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], list[int]]:
-    """Everything compiled and run once; elements of both exchanged vectors."""
+    """Compile everything and run it once. Returns what can be run, by name, and the numbers of elements of both exchanged vectors."""
     import numpy as np
     import tensorflow as tf
 
-    from cluster.worker.compile_cache import compile_units, set_up_xla
-    from cluster.worker.strategy import EXCHANGES, make_strategy, runner, set_threads
+    from cluster.worker.compile_cache import set_up_xla
+    from cluster.worker.compile_training import GroupSettings, compile_training
+    from cluster.worker.strategy import EXCHANGES, runner, set_threads
     from cyclegan.config import ModelSpec, TrainConfig
     from cyclegan.training.image_pool import pool_draws
-    from cyclegan.training.passes import make_passes
-    from cyclegan.training.state import make_state
-    from cyclegan.training.step import alone, make_step
+    from cyclegan.training.step import make_step
 
     set_threads(1)
     set_up_xla(given.cache)
-    strategy = make_strategy(900.0, gpu=False)
     model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
     train = TrainConfig(batch=given.batch)
-    state = make_state(model, train, (given.size, given.size))
-    passes = make_passes(state, model, train)
-    compile_units(passes.all(), given.cache)
-    steps = {name: make_step(passes, exchange, runner(strategy)) for name, exchange in {"alone": alone, **EXCHANGES}.items()}
-    for step in steps.values():
-        step.compile(None)
-    state.assign_initial(0)
+    # As a single worker; the steps with exchange follow, over the same compiled passes.
+    training = compile_training(model, train, given.size, GroupSettings(1, PEER_TIMEOUT), given.cache)
+    strategy, passes = training.strategy, training.passes
+    steps = {"alone": training.step} | {name: make_step(passes, exchange, runner(strategy)) for name, exchange in EXCHANGES.items()}
+    for name in EXCHANGES:
+        steps[name].compile(None)
+    training.state.assign_initial(0)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))
     draws = tf.constant(pool_draws(0, 0, np.arange(given.batch), given.batch, train.pool_size))
     fake = tf.zeros(real.shape)

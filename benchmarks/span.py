@@ -1,4 +1,4 @@
-"""A stretch of time."""
+"""An interval of time."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,6 @@ class Span(NamedTuple):
     end: float
     name: str
 
-    def beside(self, other: "Span") -> float:
-        """Seconds that both ran."""
+    def overlap(self, other: "Span") -> float:
+        """Seconds during which both ran."""
         return max(0.0, min(self.end, other.end) - max(self.begin, other.begin))

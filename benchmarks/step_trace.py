@@ -11,8 +11,8 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from benchmarks.span import Span
 
 PROGRAM, EXCHANGE = "CpuExecutable::ExecuteAsyncOnStream", "CollectiveReduceV2"
-AFTER = 0.5  # seconds: an exchange is noted after its result has gone on
-# A compiled program is not named in the trace; in a step of one part they start in this order.
+AFTER = 0.5  # seconds: an exchange is recorded after its result has been passed on
+# The trace does not name compiled programs; in an undivided step they start in this order.
 PROGRAMS = ("generator pass", "discriminator pass", "update of generators", "update of discriminators")
 EXCHANGES = ("exchange of generators", "exchange of discriminators")
 

@@ -2,7 +2,7 @@
 
 Six 3x3 convolutions and no norm: each output pixel sees 13x13 input pixels, so a low error also proves that the truth is local.
 The network sees the images as training does, after JPEG. Errors are mean absolute differences on images of another seed,
-divided by the error of leaving the image unchanged; three answers that know nothing of an image's shapes are shown for comparison.
+divided by the error of leaving the image unchanged; three answers that ignore the shapes in an image are shown for comparison.
 
     python -m benchmarks.synthetic_truth [--steps N] [--seed N]
 """
@@ -69,15 +69,15 @@ def train(pairs: tuple[Images, Images], steps: int, seed: int) -> Callable[[Imag
 
     source, truth = pairs
     for count in range(1, steps + 1):
-        rows = rng.integers(len(source), size=BATCH)
+        chosen = rng.integers(len(source), size=BATCH)
         top, left = rng.integers(source.shape[1] - CROP + 1, size=2)
-        window = (rows, slice(top, top + CROP), slice(left, left + CROP))
+        window = (chosen, slice(top, top + CROP), slice(left, left + CROP))
         step(source[window], truth[window], tf.constant(float(count)), tf.constant(RATE * (1 - (count - 1) / steps), tf.float32))
     return lambda x: np.clip(network(tf.constant(x)).numpy(), -1, 1)
 
 
 def best_colour_map(pairs: tuple[Images, Images]) -> Callable[[Images], Images]:
-    """The affine map of colours with the least squared error: what can be had without looking beyond a pixel."""
+    """The affine map of colours with the least squared error: the best answer that looks at single pixels only."""
 
     def with_one(x: Images) -> Images:
         return np.concatenate([x, np.ones_like(x[..., :1])], -1)
@@ -87,7 +87,7 @@ def best_colour_map(pairs: tuple[Images, Images]) -> Callable[[Images], Images]:
 
 
 def main() -> None:
-    """Train both ways and print the ratios."""
+    """Train both directions and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=1500, help="training steps of each direction")
     parser.add_argument("--seed", type=int, default=0, help="seed of data and network")
@@ -95,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         training = read_pairs(Path(folder) / "training", 200, 2 * given.seed)
         tests = read_pairs(Path(folder) / "test", 32, 2 * given.seed + 1)
-    print(f"error on 32 test images, seed {given.seed}, {given.steps} steps; ratio 1 = the image left unchanged")
+    print(f"error on 32 test images, seed {given.seed}, {given.steps} steps; ratio 1: the image left unchanged")
     for direction, (source, truth) in tests.items():
         unchanged = np.abs(source - truth).mean()
         began = time.perf_counter()

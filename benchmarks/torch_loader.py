@@ -1,7 +1,7 @@
-"""torch's DataLoader beside `benchmarks.feed_ways`, with the same protocol; needs torch and NumPy only.
+"""torch's DataLoader, with the protocol of `benchmarks.feed_ways`; needs torch and NumPy only.
 
-Images lie in two .npy files [count, size, size, 3], mapped into memory, so that nothing is decoded; a process a core reads, crops,
-mirrors and collates, as in the reference's unaligned data set.
+Images are two memory-mapped .npy files [count, size, size, 3], so that nothing is decoded; one process per core reads, crops, mirrors
+and collates, as in the reference's unaligned data set.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Unaligned(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def main() -> None:
-    """One pass a line."""
+    """One pass per input line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     for name in ("batch", "crop", "images", "cores"):

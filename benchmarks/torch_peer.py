@@ -25,7 +25,7 @@ def generator(filters: int, blocks: int) -> nn.Module:
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions beside the identity."""
+    """A residual block: two 3×3 convolutions beside the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class Residual(nn.Module):
         self.branch = nn.Sequential(*half, nn.ReLU(True), *other)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """X plus the branch."""
+        """`x` plus the branch."""
         return x + self.branch(x)
 
 
 def discriminator(filters: int) -> nn.Module:
-    """70×70 PatchGAN: C64-C128-C256-C512 and one logit a patch."""
+    """70×70 PatchGAN: C64-C128-C256-C512 and one logit per patch."""
     layers: list[nn.Module] = [nn.Conv2d(3, filters, 4, 2, 1), nn.LeakyReLU(0.2, True)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
         layers += [nn.Conv2d(width, 2 * width, 4, stride, 1), nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2, True)]
@@ -47,7 +47,7 @@ def discriminator(filters: int) -> nn.Module:
 
 
 class Step:
-    """One update of all four networks, as the reference orders it; without its pool, which costs nothing beside the networks."""
+    """One update of all four networks, as the reference orders it; without its pool, whose cost is negligible."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         torch.manual_seed(0)
@@ -64,7 +64,7 @@ class Step:
         self.real_a, self.real_b = (image.to(memory_format=layout) for image in images)
 
     def __call__(self) -> None:
-        """Update."""
+        """Update all networks."""
         real_a, real_b = self.real_a, self.real_b
         for parameter in self.parameters_d:
             parameter.requires_grad_(False)
