@@ -1,4 +1,4 @@
-"""The workers as replicas: TensorFlow's threads, the strategy, and the exchange of gradients around the ring."""
+"""TensorFlow's side of a worker: its threads, the distribution strategy, and the all-reduce of gradients around the ring."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from tensorflow.python.eager import context
 from cluster.worker.bfloat16_allreduce import mean_of_packed, pack
 from cyclegan.training.step import Exchange
 
-INTER_OP_THREADS = 2  # one for a pass, one for the exchange beside it
+INTER_OP_THREADS = 2  # one for a pass, one for the all-reduce that overlaps it
 
 
 def set_threads(cores: int) -> None:
-    """Intra-op threads = cores; must come before TensorFlow's first operation."""
+    """Use as many intra-op threads as `cores`. Must come before TensorFlow's first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(cores)
     tf.config.threading.set_inter_op_parallelism_threads(max(INTER_OP_THREADS, min(cores, 4)))
 
 
 def make_strategy(peer_timeout: float, gpu: bool) -> tf.distribute.Strategy:
-    """MultiWorkerMirroredStrategy over the processes of TF_CONFIG; a collective fails after `peer_timeout` seconds without a peer."""
+    """A strategy over the processes that TF_CONFIG names. A collective fails after waiting `peer_timeout` seconds for a peer."""
     communication = tf.distribute.experimental.CommunicationImplementation
     _configure_coordination(peer_timeout)
     return tf.distribute.MultiWorkerMirroredStrategy(
@@ -33,15 +33,15 @@ def make_strategy(peer_timeout: float, gpu: bool) -> tf.distribute.Strategy:
 
 
 def mean_over_workers(vector: tf.Tensor, exact: int) -> tf.Tensor:
-    """The exchange: elementwise mean of the workers' vectors, `exact` or not; in replica context."""
+    """All-reduce in the vector's own dtype: the elementwise mean over workers. Called in replica context."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, vector)
 
 
 def mean_in_bfloat16(vector: tf.Tensor, exact: int) -> tf.Tensor:
-    """The exchange with bfloat16 on the wire: the mean of the last `exact` elements is that of float32; in replica context.
+    """All-reduce in bfloat16, except that the mean of the last `exact` elements is as precise as in float32. Called in replica context.
 
-    Every other element is off by at most (1 + 2⁻⁸)ⁿ - 1 of the mean of its magnitudes on n workers: it is rounded, and so is each sum.
-    The ring sums every element once and hands out the result, so that all workers hold the same bits.
+    Any other element is off by at most (1 + 2⁻⁸)ⁿ - 1 times the mean of its magnitudes on n workers: it is rounded, and so is each sum.
+    The ring sums every element once and distributes the result, so all workers hold the same bits.
     """
     replica = tf.distribute.get_replica_context()
     workers = replica.num_replicas_in_sync
@@ -53,18 +53,18 @@ EXCHANGES: dict[str, Exchange] = {"float32": mean_over_workers, "bfloat16": mean
 
 
 def runner(strategy: tf.distribute.Strategy) -> Callable[[Callable[..., Any], tuple[tf.Tensor, ...]], Any]:
-    """What calls the replica's function under `strategy`."""
+    """A function that runs the replica's function under `strategy`; see `make_step`."""
     return lambda replica, arguments: strategy.run(replica, args=arguments)
 
 
 def _configure_coordination(peer_timeout: float) -> None:
-    """Heartbeats as patient as the collectives: TensorFlow's own 10 s give false alarms while a process compiles."""
+    """Give TensorFlow's heartbeats the patience of the collectives: its default of 10 s raises false alarms while a process compiles."""
     cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=int(peer_timeout * 1000),
         cluster_register_timeout_in_ms=int(peer_timeout * 1000),
-        shutdown_barrier_timeout_in_ms=1000,  # a peer that is gone already must not hold up the end
+        shutdown_barrier_timeout_in_ms=1000,  # a peer that has already exited must not delay the others
         coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster))],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.hardware.cgroup import cpu_quota
-from tests.cluster.machines import machine, write
+from tests.cluster.hardware.machines import machine, write
 from tests.ray_nodes import ROOT
 
 V2, V1 = Path("sys/fs/cgroup"), Path("sys/fs/cgroup/cpu")

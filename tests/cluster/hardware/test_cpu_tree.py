@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from cluster.hardware.cpu_tree import Core, parse_cpu_list, read_cores
-from tests.cluster.machines import machine, write
+from tests.cluster.hardware.machines import machine, write
 
 
 def test_two_sockets_of_xeon_gold_6128(tmp_path: Path) -> None:

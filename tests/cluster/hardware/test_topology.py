@@ -5,7 +5,7 @@ import pytest
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_tree import Core, read_cores
 from cluster.hardware.topology import Share, largest_share, share_of, share_of_worker, workers_of_node
-from tests.cluster.machines import machine
+from tests.cluster.hardware.machines import machine
 
 
 def shares(cores: list[Core], workers: int, cpus: int, quota: float | None = None) -> list[Share]:

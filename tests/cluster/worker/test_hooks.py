@@ -13,7 +13,7 @@ from tests.cluster.monitoring.test_step_info import step_info
 
 
 class Saves(Checkpointer):
-    """Notes what is to be saved instead of writing it."""
+    """Records what would be saved instead of writing it."""
 
     def __init__(self) -> None:
         self.saved: list[tuple[int, float | None]] = []
@@ -24,7 +24,7 @@ class Saves(Checkpointer):
         self.saved.append((step, cycle_loss))
 
 
-def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle_loss() -> None:
+def test_checkpoints_are_saved_on_request_and_at_the_end_with_the_smoothed_cycle_loss() -> None:
     saves = Saves()
     nothing: Any = None
     hook = checkpoints(saves, nothing, np.arange(1), None)
@@ -34,7 +34,7 @@ def test_checkpoints_are_saved_when_asked_and_at_the_end_with_the_smoothed_cycle
     assert saves.saved == [(2, 2.0), (4, pytest.approx(3.25))], "2, then a third towards 4, then a quarter towards 5; step 2 is not finite"
 
 
-def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
+def test_workers_whose_weights_differ_are_found() -> None:
     states = [make_state(ModelSpec(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
     board = StatusBoard(workers=3)
 
@@ -56,7 +56,7 @@ def test_workers_whose_weights_differ_are_found_on_the_board() -> None:
     assert board.read().verified_step == 10
 
 
-def test_a_warning_for_the_first_of_consecutive_dropped_steps(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_of_consecutive_dropped_steps_causes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     hook = report_dropped_updates()
     for step, dropped in enumerate([False, True, True, False, True], start=1):
         hook(replace(step_info(step), dropped=dropped))

@@ -1,4 +1,4 @@
-"""Where TensorFlow's threads run after a worker's process was bound: a strategy's server and XLA, in a process of its own."""
+"""Where TensorFlow's threads run once a worker's process is bound: a strategy's server and XLA, in a process of its own."""
 
 import json
 import os
@@ -50,7 +50,7 @@ print(sum(spent.values()), sum(spent[name] for name in there), len(spent) - len(
 def test_what_computes_stays_on_its_cores() -> None:
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        pytest.skip("one CPU holds no two kinds of threads apart")
+        pytest.skip("needs two CPUs to keep two kinds of threads apart")
     cluster = {"cluster": {"worker": [f"127.0.0.1:{free_ports(1)[0]}"]}, "task": {"type": "worker", "index": 0}}
     result = subprocess.run(
         [sys.executable, "-c", CODE, *map(str, allowed[:2])],

@@ -1,4 +1,4 @@
-"""A process of `test_replicas.py`: the first steps of one worker of n, saved as arrays. Argument: where to save."""
+"""A process of `worker/test_strategy.py`: the first steps of one of n workers, saved as arrays. Argument: where to save."""
 
 import json
 import os
@@ -22,7 +22,7 @@ EXACT = 8
 
 
 def vector_of(rank: int) -> npt.NDArray[np.float32]:
-    """What a worker exchanges beside its training: values of many magnitudes."""
+    """A vector of a worker to all-reduce besides its training: values of many magnitudes."""
     random = np.random.default_rng(rank)
     return (random.normal(size=1001) * 10.0 ** random.integers(-8, 2, 1001)).astype(np.float32)
 
@@ -34,13 +34,13 @@ def main(output: str) -> None:
     strategy = make_strategy(60.0, gpu=False)
     for dtype in (tf.float32, tf.float64):
         np.savez(f"{output}-{dtype.name}.npz", **train(strategy, rank, workers, dtype))
-    np.savez(f"{output}-wire.npz", **{wire: exchanged(strategy, rank, wire) for wire in EXCHANGES})
+    np.savez(f"{output}-allreduce.npz", **{name: exchanged(strategy, rank, name) for name in EXCHANGES})
 
 
-def exchanged(strategy: tf.distribute.Strategy, rank: int, wire: str) -> npt.NDArray[np.float32]:
-    """The workers' vectors after one exchange."""
+def exchanged(strategy: tf.distribute.Strategy, rank: int, allreduce_dtype: str) -> npt.NDArray[np.float32]:
+    """The mean of the workers' vectors by one all-reduce in `allreduce_dtype`."""
     vector = tf.constant(vector_of(rank))
-    result: npt.NDArray[np.float32] = tf.function(lambda: strategy.run(EXCHANGES[wire], (vector, EXACT)))().numpy()
+    result: npt.NDArray[np.float32] = tf.function(lambda: strategy.run(EXCHANGES[allreduce_dtype], (vector, EXACT)))().numpy()
     return result
 
 

@@ -1,4 +1,4 @@
-"""Recorded machines, written out as trees of files."""
+"""Recorded machines, written as trees of files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ TREES = Path(__file__).parent / "sys_trees"
 
 
 def machine(name: str, root: Path) -> Path:
-    """The tree of `sys_trees/NAME.txt` below `root`, as /sys and /proc show it; returns `root`."""
+    """The tree of `sys_trees/NAME.txt` below `root`, as in /sys and /proc. Returns `root`."""
     files: dict[Path, list[str]] = {}
     for line in (TREES / f"{name}.txt").read_text().splitlines():
         path, _, content = line.partition(":")
@@ -17,6 +17,6 @@ def machine(name: str, root: Path) -> Path:
 
 
 def write(file: Path, content: str) -> None:
-    """A file with its folders, ending in a newline as the kernel's do."""
+    """Write a file, with its folders, that ends in a newline as the kernel's do."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content + "\n")
