@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
     workers = default_workers_here()
     share = bind_process(0, workers, len(os.sched_getaffinity(0)) // workers)
-    os.environ["TF_CONFIG"] = _group_of_one()
+    if (config.cluster.most if config.cluster.workers else workers) > 1:  # their programs name other devices than a single worker's
+        os.environ["TF_CONFIG"] = _group_of_one()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
         from cluster.worker.compile_cache import set_up_xla
         from cluster.worker.compile_training import GroupSettings, compile_passes

@@ -65,9 +65,10 @@ def cpus_of(candidate: Candidate) -> int:
 
 def _start(index: int, addresses: list[str]) -> subprocess.Popen[str]:
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    group = {"TF_CONFIG": json.dumps(task)} if len(addresses) > 1 else {}
     return subprocess.Popen(
         [sys.executable, "-m", "cluster.calibration.trial_worker"],
-        env={**os.environ, "TF_CONFIG": json.dumps(task), "CUDA_VISIBLE_DEVICES": "-1"},
+        env={**os.environ, **group, "CUDA_VISIBLE_DEVICES": "-1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import ray
 from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
@@ -99,18 +100,41 @@ class _RingBackend(Backend):  # type: ignore[misc]
     """Sets `TF_CONFIG` in each worker, from which `MultiWorkerMirroredStrategy` learns its peers."""
 
     def on_start(self, worker_group: Any, backend_config: _RingConfig) -> None:
-        addresses = worker_group.execute(_free_address)
-        ray.get([worker_group.execute_single_async(rank, _set_peers, addresses, rank) for rank in range(len(worker_group))])
+        if len(worker_group) == 1:
+            return  # without TF_CONFIG, TensorFlow starts no server
+        peers = worker_group.execute(_this_peer)
+        ray.get([worker_group.execute_single_async(rank, _set_peers, peers, rank) for rank in range(len(worker_group))])
 
 
-def _free_address() -> str:
+@dataclass(frozen=True)
+class _Peer:
+    """A worker as its peers reach it, HOST:PORT. sources: addresses that its connections may come from."""
+
+    address: str
+    sources: tuple[str, ...]
+
+
+def _this_peer() -> _Peer:
     """This node's address with a port that was free a moment ago."""
     host = ray.util.get_node_ip_address()
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind(("", 0))
         port = probe.getsockname()[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    families = (socket.AF_INET, socket.AF_INET6)
+    interfaces = (address for addresses in psutil.net_if_addrs().values() for address in addresses if address.family in families)
+    own = {address.address.partition("%")[0] for address in interfaces}
+    return _Peer(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", tuple(sorted(own)))
 
 
-def _set_peers(addresses: list[str], rank: int) -> None:
-    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}})
+def _set_peers(peers: list[_Peer], rank: int) -> None:
+    """In a worker: the group as TensorFlow reads it, with the addresses that the filter on its port admits, which it ignores.
+
+    The peers are reached directly, whatever proxy is set: gRPC would send even these connections through it.
+    """
+    addresses = [peer.address for peer in peers]
+    sources = sorted({source for peer in peers for source in peer.sources})
+    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}, "peers": sources}
+    os.environ["TF_CONFIG"] = json.dumps(task)
+    hosts = sorted({address.rpartition(":")[0].strip("[]") for address in addresses})
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        os.environ[name] = ",".join([*filter(None, [os.environ.get(name)]), *hosts])

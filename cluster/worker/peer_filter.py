@@ -71,6 +71,13 @@ class PeerFilter:
                 self._error = error.strerror or str(error)
 
 
+def peer_addresses(workers: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+    """The IP addresses of a group: of its workers, given as HOST:PORT, and `others`, which its hosts may connect from as well."""
+    hosts = {worker.rpartition(":")[0].strip("[]") for worker in workers}
+    resolved = {str(found[4][0]) for host in hosts for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return sorted(resolved | set(others))
+
+
 def filter_program(addresses: Sequence[Address]) -> bytes:
     """The BPF program that keeps packets from `addresses` (IPv4 and IPv6) and drops all others, as the kernel's struct sock_filter[]."""
     of_ipv4 = _source_is_one_of([address for address in addresses if address.version == 4])

@@ -10,6 +10,7 @@ from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
 from cluster.worker.bfloat16_allreduce import mean_of_packed, pack
+from cluster.worker.peer_filter import PeerFilter, peer_addresses
 from cyclegan.training.step import Exchange
 
 INTER_OP_THREADS = 2  # one for a pass, one for the all-reduce that overlaps it
@@ -22,14 +23,22 @@ def set_threads(cores: int) -> None:
 
 
 def make_strategy(peer_timeout: float, gpu: bool) -> tf.distribute.Strategy:
-    """A strategy over the processes that TF_CONFIG names. A collective fails after waiting `peer_timeout` seconds for a peer."""
+    """A strategy over the processes that TF_CONFIG names. A collective fails after waiting `peer_timeout` seconds for a peer.
+
+    Without TF_CONFIG, for a single worker, TensorFlow starts no server. With it, only the group's hosts can connect to the server.
+    """
     communication = tf.distribute.experimental.CommunicationImplementation
-    _configure_coordination(peer_timeout)
-    return tf.distribute.MultiWorkerMirroredStrategy(
-        communication_options=tf.distribute.experimental.CommunicationOptions(
-            implementation=communication.NCCL if gpu else communication.RING, timeout_seconds=peer_timeout
-        )
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=communication.NCCL if gpu else communication.RING, timeout_seconds=peer_timeout
     )
+    if "TF_CONFIG" not in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    group = json.loads(os.environ["TF_CONFIG"])
+    workers = group["cluster"]["worker"]
+    _configure_coordination(len(workers), peer_timeout)
+    port = int(workers[group["task"]["index"]].rpartition(":")[2])
+    with PeerFilter(port, peer_addresses(workers, group.get("peers", ()))):
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
 def mean_over_workers(vector: tf.Tensor, exact: int) -> tf.Tensor:
@@ -57,14 +66,13 @@ def runner(strategy: tf.distribute.Strategy) -> Callable[[Callable[..., Any], tu
     return lambda replica, arguments: strategy.run(replica, args=arguments)
 
 
-def _configure_coordination(peer_timeout: float) -> None:
+def _configure_coordination(workers: int, peer_timeout: float) -> None:
     """Give TensorFlow's heartbeats the patience of the collectives: its default of 10 s raises false alarms while a process compiles."""
-    cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=int(peer_timeout * 1000),
         cluster_register_timeout_in_ms=int(peer_timeout * 1000),
         shutdown_barrier_timeout_in_ms=1000,  # a peer that has already exited must not delay the others
-        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster))],
+        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)],
     )
