@@ -6,6 +6,7 @@ same, byte for byte, for any number of actors and interruptions.
 
 import argparse
 import json
+import logging
 import re
 import sys
 import time
@@ -21,15 +22,17 @@ from preprocess.building.duplicates import drop_duplicates
 from preprocess.building.pool import Done, Pool, Task
 from preprocess.building.progress import BuildProgress, Progress, Tally, logged_speed
 from preprocess.building.recipe import choose_recipe, settings_text
-from preprocess.building.result import check_rejected, check_seen, manifest_of, rejected_so_far
+from preprocess.building.result import check_rejected, check_seen, describe_near_constant, manifest_of, rejected_so_far
 from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
-from preprocess.sources.layouts import LISTING_ATTEMPTS, ImageFiles, Source, absolute, find_images, fingerprint, opener, source_of
+from preprocess.sources.layouts import ImageFiles, Source, absolute, find_images, fingerprint, list_images, opener, source_of
+from preprocess.sources.listing import LISTING_ATTEMPTS
 from ringcycle.cli import ExitCode, fail
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from ringcycle.options import add_option
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, redacted
@@ -37,6 +40,8 @@ from ringcycle.storage.locks import locked
 from ringcycle.storage.store import Store, writing
 
 __all__ = ["BuildProgress", "Progress", "build", "check_source", "ensure_shards", "finished_shards", "main"]
+
+log = logging.getLogger(__name__)
 
 LOG = "build.json"
 _OPTIONS = (
@@ -68,7 +73,7 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
     if finished:
         return finished
     source = source_of(config)
-    images = find_images(source)
+    images = _listed(source)
     name = fingerprint(images, settings_text(config))
     local = Store(root).local
     if local is None:
@@ -97,7 +102,15 @@ def build(source: Source, out: Location, config: DataConfig, progress: Progress 
     Raises UserError if `out` holds something else or cannot be written, if more than `config.max_rejected` of the images are broken, or
     if a domain has none left. Finished shards are kept, so a second build with a higher limit finds them.
     """
-    return _find_or_build(source, config, find_images(source), out, progress)
+    return _find_or_build(source, config, _listed(source), out, progress)
+
+
+def _listed(source: Source) -> ImageFiles:
+    """The images of a source; logs in one line which files are none."""
+    listing = list_images(source)
+    if listing.left_out:
+        log.warning("%s", listing.describe_left_out())
+    return listing.images
 
 
 def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: Location, progress: Progress | None) -> Manifest:
@@ -153,7 +166,8 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
     began = time.monotonic()
     done: dict[str, Done] = {}
     tally = Tally(units)
-    pool = Pool(Task(source, out, recipe, config.threads), units, config.build_actors)
+    most_lethal = int(config.max_rejected * sum(map(len, images.values())))
+    pool = Pool(Task(source, out, recipe, config.threads), units, config.build_actors, most_lethal)
     # Closed at once on an error; otherwise the traceback would keep the actors working.
     with closing(pool.run()) as results:
         for result in results:
@@ -171,6 +185,8 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
     Store(out).sync(shard.name for split in manifest.splits.values() for shard in split.shards)
     manifest.save(out)
     _remove_leftovers(out, manifest)
+    if manifest.near_constant:
+        log.warning("%s", describe_near_constant(manifest))
     return manifest
 
 
@@ -223,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", metavar="SOURCE", nargs="?", help=f"{fields['source'].description}; or one of the --source options")
     parser.add_argument("out", metavar="OUT", help="folder for the shards, visible to all nodes")
     for name in _OPTIONS:
-        parser.add_argument(f"--{name.replace('_', '-')}", help=f"{fields[name].description} (default: {fields[name].default})")
+        add_option(parser, f"--{name.replace('_', '-')}", fields[name])
     given = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -253,7 +269,7 @@ def _summary(manifest: Manifest, out: Location, seconds: float) -> list[str]:
     lines.append(manifest.describe())
     if manifest.duplicates:
         dropped = sum(one.dropped for one in manifest.duplicates)
-        lines.append(f"{len(manifest.duplicates):,} duplicates, {dropped:,} of them dropped, {len(manifest.near_constant):,} near-constant")
+        lines.append(f"{len(manifest.duplicates):,} duplicates, {dropped:,} of them dropped")
     lines += [f"rejected {one.path}: {one.reason}" for one in manifest.rejected[:_SHOWN]]
     if len(manifest.rejected) > _SHOWN:
         lines.append(f"rejected {len(manifest.rejected) - _SHOWN:,} more, see {store.label(NAME)}")

@@ -18,10 +18,19 @@ log = logging.getLogger(__name__)
 
 
 class LineCollector:
-    """A Ray actor that keeps lines until the driver takes them."""
+    """A Ray actor that keeps lines until the driver takes them, and the files at which actors are that must be watched."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._files: dict[str, str] = {}
+
+    def set_file(self, shard: str, name: str) -> None:
+        """Keep the file that a shard's actor is about to decode; empty: none."""
+        self._files[shard] = name
+
+    def file_of(self, shard: str) -> str:
+        """The file that a shard's actor was decoding last; empty if none, or unknown."""
+        return self._files.get(shard, "")
 
     def add_line(self, text: str) -> None:
         """Keep one line."""

@@ -1,25 +1,36 @@
-"""Ray actors that build units, spread over all nodes. Actors may die, and CPUs may be taken by others."""
+"""Ray actors that build units, spread over all nodes. Actors may die, also of a file, and CPUs may be taken by others."""
 
+import contextlib
+import logging
+import resource
 import time
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from preprocess.building.line_collector import LineRelay, send_warnings
 from preprocess.building.recipe import Recipe
-from preprocess.building.units import Built, Unit, build_unit
+from preprocess.building.units import LETHAL, Built, Unit, build_unit
 from preprocess.shards.image_buffer import ScratchMemory
 from preprocess.sources.layouts import Source, opener
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location
 
+log = logging.getLogger(__name__)
+
 ATTEMPTS = 3
 START_SECONDS = 60.0
 RELEASE_SECONDS = 5.0
+DEATHS_OF_A_FILE = 2
+BYTES_PER_PIXEL = 96  # that decoding and converting may take; 16-bit RGB with alpha takes 55
+BYTES_BESIDES = 4 * 2**30  # for the shard, Ray and libraries
+_FILE_SECONDS = 10.0  # for the name of a file, to or from the collector
+_SHOWN = 3
 _LOOK_SECONDS = 1.0  # between two looks at the actors' warnings while no result arrives
 
 
@@ -48,7 +59,9 @@ class Builder:
     def __init__(self, task: Task, collector: Any) -> None:
         """collector: an actor with a method `add_line`, to which this process's warnings go."""
         send_warnings(collector)
+        _limit_memory(int(task.threads * task.recipe.max_megapixels * 1e6 * BYTES_PER_PIXEL) + BYTES_BESIDES)
         self._task = task
+        self._collector = collector
         self._pool = ThreadPoolExecutor(task.threads) if task.threads > 1 else None
         self._memory = ScratchMemory()
 
@@ -56,19 +69,28 @@ class Builder:
         """Id of the node on which this actor runs."""
         return str(ray.get_runtime_context().get_node_id())
 
-    def build(self, unit: Unit) -> tuple[Built, bool]:
-        """See `build_unit`."""
-        return build_unit(unit, opener(self._task.source), self._task.out, self._task.recipe, self._pool, self._memory)
+    def build(self, unit: Unit, lethal: Collection[str] = (), watched: bool = False) -> tuple[Built, bool]:
+        """See `build_unit`. watched: one file at a time, each named to the collector first, because an actor died of this unit."""
+        task = self._task
+        read = opener(task.source)
+        if not watched:
+            return build_unit(unit, read, task.out, task.recipe, self._pool, self._memory, lethal)
+
+        def name_file(name: str) -> None:
+            ray.get(self._collector.set_file.remote(unit.shard, name), timeout=_FILE_SECONDS)
+
+        return build_unit(unit, read, task.out, task.recipe, None, self._memory, lethal, name_file)
 
 
 class Pool:
     """At most `size` living actors and the units they work on. An actor that dies is replaced, and its unit goes to the next one.
 
+    The next one decodes file by file. A file at which DEATHS_OF_A_FILE actors died is rejected, up to `most_lethal` of them.
     size 0: one for every `task.threads` CPUs of the cluster. If others hold all CPUs, one actor per node shares them: a build inside a
     full cluster is slow, but never waits forever. Warnings that the actors log appear in the driver's log.
     """
 
-    def __init__(self, task: Task, units: list[Unit], size: int) -> None:
+    def __init__(self, task: Task, units: list[Unit], size: int, most_lethal: int = 0) -> None:
         cpus = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
         if 0 < max(cpus) < task.threads:
             raise UserError(f"data.threads = {task.threads}, but the largest node has {max(cpus)} CPUs: use {max(cpus)} or fewer")
@@ -80,6 +102,9 @@ class Pool:
         self._where: dict[Any, str] = {}
         self._idle: list[Any] = []
         self._deaths: Counter[str] = Counter()
+        self._deaths_of: Counter[str] = Counter()
+        self._lethal: dict[str, list[str]] = {}
+        self._most_lethal = most_lethal
         self._shared = not _free(task.threads)
 
     def run(self) -> Generator[Done, None, None]:
@@ -124,7 +149,9 @@ class Pool:
             self._where[actor] = result
         if self._waiting:
             following = self._waiting.popleft()
-            self._calls[actor.build.remote(following)] = (actor, following)
+            shard = following.shard
+            call = actor.build.remote(following, self._lethal.get(shard, ()), self._deaths[shard] > 0)
+            self._calls[call] = (actor, following)
         else:
             self._idle.append(actor)
         return result if unit is not None else None
@@ -134,6 +161,8 @@ class Pool:
         self._where.pop(actor, None)
         name = unit.shard if unit else "start"
         self._deaths[name] += 1
+        if unit and self._deaths[name] > 1:
+            self._suspect(unit)
         if self._deaths[name] >= (ATTEMPTS if unit else ATTEMPTS + self._size):
             fact = str(error).splitlines()[0]
             when = f"while building {unit.files[0].name} to {unit.files[-1].name}" if unit else "while starting"
@@ -148,6 +177,27 @@ class Pool:
             self._ask(self._idle.pop())
         else:
             self._hire(1)
+
+    def _suspect(self, unit: Unit) -> None:
+        """Blame the file at which a watched actor died; at the second death it is rejected, and the unit's deaths do not count."""
+        name = ""
+        with contextlib.suppress(RayActorError, GetTimeoutError):
+            name = ray.get(self._relay.collector.file_of.remote(unit.shard), timeout=_FILE_SECONDS)
+        if not name:
+            return
+        self._deaths_of[name] += 1
+        if self._deaths_of[name] < DEATHS_OF_A_FILE:
+            return
+        self._lethal.setdefault(unit.shard, []).append(name)
+        self._deaths[unit.shard] = 1
+        names = [name for files in self._lethal.values() for name in files]
+        if len(names) > self._most_lethal:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise UserError(
+                f"{', '.join(names[:_SHOWN])}{more}: {LETHAL}, and data.max_rejected allows {self._most_lethal} such files: "
+                "remove them, raise it, or check the memory of the nodes and use fewer data.threads"
+            )
+        log.warning("%s %s: rejected, the build goes on", name, LETHAL)
 
     def _hire(self, count: int) -> None:
         cpus = 0 if self._shared else self._task.threads
@@ -181,3 +231,13 @@ def _free(cpus: int) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def _limit_memory(more: int) -> None:
+    """Let this process take at most `more` bytes from now on: a decode that wants more fails, instead of the node running out of memory."""
+    statistics = Path("/proc/self/statm")
+    if statistics.exists():
+        taken = int(statistics.read_text().split()[5]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = taken + more if most == resource.RLIM_INFINITY else min(taken + more, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))

@@ -62,6 +62,14 @@ def check_rejected(rejected: list[Rejected], images: ImageFiles, limit: float) -
         )
 
 
+def describe_near_constant(manifest: Manifest) -> str:
+    """How many images are of nearly one colour, in one line."""
+    names = manifest.near_constant
+    total = sum(split.count for split in manifest.splits.values())
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"{len(names):,} of {total:,} images are near-constant ({shown}): nearly one colour, or values in a small part of their range"
+
+
 def check_seen(manifest: Manifest, out: Location, done: Mapping[str, Done]) -> None:
     """Raises UserError if this node does not see the shards that other nodes wrote."""
     seen = set(Store(out).names())

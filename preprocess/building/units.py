@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -23,7 +23,9 @@ from ringcycle.storage.store import Store, writing
 # JPEGs are decoded at a reduced size, at least this multiple of load_size, then resized: against a full decode, median 50 dB, minimum 36.
 DRAFT = 2
 SMALLEST_SIDE = 8
+LETHAL = "killed a build actor twice"
 NEAR_CONSTANT = 0.01  # standard deviation, as a share of the full range
+NARROW = 1 / 15  # range of all samples, as a share of the full range; 12 bits take 1/16 of 16
 UNPACKED = 12  # estimated bytes of pixels per byte of a file, where images keep their sizes
 
 
@@ -79,10 +81,14 @@ def build_unit(
     recipe: Recipe,
     pool: Executor | None = None,
     memory: ScratchMemory | None = None,
+    lethal: Collection[str] = (),
+    before_file: Callable[[str], object] | None = None,
 ) -> tuple[Built, bool]:
     """Decode, resize and write a unit's shard into `out`; returns the result, and whether the shard was built now.
 
     pool: decodes files in parallel; memory: where the shard is assembled, not to be shared while this runs.
+    lethal: files to reject unread, since they kill the process that decodes them; before_file: called with each file's name before it is
+    read, and with an empty name after the last.
     A shard that an interrupted build finished is recognised by its note and checksum, and not built again.
     Raises UserError if a source file cannot be read or the shard cannot be written; broken images are no error here.
     """
@@ -91,7 +97,15 @@ def build_unit(
         return before, False
     channels = recipe.of_split(unit.split)
     names, images, stored, rejected = list[str](), ImageBuffer(memory), list[_Stored](), list[Rejected]()
-    results = (pool.map if pool else map)(lambda file: _image(read, file, recipe, channels), unit.files)
+
+    def image(file: ImageFile) -> tuple[ImageArray, _Stored] | str:
+        if file.name in lethal:
+            return LETHAL
+        if before_file:
+            before_file(file.name)
+        return _image(read, file, recipe, channels)
+
+    results = (pool.map if pool else map)(image, unit.files)
     for file, result in zip(unit.files, results, strict=True):
         if isinstance(result, str):
             rejected.append(Rejected(path=file.name, reason=result))
@@ -100,6 +114,8 @@ def build_unit(
             images.append(pixels)
             names.append(file.name)
             stored.append(one)
+    if before_file:
+        before_file("")
     sizes = [one.size for one in stored] or [(0, 0)]
     with writing(out, unit.shard):
         shard = write_shard(child(out, unit.shard), names, images) if names else None
@@ -158,10 +174,13 @@ def _image(read: Callable[[str], bytes], file: ImageFile, recipe: Recipe, channe
 
 
 def _is_near_constant(pixels: ImageArray) -> bool:
-    """Whether no channel varies much, judged by every eighth pixel in both directions."""
+    """Whether no channel varies much, judged by every eighth pixel in both directions: by deviation, or by range (12 bits in 16)."""
     sample = pixels[::8, ::8].reshape(-1, pixels.shape[2])
+    most = int(np.iinfo(pixels.dtype).max)
+    if int(sample.max()) - int(sample.min()) < NARROW * most:
+        return True
     deviation = np.ascontiguousarray(sample.T, np.float32).std(axis=1).max()  # a third of the time of reducing bytes over the first axis
-    return bool(deviation < NEAR_CONSTANT * np.iinfo(pixels.dtype).max)
+    return bool(deviation < NEAR_CONSTANT * most)
 
 
 def _pixel_bytes(file: ImageFile, recipe: Recipe, split: str) -> int:
