@@ -11,9 +11,10 @@ from typing import NamedTuple, TypeVar
 from pyarrow import fs
 
 from preprocess.config import DataConfig
+from preprocess.images.image_files import FoundFile, describe_left_out
 from preprocess.shards.manifest import FORMAT
 from preprocess.sources.list_roots import ListRoots, OutsideRoots
-from preprocess.sources.listing import LISTING_ATTEMPTS, FoundFile, describe_left_out, entries, folders, images_below
+from preprocess.sources.listing import LISTING_ATTEMPTS, entries, folders, images_below
 from preprocess.sources.source_list import Record, read_list
 from ringcycle.domains import DOMAINS, SPLITS, TEST_SPLITS, TRAIN_SPLITS
 from ringcycle.errors import UserError

@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from preprocess.images.decode import READS_HEIC
+from preprocess.images.image_files import NOT_UTF8, describe_left_out
 from preprocess.sources.layouts import Source, find_images, list_images
-from preprocess.sources.listing import NOT_UTF8, describe_left_out, images_below
+from preprocess.sources.listing import images_below
 from ringcycle.storage.store import Store
 from tests.preprocess.sources.listing import message, put
 
