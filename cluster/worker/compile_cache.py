@@ -14,7 +14,7 @@ from cyclegan.training.compiled_function import CompiledFunction, CompileReport
 def set_up_xla(cache: Path) -> None:
     """Have XLA keep compiled programs in `cache`, and graphs stay as traced. Must come before TensorFlow traces its first function."""
     cache.mkdir(parents=True, exist_ok=True)
-    # XLA optimises by itself: TensorFlow's own pass before it would cost every start a second.
+    # XLA optimises by itself: TensorFlow's own pass before it would cost every start one second.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={cache}".strip()
 

@@ -53,7 +53,7 @@ class CompiledTraining(CompiledPasses):
 def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: int, group: GroupSettings, cache: Path) -> CompiledPasses:
     """Compile the units of a step on images of `crop_size` × `crop_size`, or take them from `cache`.
 
-    `set_threads` and `set_up_xla` come before, and TF_CONFIG names the workers of the group. train.batch: of one worker.
+    Call `set_threads` and `set_up_xla` before; TF_CONFIG names the workers of a group of several. train.batch: of one worker.
     """
     strategy = make_strategy(group.peer_timeout, group.gpu)
     state = make_state(model, train, (crop_size, crop_size))

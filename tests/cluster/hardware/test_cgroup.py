@@ -12,7 +12,7 @@ from tests.ray_nodes import ROOT
 V2, V1 = Path("sys/fs/cgroup"), Path("sys/fs/cgroup/cpu")
 
 
-def test_the_cgroup_above_limits_too(tmp_path: Path) -> None:
+def test_the_cgroup_above_also_limits(tmp_path: Path) -> None:
     assert cpu_quota(machine("epyc-9004-guest-cgroup-of-1", tmp_path)) == 1
 
 
@@ -20,12 +20,12 @@ def test_a_session_without_limit(tmp_path: Path) -> None:
     assert cpu_quota(machine("xeon-gold-6128", tmp_path)) is None
 
 
-def test_no_cgroups_at_all(tmp_path: Path) -> None:
+def test_without_cgroups_there_is_no_limit(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path) is None
 
 
 @pytest.mark.parametrize(("limit", "quota"), [("max 100000", None), ("150000 100000", 1.5), ("50000 100000", 0.5)])
-def test_in_a_container_of_version_2_the_top_is_its_own(limit: str, quota: float | None, tmp_path: Path) -> None:
+def test_in_a_container_of_version_2_the_top_is_the_own_cgroup(limit: str, quota: float | None, tmp_path: Path) -> None:
     write(tmp_path / "proc/self/cgroup", "0::/")
     write(tmp_path / V2 / "cpu.max", limit)
     assert cpu_quota(tmp_path) == quota
@@ -55,12 +55,12 @@ def test_a_real_cgroup_of_one_cpu() -> None:
     try:
         folder.mkdir()
     except OSError as error:
-        pytest.skip(f"no permission to make a cgroup: {error}")
+        pytest.skip(f"no permission to create a cgroup: {error}")
     try:
         try:
             (folder / ("cpu.cfs_quota_us" if version1 else "cpu.max")).write_text("100000")
         except OSError as error:
-            pytest.skip(f"the processor's controller is not given to cgroups here: {error}")
+            pytest.skip(f"the cpu controller is not delegated to cgroups here: {error}")
         join = f"import os; open({str(folder / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
         command = [sys.executable, "-c", f"{join}; from cluster.hardware.cgroup import cpu_quota; print(cpu_quota())"]
         assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "1.0\n"

@@ -44,12 +44,12 @@ def test_two_visible_cores_in_a_cgroup_of_one(tmp_path: Path) -> None:
     assert shares(cores, 1, 2, quota) == [Share(compute=(0,), service=(1,), numa=(0,))]
 
 
-def test_one_worker_may_span_the_sockets(tmp_path: Path) -> None:
+def test_a_single_worker_spans_the_sockets(tmp_path: Path) -> None:
     assert shares(xeon(tmp_path), 1, 24) == [Share(tuple(range(12)), tuple(range(12, 24)), (0, 1))]
 
 
 @pytest.mark.parametrize(("cpus", "compute"), [(12, (6, 7, 8, 9, 10, 11)), (10, (6, 7, 8, 9, 10)), (3, (6,)), (1, (6,))])
-def test_cpus_that_ray_was_not_given_stay_free(cpus: int, compute: tuple[int, ...], tmp_path: Path) -> None:
+def test_cpus_that_ray_does_not_manage_stay_free(cpus: int, compute: tuple[int, ...], tmp_path: Path) -> None:
     share = shares(xeon(tmp_path), 2, cpus)[1]
     assert share.compute == compute
     assert share.service == tuple(cpu + 12 for cpu in compute)
@@ -65,11 +65,11 @@ def test_below_a_quota_cpus_count_time_and_not_hyperthreads(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("quota", "workers"), [(None, 2), (24.0, 2), (12.0, 2), (11.9, 1), (4.0, 1), (0.5, 1)])
-def test_a_quota_that_fills_one_numa_node_is_for_one_worker(quota: float | None, workers: int, tmp_path: Path) -> None:
+def test_a_quota_that_fills_one_numa_node_means_one_worker(quota: float | None, workers: int, tmp_path: Path) -> None:
     assert workers_of_node(xeon(tmp_path), quota) == workers
 
 
-def test_workers_keep_to_their_numa_node_if_that_costs_nobody_a_core(tmp_path: Path) -> None:
+def test_workers_keep_to_their_numa_node_if_that_costs_no_worker_a_core(tmp_path: Path) -> None:
     machine("xeon-gold-6128", tmp_path)
     one_reserved = read_cores(set(range(24)) - {11, 23}, tmp_path)
     assert [s.compute for s in shares(one_reserved, 2, 12)] == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9, 10)]
