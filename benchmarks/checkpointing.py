@@ -19,7 +19,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from cluster.checkpointing.checkpointer import Checkpointer
+from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
 from cluster.config import load_config
 from cluster.worker.strategy import set_threads
 from cyclegan.config import ImageFormat, ModelSpec
@@ -83,7 +83,7 @@ def measure(folder: Path, every: int, rounds: int, threads: int) -> tuple[list[P
     rows = np.arange(config.train.batch)
     shape = (2, config.train.batch, config.data.crop_size, config.data.crop_size, 3)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    checkpointer = Checkpointer(folder, config, images, fingerprint="", rank=0, workers=1, token="benchmark", say=print, patience=60.0)
+    checkpointer = Checkpointer(CheckpointedRun(folder, config, images, fingerprint=""), GroupMember(0, 1, "benchmark"), patience=60.0)
     position = 0
 
     def run_step() -> None:

@@ -13,6 +13,7 @@ from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import ASIDE, INDEX, DamagedCheckpoint, Index, checkpoints, read_index, step_of, verify
 from ringcycle.cli import ExitCode, fail
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is damaged")
     listing.add_argument("run", type=as_location, metavar="RUN", help="folder of a run, or its location in an object store")
     run = parser.parse_args(arguments).run
+    send_lines(lambda line: print(line, file=sys.stderr))
     try:
         with reading(run, "RUN"):
             rows = list_run(run)

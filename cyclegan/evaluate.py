@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_trained
-from cyclegan.inference.paths import find_images
+from cyclegan.inference.files import find_images
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from cyclegan.inference.tables import image_table
-from cyclegan.translate import MISTAKEN, load_translator
+from cyclegan.translate import load_translator
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from preprocess.images.decoded_image import to_depth
+from ringcycle.cli import ExitCode, fail
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
 
@@ -60,27 +62,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images, translations and truths there")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder written by `python -m preprocess.synthetic`")
     given = parser.parse_args(arguments)
+    send_lines(screen().print)
     try:
         errors = ground_truth_error(given.checkpoint, given.source, given.images)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return MISTAKEN
+        fail(error)
+        return ExitCode.USAGE
     for direction, found in errors.items():
         print(f"{direction}: {found.describe()}")
-    return 0
+    return ExitCode.OK
 
 
-def ground_truth_error(place: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
+def ground_truth_error(location: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
     """Translate all test images of `source`, uncropped, and compare them with their truth, for each of DIRECTIONS.
 
-    place: a run's folder or a checkpoint. images: a .png file to write, with a few rows of image, translation and truth for each
+    location: a run's folder or a checkpoint. images: a .png file to write, with a few rows of image, translation and truth for each
     direction. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
     """
     if images and images.suffix.lower() != ".png":
         raise UserError(f"--images = {images} does not end with .png: give a name that does")
     pairs = find_pairs(source)
     console = screen()
-    trained = read_trained(place, console.print)
+    trained = read_generators(location)
     console.print(f"evaluating step {trained.step:,} of {trained.folder}")
     errors = {direction: _direction_error(trained, direction, pairs[direction], console) for direction in DIRECTIONS}
     if images:

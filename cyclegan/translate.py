@@ -12,12 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cyclegan.inference.files import write_image
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_trained
-from cyclegan.inference.paths import plan_outputs
+from cyclegan.inference.files import plan_outputs, write_image
+from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from preprocess.images.decode import BrokenImage, ImageArray, decode
+from ringcycle.cli import ExitCode, fail
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import as_location
@@ -26,7 +27,6 @@ Translate = Callable[[ImageArray], ImageArray]
 """See `Translator`. Raises BrokenImage if the image does not fit in memory."""
 
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
-SKIPPED, MISTAKEN = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,10 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
+    send_lines(console.print)
     try:
         if given.direction not in DIRECTIONS:
             raise UserError(f"--direction = {given.direction}: there is no such direction: give {' or '.join(DIRECTIONS)}")
-        trained = read_trained(given.checkpoint, console.print)
+        trained = read_generators(given.checkpoint)
         taken, made = trained.model.channels_of(given.direction)
         plan = plan_outputs(given.input, given.output, made)
         single = given.input.is_file()
@@ -52,11 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         translate = load_translator(trained, given.direction)
         skipped = translate_files(plan, translate, taken, console)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return MISTAKEN
+        fail(error)
+        return ExitCode.USAGE
     where = next(iter(plan.values())) if single else given.output
     print(f"{where}: {len(plan) - skipped} translated, {skipped} skipped ({given.direction}, step {trained.step:,} of {trained.folder})")
-    return SKIPPED if skipped else 0
+    return ExitCode.FAILED if skipped else ExitCode.OK
 
 
 def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:

@@ -1,12 +1,24 @@
 """What real runs of all rooms share."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
 
+from ringcycle.logs import PACKAGES
 from ringcycle.ray_start import start_ray
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sends its lines elsewhere: undone for the next test."""
+    yield
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import sys
 import threading
@@ -25,7 +26,28 @@ from ringcycle.storage.store import Store, parent_and_name
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
 WRITER_NICENESS = 19  # takes what the computing threads leave
+log = logging.getLogger(__name__)
+
 FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class CheckpointedRun:
+    """What all checkpoints of a run share. root: their folder. fingerprint: of the shards."""
+
+    root: Location
+    config: Config
+    images: ImageFormat
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class GroupMember:
+    """A rank of a group of workers. token: names the attempt, so that parts of different attempts never mix."""
+
+    rank: int
+    workers: int
+    token: str
 
 
 @dataclass(frozen=True)
@@ -46,25 +68,14 @@ class Checkpointer:
     Failing storage is reported in one line and retried with growing pauses while training continues; a full disk costs
     an old checkpoint. One snapshot is written at a time; a second one may wait, and a newer one replaces it.
 
-    token: names this attempt, so that parts of different attempts never mix. say: takes lines for the user.
     patience: seconds after which a save is reported as late. before_publishing: what must be stored first; may raise OSError.
     """
 
     def __init__(
-        self,
-        root: Location,
-        config: Config,
-        images: ImageFormat,
-        fingerprint: str,
-        rank: int,
-        workers: int,
-        token: str,
-        say: Callable[[str], object],
-        patience: float,
-        before_publishing: Callable[[], object] | None = None,
+        self, run: CheckpointedRun, member: GroupMember, patience: float, before_publishing: Callable[[], object] | None = None
     ) -> None:
-        self._root, self._config, self._images, self._fingerprint = root, config, images, fingerprint
-        self._rank, self._workers, self._token, self._say, self._patience = rank, workers, token, say, patience
+        self._run, self._root = run, run.root
+        self._rank, self._workers, self._token, self._patience = member.rank, member.workers, member.token, patience
         self._before_publishing = before_publishing
         self._changed = threading.Condition()
         self._writing: _Snapshot | None = None
@@ -74,7 +85,7 @@ class Checkpointer:
         self._fault = ""
         self._error: BaseException | None = None
         # A daemon: storage that hangs for ever must not keep the process.
-        threading.Thread(target=self._run, name="checkpoint", daemon=True).start()
+        threading.Thread(target=self._write_all, name="checkpoint", daemon=True).start()
 
     @property
     def busy(self) -> bool:
@@ -102,7 +113,7 @@ class Checkpointer:
             if late:
                 self._deadline = float("inf")
         if late and self._rank == 0:
-            self._say(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training continues")
+            log.warning(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training continues")
 
     def close(self, seconds: float) -> str:
         """Wait until all is on disk and, for rank 0, published. Returns what is wrong after `seconds`, or empty.
@@ -115,7 +126,7 @@ class Checkpointer:
                 raise self._error
             return "" if done else self._fault or "it takes too long"
 
-    def _run(self) -> None:
+    def _write_all(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WRITER_NICENESS)  # on Linux of this thread alone
         try:
             while True:
@@ -141,7 +152,7 @@ class Checkpointer:
             try:
                 self._write(folder, snapshot)
                 if self._fault:
-                    self._say(f"checkpoint of step {snapshot.step:,}: worker {self._rank} has written it after all")
+                    log.warning(f"checkpoint of step {snapshot.step:,}: worker {self._rank} has written it after all")
                 return
             except _Superseded:
                 with contextlib.suppress(OSError):
@@ -152,12 +163,12 @@ class Checkpointer:
                     return  # rank 0 may have abandoned this one and deleted its folder
                 if error.errno in FULL and (gone := self._make_room()):
                     old = parent_and_name(gone)[1]
-                    self._say(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+                    log.warning(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
                     continue
                 if not self._fault:
                     fact = f"{reason(error)}: {error.filename or Store(self._root).label()}"
                     self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
-                    self._say(f"{self._fault}; retrying while training continues")
+                    log.warning(f"{self._fault}; retrying while training continues")
             with self._changed:
                 if self._changed.wait_for(lambda: self._waiting, pause):
                     return  # a newer one is waiting
@@ -186,16 +197,16 @@ class Checkpointer:
             step=snapshot.step,
             position=snapshot.position,
             workers=self._workers,
-            fingerprint=self._fingerprint,
-            images=self._images,
+            fingerprint=self._run.fingerprint,
+            images=self._run.images,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,
             versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},
-            config=self._config.model_dump(),
+            config=self._run.config.model_dump(),
             parts=parts,
         )
         if self._before_publishing:
             self._before_publishing()
         publish(folder, index)
         with contextlib.suppress(OSError):  # leftovers are swept after the next one
-            sweep(self._root, snapshot.step, self._config.run)
+            sweep(self._root, snapshot.step, self._run.config.run)

@@ -27,7 +27,7 @@ def remove_partial(root: Location) -> None:
         drop_leftovers(folder)
 
 
-def check_any_whole(root: Location, newest: Location | None, run: str) -> None:
+def check_any_valid(root: Location, newest: Location | None, run: str) -> None:
     """Raise UserError if there are checkpoints but none is valid: starting over and replacing them is the user's decision."""
     found = checkpoints(root)
     if newest is None and found:

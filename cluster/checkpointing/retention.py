@@ -94,7 +94,7 @@ def make_room(root: Location) -> Location | None:
         Store(aside).delete(ASIDE)
         drop_leftovers(aside)
         return aside
-    newest = find_newest(root, lambda _: None)
+    newest = find_newest(root, quiet=True)
     known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if folder != newest}
     if newest is None or not known:
         return None

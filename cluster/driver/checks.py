@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ray
 
-from cluster.checkpointing.resume import check_any_whole, check_resumable
+from cluster.checkpointing.resume import check_any_valid, check_resumable
 from cluster.config import Config, as_toml
 from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nodes
 from cluster.paths import CONFIG, checkpoints_of
@@ -118,9 +118,9 @@ def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, s
     """
     root = checkpoints_of(run)
     with reading(root, "run.storage"):
-        newest = find_newest(root, lambda _: None)
+        newest = find_newest(root, quiet=True)
         if newest is None:
-            check_any_whole(root, newest, config.run.name)
+            check_any_valid(root, newest, config.run.name)
             return 0, ""
         index = read_index(newest)
     check_resumable(index, newest, config, manifest.fingerprint)

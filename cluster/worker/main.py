@@ -14,8 +14,8 @@ import ray
 import ray.train
 import ray.train.collective
 
-from cluster.checkpointing.checkpointer import Checkpointer
-from cluster.checkpointing.resume import check_any_whole, load_state, newest_checkpoint, remove_partial
+from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
+from cluster.checkpointing.resume import check_any_valid, load_state, newest_checkpoint, remove_partial
 from cluster.checkpointing.retention import set_aside
 from cluster.checkpointing.save_rule import SaveRule
 from cluster.hardware.affinity import bind_process, pin_service_threads
@@ -174,8 +174,8 @@ def _agree(job: Job, rank: int) -> tuple[str, Location | None]:
         if Store(job.run).size(CONFIG) is None:  # the driver wrote it: storage that has vanished is a failure, not a new run
             raise FileNotFoundError(f"{Store(job.run).label(CONFIG)} no longer exists")
         remove_partial(root)
-        newest = find_newest(root, log.warning)
-        check_any_whole(root, newest, job.config.run.name)
+        newest = find_newest(root)
+        check_any_valid(root, newest, job.config.run.name)
         set_aside(root, newest)
         decision = (uuid.uuid4().hex[:8], parent_and_name(newest)[1] if newest else None)
     token, name = ray.train.collective.broadcast_from_rank_zero(decision)
@@ -242,14 +242,8 @@ def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
     """logs: written out before each checkpoint, so that what a checkpoint has, they have."""
     config = worker.job.config
     return Checkpointer(
-        worker.checkpoints,
-        config,
-        worker.job.images,
-        worker.fingerprint,
-        worker.rank,
-        worker.workers,
-        worker.token,
-        log.warning,
+        CheckpointedRun(worker.checkpoints, config, worker.job.images, worker.fingerprint),
+        GroupMember(worker.rank, worker.workers, worker.token),
         config.cluster.peer_timeout,
         logs.flush if logs else None,
     )

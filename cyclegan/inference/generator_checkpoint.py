@@ -1,6 +1,6 @@
 """The generators of a training, found in its run folder or in one of its checkpoints. Needs no TensorFlow."""
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from cyclegan.config import ModelConfig, ModelSpec
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, child, shown
 from ringcycle.storage.store import Store, reading
+
+log = logging.getLogger(__name__)
 
 DIRECTIONS = ("AtoB", "BtoA")
 """What the generators do, in the order of the direction axis: G_AB, G_BA."""
@@ -29,13 +31,13 @@ class GeneratorCheckpoint:
     weights: npt.NDArray[np.floating[Any]]
 
 
-def read_trained(place: Location, say: Callable[[str], object]) -> GeneratorCheckpoint:
-    """Read the generators of a checkpoint, or of the newest valid checkpoint of a run; each damaged one on the way is reported.
+def read_generators(location: Location) -> GeneratorCheckpoint:
+    """Read the generators of a checkpoint, or of the newest valid checkpoint of a run; damaged ones are logged and skipped.
 
-    The networks' sizes come from the checkpoint's own config. Raises UserError if `place` is neither, or holds nothing valid.
+    The networks' sizes come from the checkpoint's own config. Raises UserError if `location` is neither, or holds nothing valid.
     """
-    with reading(place, "--checkpoint"):
-        return _read(find_checkpoint(place, say))
+    with reading(location, "--checkpoint"):
+        return _read(find_checkpoint(location))
 
 
 def _read(folder: Location) -> GeneratorCheckpoint:
@@ -52,36 +54,37 @@ def _read(folder: Location) -> GeneratorCheckpoint:
     return GeneratorCheckpoint(label, index.step, model, weights)
 
 
-def find_checkpoint(place: Location, say: Callable[[str], object]) -> Location:
-    """The checkpoint that `place` is, or the newest valid one of the run that it is. Raises UserError as `read_trained`."""
-    store, label = Store(place), shown(place)
+def find_checkpoint(location: Location) -> Location:
+    """The checkpoint at `location`, or the newest valid one of the run there. Raises UserError like `read_generators`."""
+    store, label = Store(location), shown(location)
     kind = store.kind()
     if kind != fs.FileType.Directory:
         fact = "is a file" if kind == fs.FileType.File else "does not exist"
         raise UserError(f"--checkpoint = {label} {fact}: give the folder of a run, or of one of its checkpoints")
     if store.size(INDEX) is not None:
         try:
-            verify(place)
+            verify(location)
         except DamagedCheckpoint as damage:
             raise UserError(f"--checkpoint = {label} is damaged ({damage}): give another one, or the run's folder") from damage
-        return place
-    root = child(place, "checkpoints")
+        return location
+    root = child(location, "checkpoints")
     if Store(root).kind() != fs.FileType.Directory:
         raise UserError(f"--checkpoint = {label} has neither {INDEX} nor a folder checkpoints: give the folder of a run or of a checkpoint")
-    newest = find_newest(root, say)
+    newest = find_newest(root)
     if newest is None:
         fact = "none of its checkpoints is valid" if checkpoints(root) else "it has no checkpoint yet"
         raise UserError(f"--checkpoint = {label}: {fact}: train until the run writes one")
     return newest
 
 
-def find_newest(root: Location, say: Callable[[str], object]) -> Location | None:
-    """The newest checkpoint below `root` whose parts match their checksums; each damaged one on the way is reported and skipped."""
+def find_newest(root: Location, quiet: bool = False) -> Location | None:
+    """The newest checkpoint below `root` whose parts match their checksums; damaged ones are skipped, with a warning unless `quiet`."""
     for folder in reversed(checkpoints(root)):
         try:
             verify(folder)
         except DamagedCheckpoint as damage:
-            say(f"damaged checkpoint skipped: {damage}")
+            if not quiet:
+                log.warning(f"damaged checkpoint skipped: {damage}")
             continue
         return folder
     return None

@@ -12,7 +12,7 @@ import pytest
 
 from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import checkpoints, step_of, verify
-from cyclegan.inference.generator_checkpoint import read_trained
+from cyclegan.inference.generator_checkpoint import read_generators
 from preprocess.synthetic import write_dataset
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
@@ -53,7 +53,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         assert others["samples"] >= {"step-00000010.png"} and others["events"]
         assert Store(server.uri("runs/shards")).folders(), "without data.shards, they are beside the runs"
         configuration = run.read("config.toml").decode()
-        assert read_trained(run.location, pytest.fail).step == stopped
+        assert read_generators(run.location).step == stopped
         resumed = submit(head, "again", *options({**SMALL, **locations, **here, **length, "train.steps": stopped + 2}))
         listed = listing(run.location)
     assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept in the cache"

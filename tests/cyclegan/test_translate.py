@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.inference.paths import plan_outputs
+from cyclegan.inference.files import plan_outputs
 from cyclegan.translate import main
 from preprocess.images.decode import BrokenImage, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
@@ -92,7 +92,7 @@ def test_awkward_images_come_out_in_their_size_or_are_skipped(tmp_path: Path, ca
     assert sum(line.startswith("skipped: ") for line in printed.err.splitlines()) == 10  # beside lines of progress, if the machine is slow
 
 
-def test_torn_checkpoint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run", 9)
     damage(write_checkpoint(tmp_path / "run", 10))
     image = save(tmp_path / "a.png", 8, 8)
@@ -112,7 +112,7 @@ def test_results_that_cannot_be_written_are_a_mistake(tmp_path: Path, capsys: py
 
 MISTAKES = """
 import sys
-from cyclegan.inference.paths import plan_outputs
+from cyclegan.inference.files import plan_outputs
 from cyclegan.translate import main
 good, text, empty = ["--checkpoint", "run", "--direction", "AtoB"], "notes.txt", "empty"
 for arguments in (

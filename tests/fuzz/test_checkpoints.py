@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.checkpoint import main
-from cluster.checkpointing.resume import check_any_whole
+from cluster.checkpointing.resume import check_any_valid
 from cyclegan.checkpoint_files import read_index
-from cyclegan.inference.generator_checkpoint import find_newest, read_trained
+from cyclegan.inference.generator_checkpoint import find_newest, read_generators
 from ringcycle.errors import UserError
+from ringcycle.logs import send_lines
 from tests.cyclegan.made_checkpoint import weights, write_checkpoint
 from tests.fuzz.damage import FUZZ, Damage, damages
 
@@ -35,16 +36,17 @@ class Run:
     def check(self) -> None:
         """The newest valid one gives what was saved; others are reported in one line each, as in the command's verdict."""
         reported: list[str] = []
-        newest = find_newest(self.root, reported.append)
+        send_lines(reported.append)
+        newest = find_newest(self.root)
         assert not any("\n" in line for line in reported)
         changed = {path.parent for path, data in self.files.items() if path.read_bytes() != data}
         if newest is None:
             assert changed == {path.parent for path in self.files}
             with pytest.raises(UserError) as error:
-                check_any_whole(self.root, None, "run")
+                check_any_valid(self.root, None, "run")
             assert "\n" not in str(error.value)
         else:
-            trained = read_trained(self.run, reported.append)
+            trained = read_generators(self.run)
             assert (trained.folder, trained.step) == (str(newest), read_index(newest).step)
             np.testing.assert_array_equal(trained.weights, weights(trained.step))
         assert main(["list", str(self.run)]) == int(newest is None or newest.name != "step-00000020")

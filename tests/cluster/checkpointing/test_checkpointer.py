@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from cluster.checkpointing import checkpointer
-from cluster.checkpointing.checkpointer import Checkpointer
+from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
 from cluster.config import Config, load_config
 from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
 from cyclegan.config import ImageFormat, ModelSpec, TrainConfig
 from cyclegan.training.state import TrainingState, make_state
+from ringcycle.logs import send_lines
 from ringcycle.storage import store as stores
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
@@ -50,10 +51,10 @@ class Run:
 
     def __init__(self, root: Location, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.lines = root, list[str]()
+        send_lines(self.lines.append)
         config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
-        self.ranks = [
-            Checkpointer(root, config, ImageFormat(), "f", rank, ranks, "t", self.lines.append, patience) for rank in range(ranks)
-        ]
+        run = CheckpointedRun(root, config, ImageFormat(), "f")
+        self.ranks = [Checkpointer(run, GroupMember(rank, ranks, "t"), patience) for rank in range(ranks)]
 
     def save(self, state: TrainingState, step: int) -> None:
         for rank in self.ranks:
@@ -146,7 +147,7 @@ def test_a_disk_filled_by_others_costs_a_warning_but_not_the_last_checkpoint(sta
     assert run.lines[1:] == ["checkpoint of step 2: worker 0 has written it after all"]
 
 
-def test_a_read_only_file_system_is_said_once_and_tried_again(state: TrainingState, storage: Path) -> None:
+def test_a_read_only_file_system_is_reported_once_and_retried(state: TrainingState, storage: Path) -> None:
     run = Run(storage)
     run.save(state, 1)
     assert run.close() == [""]
@@ -197,7 +198,7 @@ def without_rights() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_a_folder_without_permission_is_said_and_tried_again(state: TrainingState, tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_reported_and_retried(state: TrainingState, tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.save(state, 1)  # imports all that it needs, while this process may read it
     assert run.close() == [""]
@@ -259,7 +260,7 @@ def test_a_bucket_that_fails_every_fifth_request_keeps_checkpoints_as_a_disk_doe
     assert (read_arrays(newest, verify(newest).parts[0])["generators.weights"] == 3).all()
 
 
-def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_is_gone_is_reported_and_retried(state: TrainingState, server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "with_retries", lambda act, *_: act())
     run = Run(server.uri("run/checkpoints"))
     server.flaky.fails = lambda number: True
@@ -275,9 +276,8 @@ def test_a_bucket_that_is_gone_is_said_and_tried_again(state: TrainingState, ser
 def test_metrics_are_in_the_bucket_before_the_checkpoint_is(state: TrainingState, server: ObjectStore) -> None:
     root = server.uri("run/checkpoints")
     there: list[int] = []
-    keeper = Checkpointer(
-        root, load_config([], {}), ImageFormat(), "f", 0, 1, "t", pytest.fail, SECONDS, lambda: there.append(len(checkpoints(root)))
-    )
+    run = CheckpointedRun(root, load_config([], {}), ImageFormat(), "f")
+    keeper = Checkpointer(run, GroupMember(0, 1, "t"), SECONDS, lambda: there.append(len(checkpoints(root))))
     for step in (1, 2):
         keeper.save(state, ROWS, step, step, None)
         assert keeper.close(SECONDS) == ""
