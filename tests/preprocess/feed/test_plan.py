@@ -185,7 +185,7 @@ def test_ten_million_images_cost_no_more_than_ten() -> None:
             times.append(time.perf_counter() - begin)
     # The best of 100 alternating calls is 0.5 ms for both; a permutation of 10 million in a table would take half a second.
     assert min(seconds[large]) < 2 * min(seconds[small])
-    assert min(seconds[large]) < 1e-3
+    assert min(seconds[large]) < 5e-3  # ten times that, for a busy machine
 
     tracemalloc.start()
     large.worker_rows(123_456_789, share)
