@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import time
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 
 import ray
@@ -23,6 +23,7 @@ from preprocess.building.pool import Done, Pool, Task
 from preprocess.building.progress import BuildProgress, Progress, Tally, logged_speed
 from preprocess.building.recipe import choose_recipe, settings_text
 from preprocess.building.result import check_rejected, check_seen, describe_near_constant, manifest_of, rejected_so_far
+from preprocess.building.same_content import FIELD, content_of, is_copy
 from preprocess.building.units import plan_units
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
@@ -51,6 +52,8 @@ _OPTIONS = (
 )
 _SHOWN = 10  # rejected images in the summary
 _LOCK = ".lock"
+_COPY = ".copy"  # beside shards: the fingerprint of shards that serve a copied source as well
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
 # What a build leaves in its folder, finished or not (names with a dot: interrupted writes). Nothing else is ever deleted.
 _SHARD = r"(train|test)[AB]-\d+(-unique)?\.arrow(\.json)?"
 _OURS = re.compile(rf"\{_LOCK}|{LOG}|{_SHARD}|\.({_SHARD}|{LOG}|{NAME})\..+")
@@ -76,6 +79,9 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
     images = _listed(source)
     name = fingerprint(images, settings_text(config))
     local = Store(root).local
+    copy = _shards_of_copy(source, config, images, root, name)
+    if copy:
+        return copy
     if local is None:
         _find_or_build(source, config, images, child(root, name), progress)
         return child(root, name)
@@ -94,6 +100,33 @@ def ensure_shards(config: DataConfig, root: Location, progress: Progress | None 
                 sync_folder(local)
             _accept(Manifest.load(folder), folder, images, config.max_rejected)
     return folder
+
+
+def _shards_of_copy(source: Source, config: DataConfig, images: ImageFiles, root: Location, name: str) -> Location | None:
+    """Finished shards of the same images whose modification times differ, as after copying them; a note saves comparing them again."""
+    store = Store(root)
+    try:
+        present = {info.base_name for info in store.entries()}
+        if name in present:
+            return None
+        if name + _COPY in present:
+            noted = store.read(name + _COPY).decode()
+            others = [noted] if noted in present else []
+        else:
+            noted = ""
+            others = sorted(one for one in present if _FINGERPRINT.fullmatch(one))
+        for other in others:
+            folder = child(store.local or root, other)
+            if noted or is_copy(images, settings_text(config), opener(source), folder, LOG):
+                _accept(Manifest.load(folder), folder, images, config.max_rejected)
+                if not noted:
+                    log.info("%s was built from the same images: using it", Store(folder).label())
+                    with suppress(OSError):
+                        store.write(name + _COPY, other.encode())
+                return folder
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be searched for shards of the same images (%s)", store.label(), error)
+    return None
 
 
 def build(source: Source, out: Location, config: DataConfig, progress: Progress | None = None) -> Manifest:
@@ -121,7 +154,7 @@ def _find_or_build(source: Source, config: DataConfig, images: ImageFiles, out: 
         present = sorted(info.base_name for info in store.entries())
         if NAME in present:
             manifest = Manifest.load(out)
-            if manifest.fingerprint != name:
+            if manifest.fingerprint != name and not is_copy(images, settings_text(config), opener(source), out, LOG):
                 raise UserError(
                     f"{store.label()} holds shards of {manifest.source}, {manifest.describe()} (fingerprint {manifest.fingerprint}), "
                     f"not of these images and settings ({name}): name another folder, or delete this one"
@@ -177,11 +210,12 @@ def _build(source: Source, config: DataConfig, images: ImageFiles, out: Location
                 check_rejected(rejected_so_far(units, done), images, config.max_rejected)
             if progress:
                 progress(tally.progress(time.monotonic() - began))
+    content = content_of(images, settings_text(config), units, done, opener(source))
     duplicates = drop_duplicates(units, done, out)
     manifest = manifest_of(str(source), fingerprint(images, settings_text(config)), images, recipe, units, done, duplicates)
     check_seen(manifest, out, done)
     # Not part of the manifest, which must be equal for every build.
-    Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began), indent=1).encode() + b"\n")
+    Store(out).write(LOG, json.dumps(tally.log(time.monotonic() - began) | {FIELD: content.model_dump()}, indent=1).encode() + b"\n")
     Store(out).sync(shard.name for split in manifest.splits.values() for shard in split.shards)
     manifest.save(out)
     _remove_leftovers(out, manifest)

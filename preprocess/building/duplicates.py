@@ -16,7 +16,7 @@ from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import writing
 
-_DIGITS = 16  # of each file's digest in Built.contents
+DIGITS = 16  # of each file's digest in Built.contents
 
 
 def drop_duplicates(units: Sequence[Unit], done: dict[str, Done], out: Location) -> list[Duplicate]:
@@ -39,7 +39,7 @@ def find_duplicates(units: Sequence[Unit], built: Mapping[str, Built]) -> list[D
     """
     contents = np.concatenate([_contents(built[unit.shard]) for unit in units])
     order = np.argsort(contents, kind="stable")
-    starts = [0, *accumulate(len(built[unit.shard].contents) // _DIGITS for unit in units)]
+    starts = [0, *accumulate(len(built[unit.shard].contents) // DIGITS for unit in units)]
 
     @functools.cache
     def names(which: int) -> list[str]:
@@ -76,7 +76,7 @@ def without(built: Built, names: Collection[str], out: Location) -> Built:
     kept = [i for i, key in enumerate(keys) if key not in names]
     shard = write_shard(child(out, _name(built.shard.name)), [keys[i] for i in kept], [shards.image(i) for i in kept]) if kept else None
     near_constant = [name for name in built.near_constant if name not in names]
-    contents = "".join(built.contents[i * _DIGITS : (i + 1) * _DIGITS] for i in kept)
+    contents = "".join(built.contents[i * DIGITS : (i + 1) * DIGITS] for i in kept)
     return built.model_copy(update={"shard": shard, "near_constant": near_constant, "contents": contents})
 
 

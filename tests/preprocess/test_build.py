@@ -286,3 +286,27 @@ def test_command_is_quiet_and_leaves_the_home_alone(source: Path, tmp_path: Path
     assert lines[5].startswith(f"20 images, 1 rejected, in {tmp_path}/out after ") and lines[5].endswith(" images/s") and len(lines) == 6
     assert list(home.iterdir()) == []
     Manifest.load(tmp_path / "out").verify(tmp_path / "out")
+
+
+def test_a_copied_source_finds_its_shards(kept: Path, tmp_path: Path) -> None:
+    """A copy by `cp -r`, or from an archive without times, has another fingerprint, but the same bytes."""
+    first = ensure_shards(config(kept), tmp_path / "shards")
+    copy = shutil.copytree(kept, tmp_path / "copy", copy_function=shutil.copyfile)
+    (copy / "trainA" / "000.jpg").touch()
+    for _ in range(2):
+        assert ensure_shards(config(copy), tmp_path / "shards") == first
+    assert build(Source(str(copy)), first, config(copy)) == Manifest.load(first)
+    changed = copy / "trainA" / "001.png"
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")  # the same name and size
+    assert ensure_shards(config(copy, max_rejected=0.5), tmp_path / "shards") != first
+    assert "not of these images and settings" in wrong(lambda: build(Source(str(copy)), first, config(copy)))
+
+
+def test_a_copy_with_rejected_files_and_duplicates(source: Path, tmp_path: Path) -> None:
+    (source / "trainA" / "000.jpg").write_bytes(b"broken")
+    (source / "trainA" / "003.jpg").write_bytes((source / "trainA" / "006.jpg").read_bytes())
+    first = ensure_shards(config(source, max_rejected=0.5), tmp_path / "shards")
+    copy = shutil.copytree(source, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert ensure_shards(config(copy, max_rejected=0.5), tmp_path / "shards") == first
+    (copy / "trainA" / "000.jpg").write_bytes(b"BROKEN")
+    assert ensure_shards(config(copy, max_rejected=0.5), tmp_path / "shards") != first
