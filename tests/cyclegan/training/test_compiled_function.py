@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cyclegan.training.compiled_function import CompiledFunction, SignatureError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def doubled() -> CompiledFunction:
