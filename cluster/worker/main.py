@@ -42,6 +42,7 @@ from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.cache import cache_settings
 from preprocess.shards.manifest import Manifest
+from ringcycle.credentials import hide_credentials
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, child
@@ -58,6 +59,7 @@ def train_loop(settings: dict[str, Job]) -> None:
     A user's mistake is reported to the status board; any other exception is raised, and the driver starts another attempt.
     """
     job, rank = settings["job"], ray.train.get_context().get_world_rank()
+    hide_credentials()  # TensorFlow's port gives whoever reaches it the environment of this process
     send_lines(job.board.add_line.remote)
     try:
         node = ray.get_runtime_context().get_node_id()

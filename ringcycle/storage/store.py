@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from pyarrow import fs
 
+from ringcycle.credentials import credential, holds_credentials
 from ringcycle.errors import UserError
 from ringcycle.storage.atomic import sha256, sync_file, sync_folder, write_atomic
 from ringcycle.storage.location import Location, reason, redacted, shown
@@ -243,7 +244,21 @@ def _connect(bucket: str) -> tuple[fs.FileSystem, str]:
     option = "allow_delayed_open="
     if bucket.startswith("s3://") and option not in bucket:
         bucket += f"{'&' if '?' in bucket else '?'}{option}true"
+    if bucket.startswith("s3://") and holds_credentials() and "@" not in bucket:
+        return _connect_with_hidden_keys(bucket)
     return tuple(fs.FileSystem.from_uri(bucket))
+
+
+def _connect_with_hidden_keys(bucket: str) -> tuple[fs.FileSystem, str]:
+    """As `from_uri`, with keys that are no longer in the environment, where the S3 client would look for them at each request."""
+    base, _, query = bucket.partition("?")
+    name = base.removeprefix("s3://")
+    given = {option: values[0] for option, values in parse_qs(query).items()}
+    options: dict[str, Any] = {option: value == "true" if value in ("true", "false") else value for option, value in given.items()}
+    if not options.keys() & {"region", "endpoint_override"}:
+        options["region"] = os.environ.get("AWS_DEFAULT_REGION") or fs.resolve_s3_region(name)
+    keys = [credential(f"AWS_{key}") for key in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
+    return fs.S3FileSystem(access_key=keys[0], secret_key=keys[1], session_token=keys[2], **options), name
 
 
 class _RangeReader(io.RawIOBase):
