@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
+from cyclegan.checkpoint_arrays import expected_arrays
 from cyclegan.checkpoint_files import DamagedCheckpoint, Index, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
 from preprocess.sources.layouts import source_of
 from ringcycle.errors import UserError
@@ -60,13 +61,30 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
         raise UserError(
             f"data.source = {source_of(config.data)} has fingerprint {fingerprint}, "
             f"but run {config.run.name} was trained on {index.fingerprint}: "
-            "give the same images and data.load_size, or another run.name"
+            f"give the same images and data.load_size (of a copy with other times: the shards {index.fingerprint} as data.source), "
+            "or another run.name"
         )
 
 
 def load_state(folder: Location, rows: npt.NDArray[np.int64]) -> tuple[Index, dict[str, npt.NDArray[Any]]]:
-    """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch."""
+    """The index and the arrays of a verified checkpoint for the worker that has `rows` of the global batch.
+
+    Raises UserError if arrays are missing, and DamagedCheckpoint if a file cannot be read any more.
+    """
     index = read_index(folder)
+    try:
+        arrays = _arrays_of_rows(folder, index, rows)
+    except DamagedCheckpoint as damage:
+        if isinstance(damage.__cause__, OSError):
+            raise
+        raise UserError(_cannot_resume(folder, str(damage))) from damage
+    missing = [name for name in expected_arrays(index.config, index.images) if name not in arrays]
+    if missing:
+        raise UserError(_cannot_resume(folder, f"{missing[0]} is missing"))
+    return index, arrays
+
+
+def _arrays_of_rows(folder: Location, index: Index, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     shared = read_arrays(folder, index.parts[0])
     owners: dict[int, tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]] = {}
     for part in index.parts:
@@ -74,8 +92,15 @@ def load_state(folder: Location, rows: npt.NDArray[np.int64]) -> tuple[Index, di
         if np.intersect1d(held, rows).size:
             pools = read_arrays(folder, part, ("pool.images", "pool.filled"))
             owners |= {int(row): (pools["pool.images"][:, i], pools["pool.filled"][:, i]) for i, row in enumerate(held)}
+    absent = [int(row) for row in rows if int(row) not in owners]
+    if absent:
+        raise DamagedCheckpoint(f"{Store(folder).label()}: the image pools of row {absent[0]} are missing")
     images, filled = zip(*(owners[int(row)] for row in rows), strict=True)
-    return index, {**shared, "pool.images": np.stack(images, 1), "pool.filled": np.stack(filled, 1)}
+    return {**shared, "pool.images": np.stack(images, 1), "pool.filled": np.stack(filled, 1)}
+
+
+def _cannot_resume(folder: Location, fact: str) -> str:
+    return f"checkpoint {Store(folder).label()} cannot be resumed from ({fact}): delete it to resume from the one before"
 
 
 def newest_checkpoint(root: Location) -> str:
