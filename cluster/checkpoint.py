@@ -1,11 +1,13 @@
 """`python -m cluster.checkpoint list RUN`: which checkpoints a run has, whether they are valid, and why they are kept. Needs no cluster."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyarrow import fs
+from pydantic import ValidationError
 
 from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
@@ -94,7 +96,9 @@ def _retention(folders: Sequence[Location]) -> RunConfig:
     """The `run` section of the newest checkpoint that can be read, as far as this version knows its fields."""
     newest = next((index for folder in reversed(folders) if (index := _index(folder))), None)
     section = newest.config.get("run", {}) if newest else {}
-    return RunConfig.model_validate({name: section[name] for name in RunConfig.model_fields if name in section})
+    with contextlib.suppress(ValidationError):
+        return RunConfig.model_validate({name: section[name] for name in RunConfig.model_fields if name in section})
+    return RunConfig()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -26,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cyclegan.checkpoint_upgrade import ARRAYS, OLDEST, config_of_3, images_of_3
+from cyclegan.checkpoint_arrays import UNREADABLE, check_part, expected_arrays, read_part
+from cyclegan.checkpoint_upgrade import OLDEST, config_of_3, images_of_3
 from cyclegan.config import ImageFormat
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, is_remote, reason
@@ -35,8 +35,11 @@ from ringcycle.storage.store import Store, parent_and_name
 INDEX = "checkpoint.json"
 ASIDE = "checkpoint.aside.json"  # the index of one that the run did not resume from, though it is newer
 FORMAT = 4
-_NAME = re.compile(r"step-(\d{8,})")
-_PART = re.compile(r"part-(\d{5})-[0-9a-z]+\.npz")
+MOST = 10**15
+LONGEST_INDEX = 2**24  # bytes; thousands of workers need one
+LONGEST_TEXT = 200  # characters of an error that quotes a file
+_NAME = re.compile(r"step-([0-9]{8,15})")
+_PART = re.compile(r"part-([0-9]{5})-[0-9a-z]+\.npz")
 
 
 class DamagedCheckpoint(Exception):
@@ -44,13 +47,13 @@ class DamagedCheckpoint(Exception):
 
 
 class Part(BaseModel):
-    """One rank's file; its checksum is that of the bytes that should be written."""
+    """One rank's file, always in the folder of the index; its checksum is that of the bytes that should be written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
-    bytes: int
-    sha256: str
+    file: str = Field(pattern=f"^{_PART.pattern}$")
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class _Version(BaseModel):
@@ -69,15 +72,15 @@ class Index(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int = FORMAT
-    step: int = Field(ge=0)
-    position: int = Field(ge=0)
-    workers: int = Field(ge=1)
+    step: int = Field(ge=1, le=MOST)
+    position: int = Field(ge=0, le=MOST)
+    workers: int = Field(ge=1, le=99_999)
     fingerprint: str
     images: ImageFormat
     written: datetime
-    cycle_loss: float | None
+    cycle_loss: float | None = Field(allow_inf_nan=False)
     versions: dict[str, str]
-    config: dict[str, Any]
+    config: dict[str, dict[str, Any]]
     parts: list[Part]
     sha256: str = ""
 
@@ -176,19 +179,23 @@ def read_index(folder: Location, name: str = INDEX) -> Index:
     """The index. Raises DamagedCheckpoint if it is missing or invalid, altered, of another version, or of another step than the folder."""
     path = Store(folder).label(name)
     with _reading(folder, name):
+        if (Store(folder).size(name) or 0) > LONGEST_INDEX:
+            raise DamagedCheckpoint(f"{path}: larger than {LONGEST_INDEX / 2**20:.0f} MiB")
         text = Store(folder).read(name)
     try:
         version = _Version.model_validate_json(text).format
         if not OLDEST <= version <= FORMAT:
             raise DamagedCheckpoint(f"{path}: format {version}, this version reads {OLDEST} to {FORMAT}")
         index = Index.model_validate_json(text) if version == FORMAT else _index_of_3(text)
+        seal = index.seal()
     except ValidationError as error:
         first = error.errors()[0]
-        raise DamagedCheckpoint(_one_line(": ".join([path, *map(str, first["loc"]), first["msg"]]))) from error
-    if index.sha256 != index.seal():
+        raise DamagedCheckpoint(f"{path}: {_one_line(': '.join([*map(str, first['loc']), first['msg']]))}") from error
+    except RecursionError as error:
+        raise DamagedCheckpoint(f"{path}: nested too deeply") from error
+    if index.sha256 != seal:
         raise DamagedCheckpoint(f"{path}: its checksum differs from the one written")
-    ranks = [int(match[1]) for part in index.parts if (match := _PART.fullmatch(part.file))]
-    if ranks != list(range(index.workers)):
+    if [_rank(part) for part in index.parts] != list(range(index.workers)):
         raise DamagedCheckpoint(f"{path}: {len(index.parts)} parts of {index.workers} workers")
     if step_of(folder) not in (None, index.step):
         raise DamagedCheckpoint(f"{path}: is of step {index.step}, unlike its folder")
@@ -196,8 +203,12 @@ def read_index(folder: Location, name: str = INDEX) -> Index:
 
 
 def verify(folder: Location, name: str = INDEX) -> Index:
-    """Check sizes and checksums of all parts of the index `name`. Raises DamagedCheckpoint naming the first that does not match."""
+    """Check all parts of the index `name`: sizes, checksums, and the types and shapes of arrays against the configuration.
+
+    Raises DamagedCheckpoint naming the first part that does not match.
+    """
     store, index = Store(folder), read_index(folder, name)
+    expected = expected_arrays(index.config, index.images)
     for part in index.parts:
         path = store.label(part.file)
         with _reading(folder, part.file):
@@ -208,17 +219,25 @@ def verify(folder: Location, name: str = INDEX) -> Index:
                 raise DamagedCheckpoint(f"{path}: {size} bytes, {part.bytes} were written")
             if store.sha256(part.file) != part.sha256:
                 raise DamagedCheckpoint(f"{path}: its checksum differs from the one written")
+        with _reading_part(folder, part), store.open(part.file) as stream:
+            check_part(stream, expected)
     return index
 
 
 def read_arrays(folder: Location, part: Part, names: tuple[str, ...] | None = None) -> dict[str, npt.NDArray[Any]]:
     """Arrays of one part by name; only `names` if given. Raises DamagedCheckpoint if one is missing or the file is no such part."""
-    try:
-        with _reading(folder, part.file), Store(folder).open(part.file) as stream, np.load(stream, allow_pickle=False) as file:
-            stored = {ARRAYS.get(name, name): name for name in file.files}
-            return {name: file[stored.get(name, name)] for name in (names or stored)}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error)}") from error
+    with _reading_part(folder, part), Store(folder).open(part.file) as stream:
+        return read_part(stream, names, {})
+
+
+@contextlib.contextmanager
+def _reading_part(folder: Location, part: Part) -> Iterator[None]:
+    """What is not the archive of arrays that it should be is damaged."""
+    with _reading(folder, part.file):
+        try:
+            yield
+        except UNREADABLE as error:
+            raise DamagedCheckpoint(f"{Store(folder).label(part.file)}: {_one_line(error) or type(error).__name__}") from error
 
 
 def _index_of_3(text: bytes) -> Index:
@@ -263,8 +282,14 @@ def _receipt(rank: int, token: str) -> str:
     return f"part-{rank:05d}-{token}.json"
 
 
+def _rank(part: Part) -> int:
+    match = _PART.fullmatch(part.file)
+    assert match, part.file  # checked by the pattern of the field
+    return int(match[1])
+
+
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    return " ".join(str(text).split())[:LONGEST_TEXT]
 
 
 def _json(content: BaseModel) -> bytes:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
 from cyclegan.networks.flat_parameters import FlatParameters
-from cyclegan.networks.generator import generate, generator_shapes
+from cyclegan.networks.generator import generate
+from cyclegan.networks.shapes import generator_shapes
 from cyclegan.ops.convolution import has_gpu
 from cyclegan.training.pixels import to_pixels, to_signed
 from preprocess.images.decode import BrokenImage, ImageArray

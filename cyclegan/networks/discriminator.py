@@ -15,23 +15,6 @@ from cyclegan.ops.convolution import conv2d
 LEAK = 0.2
 
 
-def discriminator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
-
-    Only the first and the last layer have a bias: before a norm a bias has no effect.
-    """
-    n = spec.discriminator_filters
-    return {
-        f"C{n}/kernel": (2, 4, 4, spec.channels, n),
-        f"C{n}/bias": (2, n),
-        f"C{2 * n}/kernel": (2, 4, 4, n, 2 * n),
-        f"C{4 * n}/kernel": (2, 4, 4, 2 * n, 4 * n),
-        f"C{8 * n}/kernel": (2, 4, 4, 4 * n, 8 * n),
-        "C1/kernel": (2, 4, 4, 8 * n, 1),
-        "C1/bias": (2, 1),
-    }
-
-
 def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     """Classify images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
 

@@ -11,32 +11,12 @@ import tensorflow as tf
 
 from cyclegan.config import ModelSpec
 from cyclegan.networks.normalization import instance_norm
+from cyclegan.networks.shapes import last_layer
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
 from cyclegan.ops.remat import remat
 
 RELU = 0.0
 Part = Callable[..., tf.Tensor]
-
-
-def generator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
-
-    Only the last layer has a bias: before a norm a bias has no effect.
-    """
-    n, images = spec.filters, spec.channels
-    shapes: dict[str, tuple[int, ...]] = {
-        f"c7s1-{n}/kernel": (2, 7, 7, images, n),
-        f"d{2 * n}/kernel": (2, 3, 3, n, 2 * n),
-        f"d{4 * n}/kernel": (2, 3, 3, 2 * n, 4 * n),
-    }
-    for i in range(spec.blocks):
-        shapes |= {f"R{4 * n}.{i}/kernel{j}": (2, 3, 3, 4 * n, 4 * n) for j in (1, 2)}
-    return shapes | {
-        f"u{2 * n}/kernel": (2, 3, 3, 4 * n, 2 * n),
-        f"u{n}/kernel": (2, 3, 3, 2 * n, n),
-        f"{_last(spec)}/kernel": (2, 7, 7, n, images),
-        f"{_last(spec)}/bias": (2, images),
-    }
 
 
 def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
@@ -70,13 +50,8 @@ def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: Model
     x = part(encode)(images, *kernels(f"c7s1-{n}", f"d{2 * n}", f"d{4 * n}"))
     for i in range(spec.blocks):
         x = part(residual)(x, *(parameters[f"R{4 * n}.{i}/kernel{j}"] for j in (1, 2)))
-    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", _last(spec)), parameters[f"{_last(spec)}/bias"])
+    return part(decode)(x, *kernels(f"u{2 * n}", f"u{n}", last_layer(spec)), parameters[f"{last_layer(spec)}/bias"])
 
 
 def _identity(function: Part) -> Part:
     return function
-
-
-def _last(spec: ModelSpec) -> str:
-    """Name of the last layer, distinct from the first even when images have as many channels as the first layer has filters."""
-    return f"c7s1-{spec.channels}" + (".last" if spec.channels == spec.filters else "")

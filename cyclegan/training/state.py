@@ -8,9 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec, TrainConfig
-from cyclegan.networks.discriminator import discriminator_shapes
 from cyclegan.networks.flat_parameters import FlatParameters
-from cyclegan.networks.generator import generator_shapes
+from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 from cyclegan.training.adam import AdamState, make_adam_state
 from cyclegan.training.image_pool import ImagePool, make_image_pool
 

@@ -10,7 +10,7 @@ import numpy as np
 from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
 from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.networks.flat_parameters import FlatParameters
-from cyclegan.networks.generator import generator_shapes
+from cyclegan.networks.shapes import generator_shapes
 
 Fields = Mapping[str, Mapping[str, object]]
 MODEL = ModelSpec(filters=4, blocks=1, discriminator_filters=4)

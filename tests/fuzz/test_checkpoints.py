@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from cluster.checkpoint import main
 from cluster.checkpointing.resume import check_any_valid
-from cyclegan.checkpoint_files import read_index
+from cyclegan.checkpoint_files import DamagedCheckpoint, read_arrays, read_index, verify
 from cyclegan.inference.generator_checkpoint import find_newest, read_generators
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from tests.cyclegan.made_checkpoint import weights, write_checkpoint
-from tests.fuzz.damage import FUZZ, Damage, damages
+from tests.cyclegan.test_checkpoint_arrays import forge
+from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 
 STEPS = (10, 20)
 
@@ -79,3 +80,17 @@ def test_swapped_files(order: list[int], run: Run, capsys: pytest.CaptureFixture
     finally:
         run.restore()
     capsys.readouterr()
+
+
+@FUZZ
+@given(damage=damages())
+def test_parts_damaged_on_purpose(damage: Damage, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """With checksums that match, a part either is refused in one line, or has arrays of the right types and shapes."""
+    folder = write_checkpoint(tmp_path_factory.mktemp("forged"))
+    forge(folder, damage((folder / "part-00000-x.npz").read_bytes()))
+    try:
+        arrays = read_arrays(folder, verify(folder).parts[0])
+    except DamagedCheckpoint as error:
+        one_line(error)
+    else:
+        assert arrays.get("generators.weights", weights()).shape == weights().shape

@@ -41,7 +41,8 @@ def save(root: Path, step: int, workers: int = 2) -> Path:
         write_part(folder, rank, "x", {**pools, **({"generators.weights": np.full(5, step)} if rank == 0 else {})})
     parts = written_parts(folder, workers, "x")
     assert parts is not None
-    publish(folder, index(step, workers, Config(), parts))
+    facts = index(step, workers, Config(), parts)
+    publish(folder, facts.model_copy(update={"config": {"train": facts.config["train"]}}))  # without networks: these arrays belong to none
     return folder
 
 

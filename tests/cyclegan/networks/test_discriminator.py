@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.discriminator import discriminate, discriminator_shapes
+from cyclegan.networks.discriminator import discriminate
+from cyclegan.networks.shapes import discriminator_shapes
 
 RNG = np.random.default_rng(0)
 SMALL = ModelSpec(discriminator_filters=20)  # enough channels for the fast algorithms

@@ -5,9 +5,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.discriminator import discriminator_shapes
 from cyclegan.networks.flat_parameters import INITIAL_DEVIATION, FlatParameters
-from cyclegan.networks.generator import generator_shapes
+from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 
 SHAPES = {"a/kernel": (2, 3, 3, 1, 4), "b/kernel": (2, 5), "b/bias": (2, 2)}
 

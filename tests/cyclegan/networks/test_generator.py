@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.generator import generate, generator_shapes
+from cyclegan.networks.generator import generate
+from cyclegan.networks.shapes import generator_shapes
 
 RNG = np.random.default_rng(0)
 SMALL = ModelSpec(filters=20, blocks=1)  # enough channels for the fast algorithms

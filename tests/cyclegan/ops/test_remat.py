@@ -5,7 +5,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.generator import generate, generator_shapes
+from cyclegan.networks.generator import generate
+from cyclegan.networks.shapes import generator_shapes
 from cyclegan.ops.remat import remat
 
 Arrays = list[npt.NDArray[np.float64]]
