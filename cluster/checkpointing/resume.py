@@ -17,7 +17,7 @@ from ringcycle.storage.store import Store
 # The global batch is compared as a product; all other fields of `train` and `model`, and these of `data`, affect the result.
 FREE_TO_CHANGE = {
     *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
-    *("model.convolution", "model.precision"),
+    *("model.convolution", "model.precision", "model.remat"),
 }
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
@@ -42,13 +42,16 @@ def check_any_valid(root: Location, newest: Location | None, run: str) -> None:
 
 
 def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str) -> None:
-    """Raise UserError in one line if `config` cannot continue what the checkpoint began."""
-    old, new = _flat(index.config), _flat(config.model_dump())
+    """Raise UserError in one line if `config` cannot continue what the checkpoint began.
+
+    A field that the checkpoint does not have, as an earlier version wrote it, counts as its default; one that only it has, not at all.
+    """
+    old, new = _flat(Config().model_dump()) | _flat(index.config), _flat(config.model_dump())
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
-        if old.get(field) != new[field]:
+        if old[field] != new[field]:
             raise UserError(
-                f"{field} = {new[field]}, but run {config.run.name} was trained with {old.get(field)} ({Store(folder).label()}): "
+                f"{field} = {new[field]}, but run {config.run.name} was trained with {old[field]} ({Store(folder).label()}): "
                 "keep it, or give another run.name"
             )
     old_batch = index.position // index.step

@@ -22,15 +22,21 @@ log = logging.getLogger(__name__)
 
 
 def checkpoints(checkpointer: Checkpointer, state: TrainingState, rows: npt.NDArray[np.int64], cycle_loss: float | None) -> Hook:
-    """Saves a checkpoint when one is requested, and after the last step. cycle_loss: smoothed, from the checkpoint the run resumes from."""
+    """Saves a checkpoint when one is requested, and after the last step. cycle_loss: smoothed, from the checkpoint the run resumes from.
+
+    While updates are being dropped, the weights may be the reason, and nothing is saved: a request waits for the next step with effect.
+    """
+    owed = False
 
     def save(info: StepInfo) -> None:
-        nonlocal cycle_loss
+        nonlocal cycle_loss, owed
         checkpointer.check()
         loss = sum(value for name, value in info.losses.items() if name.startswith("cycle_"))
         if math.isfinite(loss):
             cycle_loss = smoothed(cycle_loss, loss, info.step)
-        if info.save or info.last:
+        owed = owed or info.save or info.last
+        if owed and not info.dropped:
+            owed = False
             checkpointer.save(state, rows, info.step, info.position, cycle_loss)
 
     return save

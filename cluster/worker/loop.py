@@ -45,7 +45,8 @@ class TrainingLoop:
     flags: Callable[[int], npt.NDArray[np.float32]] = no_flags
 
     def run(self, step: int) -> Outcome:
-        """Take the steps after `step` up to the schedule's end, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped.
+        """Take the steps after `step` up to the schedule's end, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped,
+        or the last one is.
 
         A step is dropped if an update skipped itself because its gradient, which is the same on all workers, was not finite.
         """
@@ -54,7 +55,7 @@ class TrainingLoop:
             info = self._take_step(step, updates)
             step, updates = info.step, self._updates()
             dropped = dropped + 1 if info.dropped else 0
-            if dropped == MAX_DROPPED:
+            if dropped == MAX_DROPPED or (dropped and step == self.schedule.steps):
                 reason = ", ".join(f"{name} = {value:.3g}" for name, value in info.losses.items())
                 return Outcome("diverged", step, reason=reason, diverged_at=step - dropped + 1)
             self.heartbeat.finish_step(step, info.seconds)
@@ -73,6 +74,7 @@ class TrainingLoop:
         flags, draws = self.flags(step + 1), self.draws(position)
         result, fake, cycled = self.program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
         means = dict(zip(MEANS, map(float, result.numpy()), strict=True))
+        dropped = not all(now > before for now, before in zip(self._updates(), updates, strict=True))
         return StepInfo(
             step=step + 1,
             position=position + self.schedule.global_batch,
@@ -84,8 +86,9 @@ class TrainingLoop:
             fake=fake,
             cycled=cycled,
             save=bool(means["save"]),
-            last=bool(means["stop"]) or step + 1 == self.schedule.steps,
-            dropped=not all(now > before for now, before in zip(self._updates(), updates, strict=True)),
+            # A stop waits for a step with effect: nothing is saved while updates are being dropped.
+            last=(bool(means["stop"]) and not dropped) or step + 1 == self.schedule.steps,
+            dropped=dropped,
         )
 
     def _next_images(self) -> npt.NDArray[Any]:

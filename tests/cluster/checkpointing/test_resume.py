@@ -95,6 +95,7 @@ def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
         (["--cluster.workers", "4"], "f", "train.batch × cluster.workers = 4, but run default has a global batch of 2"),
         ([], "g", "has fingerprint g, but run default was trained on f"),
         (["--train.batch", "2"], "f", ""),
+        (["--model.remat", "true"], "f", ""),
         (["--train.steps", "9", "--train.learning_rate", "1e-4", "--run.keep", "7"], "f", ""),
     ],
 )
@@ -108,3 +109,27 @@ def test_what_may_change_on_resume(arguments: list[str], fingerprint: str, error
     with pytest.raises(UserError) as caught:
         check_resumable(index(1, 2, old, []), Path("c"), new, fingerprint)
     assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ([], ""),
+        (["--train.lambda_cycle", "10"], ""),
+        (["--train.lambda_cycle", "9"], "train.lambda_cycle = 9.0, but run default was trained with 10.0"),
+        (["--model.blocks", "6"], "model.blocks = 6, but run default was trained with 9"),
+    ],
+)
+def test_a_field_that_an_earlier_version_did_not_have_counts_as_its_default(arguments: list[str], error: str) -> None:
+    config = load_config(["--cluster.workers", "2"], {}).model_dump()
+    for section, field in (("train", "lambda_cycle"), ("model", "blocks"), ("data", "flip")):
+        del config[section][field]
+    config["train"]["forgotten"] = 7
+    config["another"] = {"section": 1}
+    old = index(1, 2, Config(), []).model_copy(update={"config": config, "position": 2})
+    new = load_config(["--cluster.workers", "2", *arguments], {})
+    if not error:
+        check_resumable(old, Path("c"), new, "f")
+        return
+    with pytest.raises(UserError, match=error):
+        check_resumable(old, Path("c"), new, "f")

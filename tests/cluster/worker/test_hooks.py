@@ -34,6 +34,15 @@ def test_checkpoints_are_saved_on_request_and_at_the_end_with_the_smoothed_cycle
     assert saves.saved == [(2, 2.0), (4, pytest.approx(3.25))], "2, then a third towards 4, then a quarter towards 5; step 2 is not finite"
 
 
+def test_nothing_is_saved_while_updates_are_dropped() -> None:
+    saves = Saves()
+    nothing: Any = None
+    hook = checkpoints(saves, nothing, np.arange(1), None)
+    for step in range(1, 9):
+        hook(replace(step_info(step, last=step == 8), save=step in (2, 4), dropped=step in (2, 3, 6, 8)))
+    assert [step for step, _ in saves.saved] == [4], "one save for two requests; none after the last step, which had no effect"
+
+
 def test_workers_whose_weights_differ_are_found() -> None:
     states = [make_state(ModelSpec(filters=4, blocks=1, discriminator_filters=4), TrainConfig(), (24, 24)) for _ in range(3)]
     board = StatusBoard(workers=3)
