@@ -98,7 +98,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     job = Job(config, images, run, shards, compile_cache(config.cluster.compile_cache), gpu, None)
     report = _supervise(job, cpus, screen, preload)
     screen.close()
-    code = _report_outcome(report.status, config, run, screen)
+    code = _report_outcome(report, config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))
     screen.line(report.goodput.describe())
     return ExitCode.STOPPED if report.temporary else code
@@ -133,9 +133,9 @@ def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
     return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
 
 
-def _report_outcome(status: RunStatus, config: Config, run: Location, screen: Screen) -> ExitCode:
-    """Report how it ended, what was compiled and how to continue."""
-    outcome = status.outcome
+def _report_outcome(report: Report, config: Config, run: Location, screen: Screen) -> ExitCode:
+    """Report how it ended, at which rate if it was lowered, what was compiled and how to continue."""
+    status, outcome = report.status, report.status.outcome
     assert outcome is not None
     for rank, worker in sorted(status.workers.items()):
         screen.line(
@@ -143,11 +143,14 @@ def _report_outcome(status: RunStatus, config: Config, run: Location, screen: Sc
             f"cache hits {worker.hits}, misses {worker.programs - worker.hits}"
         )
     newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
+    lowered = f" with train.learning_rate × {report.rate:g} after {report.rollbacks} rollback{'s' * (report.rollbacks > 1)}"
+    lowered = lowered if report.rollbacks else ""
     if outcome.kind == "finished":
-        screen.line(f"finished: {outcome.step:,} steps; checkpoint {outcome.checkpoint}; images in {Store(child(run, 'samples')).label()}")
+        images = Store(child(run, "samples")).label()
+        screen.line(f"finished: {outcome.step:,} steps{lowered}; checkpoint {outcome.checkpoint}; images in {images}")
         return ExitCode.OK
     if outcome.kind == "stopped":
-        screen.line(f"stopped at step {outcome.step:,}; {newest}; run the same command to continue")
+        screen.line(f"stopped at step {outcome.step:,}{lowered}; {newest}; run the same command to continue")
         return ExitCode.STOPPED
     if outcome.kind == "diverged":
         fail(

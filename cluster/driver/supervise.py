@@ -53,11 +53,16 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """How a launch ended. status: of its last attempt, with an outcome. temporary: whether running the same command again may help."""
+    """How a launch ended. status: of its last attempt, with an outcome. temporary: whether running the same command again may help.
+
+    rate: what rollbacks, as many as `rollbacks`, have multiplied the learning rate by.
+    """
 
     status: RunStatus
     goodput: Goodput
     temporary: bool
+    rate: float = 1.0
+    rollbacks: int = 0
 
 
 class Supervisor:
@@ -81,6 +86,7 @@ class Supervisor:
         self._best_step = -1
         self._seconds: dict[str, float] = {}
         self._temporary = False
+        self._rolled_back_to = ""
 
     def run(self) -> Report:
         """Train until there is an outcome or a stop, or until nothing helps."""
@@ -88,7 +94,8 @@ class Supervisor:
         while self.state is not State.DONE:
             self.state = self._advance()
         self._status.seconds |= self._seconds
-        report = Report(self._status, goodput(launched, self._timer.now(), self._records), self._temporary)
+        result = goodput(launched, self._timer.now(), self._records)
+        report = Report(self._status, result, self._temporary, self._job.rate, self._rollbacks)
         with contextlib.suppress(OSError):
             Store(self._job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
         return report
@@ -183,6 +190,9 @@ class Supervisor:
     def _conclude(self, decision: Decision) -> State:
         """End what is left of the attempt, record it, and decide how to continue."""
         noticed, outcome, moved = self._timer.now(), self._status.outcome, self.state is State.MOVING
+        mismatch = self._status.mismatch
+        if mismatch and decision.action is not Action.STOP:  # it may have been found at the very last step
+            decision, outcome = Decision(Action.RESTORE, mismatch), None
         kind: EndKind = outcome.kind if outcome else "lost"
         cause = decision.reason if outcome is None else "moved" if moved else kind
         record = self._record(noticed, cause, lost=outcome is None)
@@ -193,10 +203,11 @@ class Supervisor:
             self._attempt.end()
         if decision.action is not Action.STOP:
             decision = self._decide(decision, kind, record, moved)
+        self._set_aside_bad_checkpoints()
         match decision.action:
             case Action.END:
                 assert outcome is not None
-                return self._done(outcome)
+                return self._done(replace(outcome, checkpoint=self._newest()) if kind == "diverged" else outcome)
             case Action.STOP:
                 return self._done(self._outcome("stopped" if self._signals.count < 2 else "failed", decision.reason))
             case Action.GIVE_UP:
@@ -213,7 +224,7 @@ class Supervisor:
         self._failures += kind == "lost"
         ended = Ended(
             kind,
-            reason=self._status.outcome.reason if self._status.outcome else decision.reason,
+            reason=self._status.outcome.reason if self._status.outcome and kind != "lost" else decision.reason,
             failures=self._failures,
             attempts_without_progress=self._attempts_without_progress,
             rollbacks=self._rollbacks,
@@ -223,24 +234,31 @@ class Supervisor:
         then = after_end(ended, self._job.config.cluster.max_restarts)
         return decision if decision.action is Action.RESTORE and then.action is Action.RESTART else then
 
+    def _set_aside_bad_checkpoints(self) -> None:
+        """Set aside the checkpoints from a divergence or a mismatch on, however the launch continues: none may resume from them."""
+        root, outcome = checkpoints_of(self._job.run), self._status.outcome
+        if self._status.mismatch:
+            self._rolled_back_to = roll_back(root, self._status.verified_step + 1)
+        elif outcome is not None and outcome.kind == "diverged":
+            every = self._job.config.run.checkpoint_every
+            limit = rollback_limit(outcome.diverged_at, self._records[-1].resumed_step, self._rollbacks, every)
+            self._rolled_back_to = roll_back(root, limit)
+
     def _prepare(self) -> State:
-        """Do what must be done before the next attempt, and report it."""
-        decision, root = self._decision, checkpoints_of(self._job.run)
+        """Lower the rate if need be, and report why there is another attempt."""
+        decision = self._decision
         if decision.action is Action.ROLL_BACK:
             assert self._status.outcome is not None
-            diverged_at, config = self._status.outcome.diverged_at, self._job.config
-            limit = rollback_limit(diverged_at, self._records[-1].resumed_step, self._rollbacks, config.run.checkpoint_every)
             self._rollbacks += 1
             self._best_step = -1
             self._job = replace(self._job, rate=self._job.rate * RATE_FACTOR)
-            rate = config.train.learning_rate * self._job.rate
-            where = roll_back(root, limit)
+            rate = self._job.config.train.learning_rate * self._job.rate
             log.warning(
-                f"the steps from {diverged_at:,} on have no effect ({decision.reason}): rolling back to {where}, "
-                f"continuing as with train.learning_rate = {rate:g}"
+                f"the steps from {self._status.outcome.diverged_at:,} on have no effect ({decision.reason}): "
+                f"rolling back to {self._rolled_back_to}, continuing as with train.learning_rate = {rate:g}"
             )
         elif decision.action is Action.RESTORE:
-            log.warning(f"{decision.reason}: rolling back to {roll_back(root, self._status.verified_step + 1)}")
+            log.warning(f"{decision.reason}: rolling back to {self._rolled_back_to}")
         elif decision.reason:
             log.warning(f"restarting the workers: {decision.reason}")
         self._waiting_since = self._timer.now()
@@ -253,7 +271,10 @@ class Supervisor:
     def _outcome(self, kind: Literal["stopped", "failed"], reason: str = "") -> Outcome:
         """An outcome of the launch, not of an attempt."""
         step = max((record.reached_step for record in self._records), default=0)
-        return Outcome(kind, step, newest_checkpoint(checkpoints_of(self._job.run)), reason)
+        return Outcome(kind, step, self._newest(), reason)
+
+    def _newest(self) -> str:
+        return newest_checkpoint(checkpoints_of(self._job.run))
 
     def _record(self, ended: float, cause: str, lost: bool) -> AttemptRecord:
         status = self._status

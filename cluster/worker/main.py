@@ -264,7 +264,7 @@ def _hooks(
     config = worker.job.config
 
     def report(step: int, value: int) -> None:
-        worker.board.checksum.remote(worker.rank, step, value)
+        ray.get(worker.board.checksum.remote(worker.rank, step, value))  # the last one must be there before the outcome is
 
     result = [hooks.checksums(report, training.state, config.cluster.checksum_every)]
     if logs:

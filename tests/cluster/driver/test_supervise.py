@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,7 +13,7 @@ from cluster.driver.supervise import State, roll_back
 from cluster.monitoring.status import Outcome
 from cyclegan.checkpoint_files import ASIDE, checkpoints, step_of
 from tests.cluster.checkpointing.test_resume import save
-from tests.cluster.driver.fakes import FakeAttempt, World, dies, hangs, trains
+from tests.cluster.driver.fakes import FakeAttempt, Script, World, dies, hangs, trains
 
 
 @pytest.fixture
@@ -92,6 +93,36 @@ def test_divergence_is_rolled_back_three_times_at_half_the_rate(tmp_path: Path, 
     assert [message.rpartition(" = ")[2] for message in logged.messages if "rolling back" in message] == ["0.0004", "0.0002", "0.0001"]
 
 
+def test_a_diverged_launch_leaves_its_last_good_checkpoint_as_the_newest(tmp_path: Path) -> None:
+    """Rolled back to 40, 30, 20; then it diverges at once, after a checkpoint of steps without effect."""
+
+    def diverges_after_saving(attempt: FakeAttempt) -> Iterator[None]:
+        attempt.report("training", 31)
+        attempt.world.save(24)
+        yield
+        attempt.report("training", 31, outcome=Outcome("diverged", 31, str(tmp_path), "G_AB = nan", diverged_at=22))
+
+    scripts = [trains(at + 4, end="diverged", reason="G_AB = nan", diverged_at=at) for at in (47, 43, 33)]
+    report = World(tmp_path, [*scripts, diverges_after_saving]).run()
+    assert (report.rate, report.rollbacks) == (0.125, 3)
+    assert report.status.outcome == Outcome("diverged", 31, str(tmp_path / "checkpoints/step-00000010"), "G_AB = nan", diverged_at=22)
+    assert [step_of(folder) for folder in checkpoints(tmp_path / "checkpoints")] == [10]
+
+
+def test_a_divergence_during_a_stop_leaves_a_good_checkpoint(tmp_path: Path) -> None:
+    def diverges(attempt: FakeAttempt) -> Iterator[None]:
+        for step in (10, 20):
+            attempt.world.save(step)
+        attempt.report("training", 21)
+        while not attempt.asked_to_stop:
+            yield
+        attempt.report("closing", 21, outcome=Outcome("diverged", 21, "", "G_AB = nan", diverged_at=16))
+
+    report = World(tmp_path, [diverges], signals_at=(3.0,)).run()
+    outcome = report.status.outcome
+    assert outcome is not None and (outcome.kind, outcome.checkpoint) == ("stopped", str(tmp_path / "checkpoints/step-00000010"))
+
+
 def test_rollbacks_are_neither_failures_nor_without_progress(tmp_path: Path) -> None:
     world = World(tmp_path, [trains(9, end="diverged", diverged_at=5), trains(20)], ("--cluster.max_restarts", "0"))
     assert world.run().status.outcome == Outcome("finished", 20)
@@ -114,6 +145,54 @@ def test_unequal_weights_are_restored_from_the_last_verified_checkpoint(tmp_path
     assert resumed(world) == [0, 10], "the checkpoint of step 20 is not verified"
     assert logged.messages[0] == "the weights of worker 1 differ: rolling back to the checkpoint of step 10"
     assert [step_of(folder) for folder in checkpoints(tmp_path / "checkpoints", ASIDE)] == [20]
+
+
+def disagrees_at_the_end(kind: Literal["finished", "stopped"]) -> Script:
+    """Trains to step 30, or until it is asked to stop; the checksums of the last step, which is saved, differ. Verified up to 20."""
+
+    def script(attempt: FakeAttempt) -> Iterator[None]:
+        step = 0
+        while step < 30 and not attempt.asked_to_stop:
+            step += 1
+            attempt.report("training", step)
+            if step % 10 == 0:
+                attempt.world.save(step)
+            yield
+        attempt.world.save(step)
+        attempt.report("closing", step, outcome=Outcome(kind, step), mismatch="the weights of worker 1 differ")
+        attempt._status.verified_step = min(step - 1, 20)
+
+    return script
+
+
+def test_unequal_weights_at_the_last_step_are_found(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
+    world = World(tmp_path, [disagrees_at_the_end("finished"), trains(30)])
+    assert world.run().status.outcome == Outcome("finished", 30)
+    assert resumed(world) == [0, 20]
+    assert logged.messages[0] == "the weights of worker 1 differ: rolling back to the checkpoint of step 20"
+
+
+def test_unequal_weights_at_a_move_are_found(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
+    options = ("--cluster.workers", "[1,2]", "--cluster.node_timeout", "5")
+    world = World(tmp_path, [disagrees_at_the_end("stopped"), trains(30)], options, rooms={0.0: 2, 12.0: 1}, drains_at=12.0)
+    assert world.run().status.outcome == Outcome("finished", 30)
+    assert resumed(world) == [0, 10]
+    assert "the weights of worker 1 differ: rolling back to the checkpoint of step 10" in logged.messages
+
+
+def test_unequal_weights_at_a_stop_are_not_resumed_from(tmp_path: Path) -> None:
+    world = World(tmp_path, [disagrees_at_the_end("stopped")], signals_at=(13.0,))
+    outcome = world.run().status.outcome
+    assert outcome is not None and (outcome.kind, outcome.checkpoint) == ("stopped", str(tmp_path / "checkpoints/step-00000010"))
+    assert world.newest_step() == 10
+
+
+def test_unequal_weights_at_every_end_are_given_up_without_a_bad_checkpoint(tmp_path: Path) -> None:
+    world = World(tmp_path, [disagrees_at_the_end("finished")] * 99)
+    outcome = world.run().status.outcome
+    assert outcome is not None and outcome.kind == "failed"
+    assert "the weights of worker 1 differ" in outcome.reason
+    assert world.newest_step() == 20
 
 
 def test_a_draining_node_is_left_after_a_checkpoint(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
