@@ -124,6 +124,21 @@ def has_receipt(folder: Location, rank: int, token: str) -> bool:
     return Store(folder).size(_receipt(rank, token)) is not None
 
 
+def ask_for_room(folder: Location, rank: int, token: str) -> None:
+    """Leave an empty file that tells rank 0 that the part of this rank does not fit; a full disk still takes it, as a rule."""
+    Store(folder).write(_request_for_room(rank, token), b"", sync=False)
+
+
+def asks_for_room(folder: Location, rank: int, token: str) -> bool:
+    """Whether this rank waits for room."""
+    return Store(folder).size(_request_for_room(rank, token)) is not None
+
+
+def answer(folder: Location, rank: int, token: str) -> None:
+    """Let a rank that asked for room try again."""
+    Store(folder).delete(_request_for_room(rank, token))
+
+
 def written_parts(folder: Location, workers: int, token: str) -> list[Part] | None:
     """The parts of all ranks, or None while one is missing."""
     if not all(has_receipt(folder, rank, token) for rank in range(workers)):
@@ -280,6 +295,10 @@ def _part_name(rank: int, token: str) -> str:
 
 def _receipt(rank: int, token: str) -> str:
     return f"part-{rank:05d}-{token}.json"
+
+
+def _request_for_room(rank: int, token: str) -> str:
+    return f"part-{rank:05d}-{token}.full"
 
 
 def _rank(part: Part) -> int:

@@ -17,7 +17,18 @@ import numpy.typing as npt
 
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
-from cyclegan.checkpoint_files import Index, drop_leftovers, has_receipt, publish, step_folder, write_part, written_parts
+from cyclegan.checkpoint_files import (
+    Index,
+    answer,
+    ask_for_room,
+    asks_for_room,
+    drop_leftovers,
+    has_receipt,
+    publish,
+    step_folder,
+    write_part,
+    written_parts,
+)
 from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, reason
@@ -28,6 +39,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twic
 WRITER_NICENESS = 19  # takes what the computing threads leave
 log = logging.getLogger(__name__)
 
+SPARE_BYTES = 100_000  # beside the arrays of a part: headers, receipt, folders
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -58,6 +70,33 @@ class _Snapshot:
     cycle_loss: float | None
 
 
+class _Bounded:
+    """Runs `act` in a thread of its own and waits for it at most `seconds`; while a run hangs, no other is begun or waited for."""
+
+    def __init__(self, act: Callable[[], object], seconds: float) -> None:
+        self._act, self._seconds = act, seconds
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> bool:
+        """Returns False if the run began now and hangs. Raises what it raises."""
+        if self._thread and self._thread.is_alive():
+            return True
+        self._error = None
+        self._thread = threading.Thread(target=self._catch, name="before publishing", daemon=True)
+        self._thread.start()
+        self._thread.join(self._seconds)
+        if self._error:
+            raise self._error
+        return not self._thread.is_alive()
+
+    def _catch(self) -> None:
+        try:
+            self._act()
+        except BaseException as error:
+            self._error = error
+
+
 class _Superseded(Exception):
     """A newer snapshot waits, and this one cannot be written now."""
 
@@ -65,10 +104,12 @@ class _Superseded(Exception):
 class Checkpointer:
     """Saves the state of one rank; rank 0 also publishes, and deletes what need not be kept.
 
-    Failing storage is reported in one line and retried with growing pauses while training continues; a full disk costs
-    an old checkpoint. One snapshot is written at a time; a second one may wait, and a newer one replaces it.
+    Failing storage is reported in one line and retried with growing pauses while training continues. A full disk costs an old checkpoint:
+    rank 0 alone deletes it, other ranks ask it for room. One snapshot is written at a time; a second one may wait, and a newer one
+    replaces it.
 
-    patience: seconds after which a save is reported as late. before_publishing: what must be stored first; may raise OSError.
+    patience: seconds after which a save is reported as late. before_publishing: what must be stored first, for which a checkpoint waits
+    at most `patience`; may raise OSError.
     """
 
     def __init__(
@@ -76,7 +117,8 @@ class Checkpointer:
     ) -> None:
         self._run, self._root = run, run.root
         self._rank, self._workers, self._token, self._patience = member.rank, member.workers, member.token, patience
-        self._before_publishing = before_publishing
+        self._before_publishing = _Bounded(before_publishing, patience) if before_publishing else None
+        self._promised: set[int] = set()
         self._changed = threading.Condition()
         self._writing: _Snapshot | None = None
         self._waiting: _Snapshot | None = None
@@ -161,24 +203,73 @@ class Checkpointer:
             except OSError as error:
                 if self._waiting:
                     return  # rank 0 may have abandoned this one and deleted its folder
-                if error.errno in FULL and (gone := self._make_room()):
-                    old = parent_and_name(gone)[1]
-                    log.warning(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+                full = error.errno in FULL
+                if full and self._rank == 0 and self._make_room(snapshot):
                     continue
                 if not self._fault:
                     fact = f"{reason(error)}: {error.filename or Store(self._root).label()}"
                     self._fault = f"worker {self._rank} cannot write the checkpoint of step {snapshot.step:,} ({fact})"
                     log.warning(f"{self._fault}; retrying while training continues")
-            with self._changed:
-                if self._changed.wait_for(lambda: self._waiting, pause):
-                    return  # a newer one is waiting
+            if full and self._rank > 0:
+                with contextlib.suppress(OSError):
+                    ask_for_room(folder, self._rank, self._token)
+            if self._wait(folder, pause):
+                return  # a newer one is waiting
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _make_room(self) -> Location | None:
+    def _wait(self, folder: Location, seconds: float) -> bool:
+        """Wait before the next attempt, but not after rank 0 has made room. Returns whether a newer snapshot is waiting."""
+        deadline = time.monotonic() + seconds
+        asked = self._asks(folder)
+        while (left := deadline - time.monotonic()) > 0:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._waiting, min(left, PARTS_POLL_SECONDS[1])):
+                    return True
+            if asked and not self._asks(folder):
+                return False
+        return False
+
+    def _asks(self, folder: Location) -> bool:
+        with contextlib.suppress(OSError):
+            return self._rank > 0 and asks_for_room(folder, self._rank, self._token)
+        return False
+
+    def _make_room(self, snapshot: _Snapshot) -> bool:
+        """Delete one old checkpoint. Returns whether there was one to delete."""
+        gone = None
+        with contextlib.suppress(OSError):
+            gone = make_room(self._root)
+        if gone is None:
+            return False
+        self._promised.clear()
+        old = parent_and_name(gone)[1]
+        log.warning(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
+        return True
+
+    def _make_room_for_others(self, folder: Location, snapshot: _Snapshot) -> None:
+        """Answer the ranks whose parts do not fit, after deleting one checkpoint, unless there is room by now.
+
+        Where free space says nothing, as under a quota, a rank that asks again gets a checkpoint's room.
+        """
+        asking = [rank for rank in range(1, self._workers) if asks_for_room(folder, rank, self._token)]
+        if not asking and not self._is_full(folder):
+            return
+        part = sum(array.nbytes for name, array in snapshot.arrays.items() if name.startswith("pool."))
+        roomy = _free(folder) > len(asking) * (part + SPARE_BYTES) and self._promised.isdisjoint(asking)
+        if not roomy and not self._make_room(snapshot):
+            return
+        self._promised.update(asking)
+        for rank in asking:
+            answer(folder, rank, self._token)
+
+    def _is_full(self, folder: Location) -> bool:
+        """Whether not even a request for room can be written."""
         try:
-            return make_room(self._root)
-        except OSError:
-            return None
+            ask_for_room(folder, 0, self._token)
+            answer(folder, 0, self._token)
+        except OSError as error:
+            return error.errno in FULL
+        return False
 
     def _write(self, folder: Location, snapshot: _Snapshot) -> None:
         if not has_receipt(folder, self._rank, self._token):
@@ -193,6 +284,8 @@ class Checkpointer:
                 if self._changed.wait_for(lambda: self._waiting, pause):
                     raise _Superseded
             pause = min(2 * pause, longest)
+            if pause == longest:
+                self._make_room_for_others(folder, snapshot)
         index = Index(
             step=snapshot.step,
             position=snapshot.position,
@@ -205,8 +298,17 @@ class Checkpointer:
             config=self._run.config.model_dump(),
             parts=parts,
         )
-        if self._before_publishing:
-            self._before_publishing()
+        if self._before_publishing and not self._before_publishing.run():
+            log.warning(f"metrics and samples are not stored after {self._patience:.0f} s; checkpoints no longer wait for them")
         publish(folder, index)
         with contextlib.suppress(OSError):  # leftovers are swept after the next one
             sweep(self._root, snapshot.step, self._run.config.run)
+
+
+def _free(folder: Location) -> float:
+    """Bytes that this user may still write; infinite in an object store."""
+    local = Store(folder).local
+    if local is None:
+        return float("inf")
+    room = os.statvfs(local)
+    return room.f_bavail * room.f_frsize

@@ -1,8 +1,10 @@
 """Checkpoints on storage that fails for real: full, read-only, forbidden, moved away; and ranks that are late."""
 
 import os
+import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ from tests.small_file_system import small_disk, small_file_system
 SECONDS = 20.0
 ROWS = np.arange(1)
 NOBODY = 65534
+NETWORKS = ["--model.filters", "4", "--model.blocks", "1", "--model.discriminator_filters", "8", "--train.pool_size", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ class Run:
     def __init__(self, root: Location, *arguments: str, ranks: int = 1, patience: float = SECONDS) -> None:
         self.root, self.lines = root, list[str]()
         send_lines(self.lines.append)
-        config: Config = load_config(["--cluster.workers", str(ranks), *arguments], {})
+        config: Config = load_config([*NETWORKS, "--cluster.workers", str(ranks), *arguments], {})
         run = CheckpointedRun(root, config, ImageFormat(), "f")
         self.ranks = [Checkpointer(run, GroupMember(rank, ranks, "t"), patience) for rank in range(ranks)]
 
@@ -128,6 +131,64 @@ def test_a_full_disk_costs_old_checkpoints(state: TrainingState, storage: Path) 
     assert run.lines[0] == "the storage is full: step-00000001 was deleted to make room for the checkpoint of step 4"
     assert len(run.lines) == 3
     assert run.steps() == [4, 5, 6]
+
+
+def test_ranks_that_find_the_disk_full_cost_one_checkpoint_in_all(state: TrainingState, size: int, tmp_path: Path) -> None:
+    pools = sum(array.nbytes for array in state.views(shared=False).values())
+    with small_file_system(tmp_path / "three", 4 * size + 8 * pools + 600_000) as storage:
+        run = Run(storage, "--run.keep", "9", ranks=3)
+        taken = 0
+        for step in (1, 2, 3):
+            before = shutil.disk_usage(storage).used
+            run.save(state, step)
+            assert run.close() == [""] * 3
+            taken = shutil.disk_usage(storage).used - before
+        free = shutil.disk_usage(storage).free
+        shared = taken - 3 * pools
+        (storage / "other").write_bytes(bytes(free - shared - pools // 2))  # rank 0's part might fit, the others' do not
+        run.save(state, 4)
+        assert run.close() == [""] * 3, run.lines
+        assert run.steps() == [2, 3, 4]
+        assert [line for line in run.lines if "was deleted" in line] == [
+            "the storage is full: step-00000001 was deleted to make room for the checkpoint of step 4"
+        ]
+        assert not list(storage.rglob("*.full"))
+
+
+def test_another_rank_deletes_nothing(state: TrainingState, storage: Path, size: int) -> None:
+    run = Run(storage, ranks=2)
+    for step in (1, 2):
+        run.save(state, step)
+        assert run.close() == ["", ""]
+    (storage / "other").write_bytes(bytes(shutil.disk_usage(storage).free - 4096))
+    run.ranks[1].save(state, ROWS, 3, 3, None)
+    run.wait_for_line("worker 1 cannot write the checkpoint of step 3 (No space left on device")
+    time.sleep(0.3)
+    assert run.steps() == [1, 2]
+    assert len(run.lines) == 1
+    (storage / "other").unlink()
+    assert run.ranks[1].close(SECONDS) == ""
+
+
+def test_metrics_that_hang_do_not_hold_back_checkpoints(state: TrainingState, tmp_path: Path) -> None:
+    lines, go_on, flushed = list[str](), threading.Event(), list[int]()
+    send_lines(lines.append)
+
+    def flush() -> None:
+        go_on.wait()
+        flushed.append(1)
+
+    run = CheckpointedRun(tmp_path, load_config(NETWORKS, {}), ImageFormat(), "f")
+    keeper = Checkpointer(run, GroupMember(0, 1, "t"), 0.3, flush)
+    for step in (1, 2):
+        keeper.save(state, ROWS, step, step, None)
+        assert keeper.close(SECONDS) == ""
+        assert [step_of(folder) for folder in checkpoints(tmp_path)][-1] == step
+    assert lines == ["metrics and samples are not stored after 0 s; checkpoints no longer wait for them"]
+    go_on.set()
+    keeper.save(state, ROWS, 3, 3, None)
+    assert keeper.close(SECONDS) == ""
+    assert len(flushed) in (1, 2) and len(lines) == 1
 
 
 def test_a_disk_filled_by_others_costs_a_warning_but_not_the_last_checkpoint(state: TrainingState, storage: Path, size: int) -> None:
@@ -276,7 +337,7 @@ def test_a_bucket_that_is_gone_is_reported_and_retried(state: TrainingState, ser
 def test_metrics_are_in_the_bucket_before_the_checkpoint_is(state: TrainingState, server: ObjectStore) -> None:
     root = server.uri("run/checkpoints")
     there: list[int] = []
-    run = CheckpointedRun(root, load_config([], {}), ImageFormat(), "f")
+    run = CheckpointedRun(root, load_config(NETWORKS, {}), ImageFormat(), "f")
     keeper = Checkpointer(run, GroupMember(0, 1, "t"), SECONDS, lambda: there.append(len(checkpoints(root))))
     for step in (1, 2):
         keeper.save(state, ROWS, step, step, None)
