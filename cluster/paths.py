@@ -1,6 +1,6 @@
 """Names of files and folders in STORAGE/NAME and on each node."""
 
-import getpass
+import os
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +23,7 @@ def checkpoints_of(run: Location) -> Location:
 
 def own_temporary() -> Path:
     """This user's folder for files local to a machine."""
-    return Path(tempfile.gettempdir()) / f"ringcycle-{getpass.getuser()}"
+    return Path(tempfile.gettempdir()) / f"ringcycle-{os.getuid()}"
 
 
 def compile_cache(given: str) -> Path:

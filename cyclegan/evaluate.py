@@ -19,9 +19,10 @@ from cyclegan.inference.tables import image_table
 from cyclegan.translate import load_translator
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from preprocess.images.decoded_image import to_depth
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from ringcycle.output import printable
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
 
@@ -84,7 +85,7 @@ def ground_truth_error(location: Location, source: Path, images: Path | None = N
     pairs = find_pairs(source)
     console = screen()
     trained = read_generators(location)
-    console.print(f"evaluating step {trained.step:,} of {trained.folder}")
+    console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}"))
     errors = {direction: _direction_error(trained, direction, pairs[direction], console) for direction in DIRECTIONS}
     if images:
         _write_examples(images, errors)
@@ -144,4 +145,4 @@ def _distance(one: ImageArray, other: ImageArray) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -16,9 +16,10 @@ from cyclegan.inference.files import plan_outputs, write_image
 from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from preprocess.images.decode import BrokenImage, ImageArray, decode
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from ringcycle.output import printable
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import as_location
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         fail(error)
         return ExitCode.USAGE
     where = next(iter(plan.values())) if single else given.output
-    print(f"{where}: {len(plan) - skipped} translated, {skipped} skipped ({given.direction}, step {trained.step:,} of {trained.folder})")
+    result = f"{len(plan) - skipped} translated, {skipped} skipped"
+    print(printable(f"{where}: {result} ({given.direction}, step {trained.step:,} of {trained.folder})"))
     return ExitCode.FAILED if skipped else ExitCode.OK
 
 
@@ -81,7 +83,7 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
         try:
             translated = translate(decode(image, channels=channels, bits=None))
         except BrokenImage as reason:
-            console.print(f"skipped: {image}: {reason}")
+            console.print(printable(f"skipped: {image}: {reason}"))
             skipped += 1
             continue
         try:
@@ -103,4 +105,4 @@ def _check_single(image: Path, channels: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -29,11 +29,12 @@ from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
 from preprocess.sources.layouts import ImageFiles, Source, absolute, find_images, fingerprint, list_images, opener, source_of
 from preprocess.sources.listing import LISTING_ATTEMPTS
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.options import add_option
+from ringcycle.output import printable
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.atomic import sync_folder
 from ringcycle.storage.location import Location, child, redacted
@@ -281,7 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = source_of(config)
         find_images(source)  # before Ray starts, which takes seconds
         began = time.monotonic()
-        send_lines(lambda line: console.print(line, markup=False))
+        send_lines(lambda line: console.print(printable(line), markup=False))
         with console.status("starting Ray") as status:
             if not ray.is_initialized():
                 start_ray()
@@ -290,7 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
         fail(error)
         return ExitCode.USAGE
     for line in _summary(manifest, given.out, time.monotonic() - began):
-        console.print(line, markup=False)
+        console.print(printable(line), markup=False)
     return ExitCode.OK
 
 
@@ -329,4 +330,4 @@ def _config(given: argparse.Namespace) -> DataConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

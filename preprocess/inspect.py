@@ -9,8 +9,9 @@ from pathlib import Path
 from preprocess.images.contact_sheet import contact_sheet, evenly
 from preprocess.shards.manifest import Manifest, Split
 from preprocess.shards.shard_set import ShardSet
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
+from ringcycle.output import printable
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, is_remote, redacted
 
@@ -32,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--sheet = {given.sheet} does not end with .png: use a name that does")
         manifest = Manifest.load(location)
         for line in describe(manifest, None if given.all else 10):
-            print(line)
+            print(printable(line))
         manifest.verify(location)
         print("checksums: all shards are intact")
         for path in write_sheets(manifest, location, given.sheet) if given.sheet else ():
-            print(f"contact sheet: {path}")
+            print(printable(f"contact sheet: {path}"))
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
@@ -98,4 +99,4 @@ def _some(lines: list[str], most: int | None) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

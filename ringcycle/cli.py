@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from ringcycle.output import printable, tolerate_failing_output
+from ringcycle.storage.location import redacted
 
 
 class ExitCode(IntEnum):
@@ -24,8 +25,8 @@ def run(main: Callable[[], int]) -> int:
 
 
 def fail(error: object) -> None:
-    """Print an error on standard error, in one line."""
-    print(f"error: {printable(error)}", file=sys.stderr, flush=True)
+    """Print an error on standard error, in one line, without credentials."""
+    print(f"error: {printable(redacted(error))}", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

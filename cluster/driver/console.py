@@ -3,10 +3,12 @@
 import time
 
 from rich.console import Console
+from rich.markup import escape
 
 from cluster.monitoring.status import Progress, RunStatus, WorkerInfo
 from preprocess.build import BuildProgress
 from ringcycle.cli import duration
+from ringcycle.output import printable
 
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where they cannot be redrawn, as in a job's log
 LOSS_GROUPS = {"G": "G_", "cycle": "cycle_", "identity": "identity_", "D": "D_"}
@@ -25,7 +27,7 @@ class Screen:
 
     def line(self, text: str) -> None:
         """Print one permanent line."""
-        self._console.print(text, markup=False)
+        self._console.print(printable(text), markup=False)
         if not self._console.is_terminal:
             self._console.file.flush()
 
@@ -61,7 +63,7 @@ class Screen:
 
     def _draw(self, text: str) -> None:
         if self._status:
-            self._status.update(text)
+            self._status.update(escape(printable(text)))
             self._status.start()
         elif text != self._shown and time.monotonic() - self._plain_at >= PLAIN_INTERVAL:
             self.line(text)

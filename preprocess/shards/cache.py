@@ -9,7 +9,6 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
-from getpass import getuser
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +33,7 @@ class CacheSettings(NamedTuple):
 
 def cache_settings(folder: str, gib: float) -> CacheSettings:
     """The cache of this node; without a folder, one of this user below the node's temporary folder."""
-    default = Path(tempfile.gettempdir()) / f"ringcycle-{getuser()}" / "shards"
+    default = Path(tempfile.gettempdir()) / f"ringcycle-{os.getuid()}" / "shards"
     return CacheSettings(Path(folder).expanduser().absolute() if folder else default, gib)
 
 

@@ -8,6 +8,10 @@ Location = Path | str
 """A path, or a URI of an object store, possibly with credentials and a query (s3://KEY:SECRET@bucket/prefix?region=…)."""
 
 _CREDENTIALS = re.compile(r"://(?:[^/@:\s]*:[^@\s]*|[^/@\s]+)@")
+_SCHEME = r"(?<![A-Za-z0-9])(?P<scheme>(?:s3|gs|gcs|hdfs|https?):/?)"
+_MISTYPED = re.compile(rf"{_SCHEME}(?:[^/@:\s\"']+:[^@\s\"']*|[^/@:\s\"']+)@")
+_MASKED = re.compile(r"\w+:\*\*\*@")
+_WITHOUT_SCHEME = re.compile(r"(?<![^\s\"'=(/])[^/@:\s\"'=(]+:(?!/)[^@\s\"']+@")
 
 
 def as_location(text: str) -> Location:
@@ -29,8 +33,13 @@ def child(location: Location, name: str) -> Location:
 
 
 def redacted(text: object) -> str:
-    """The text with the credentials of all URIs in it masked, safe to show, log and store."""
-    return _CREDENTIALS.sub("://***@", str(text))
+    """The text with the credentials of all URIs in it masked, safe to show, log and store.
+
+    So are those of URIs with missing slashes (s3:/KEY:SECRET@bucket, as paths also write them) or without a scheme (KEY:SECRET@bucket).
+    """
+    masked = _CREDENTIALS.sub("://***@", str(text))
+    masked = _MISTYPED.sub(r"\g<scheme>***@", masked)
+    return _WITHOUT_SCHEME.sub(lambda found: found[0] if _MASKED.match(found[0]) else "***@", masked)
 
 
 def reason(error: OSError) -> str:
@@ -40,4 +49,4 @@ def reason(error: OSError) -> str:
 
 def shown(location: Location) -> str:
     """A location as its user wrote it, without credentials and query."""
-    return str(location) if isinstance(location, Path) else redacted(location).partition("?")[0].rstrip("/")
+    return redacted(location) if isinstance(location, Path) else redacted(location).partition("?")[0].rstrip("/")

@@ -19,6 +19,12 @@ def test_each_line_of_an_attempt_is_printed_once(capsys: pytest.CaptureFixture[s
     assert printed.count(RunStatus().phase) == 1, "progress is printed at intervals where it cannot be redrawn"
 
 
+def test_foreign_text_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.show(RunStatus(1, lines=["rejected \x1b[2J\x9b1A.png"]))
+    assert "rejected \\x1b[2J\\x9b1A.png" in capsys.readouterr().out.splitlines()
+
+
 def test_workers_are_shown_when_they_are_ready(capsys: pytest.CaptureFixture[str]) -> None:
     screen, worker = Screen(), WorkerInfo(7, "host", (0, 1), (8, 9), programs=4, hits=4, compile_seconds=0.0, step=1200)
     for _ in range(2):

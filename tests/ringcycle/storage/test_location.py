@@ -16,6 +16,14 @@ from ringcycle.storage.location import as_location, child, is_remote, reason, re
         ("s3://bucket/a@b", "s3://bucket/a@b"),
         ("'s3://K:S@b/x' and 's3://K:S@c/y'", "'s3://***@b/x' and 's3://***@c/y'"),
         ("/data/a@b:c", "/data/a@b:c"),
+        ("/here/KEY:SECRET@bucket/x", "/here/***@bucket/x"),
+        ("s3:/KEY:SEC/RET@bucket/x", "s3:/***@bucket/x"),
+        ("/here/s3:/KEY:SECRET@bucket/x", "/here/s3:/***@bucket/x"),
+        ("s3:KEY:SECRET@bucket/x", "s3:***@bucket/x"),
+        ("s3:/KEY@bucket/x", "s3:/***@bucket/x"),
+        ('data.source = "KEY:SEC/RET@bucket/x": no such folder', 'data.source = "***@bucket/x": no such folder'),
+        ("s3:/bucket/a@b", "s3:/bucket/a@b"),
+        ("file:///data/a@b", "file:///data/a@b"),
     ],
 )
 def test_redacted(text: str, safe: str) -> None:
