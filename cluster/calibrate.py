@@ -26,7 +26,7 @@ from cyclegan.training.schedule import make_schedule
 from preprocess.build import finished_shards
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import find_images, source_of
-from ringcycle.cli import ExitCode, duration, fail
+from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 
@@ -175,4 +175,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

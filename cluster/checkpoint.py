@@ -13,7 +13,7 @@ from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
 from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files import ASIDE, INDEX, DamagedCheckpoint, Index, checkpoints, read_index, step_of, verify
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, as_location, shown
@@ -102,4 +102,4 @@ def _retention(folders: Sequence[Location]) -> RunConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

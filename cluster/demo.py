@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster import train
 from cluster.config import SYNTHETIC, load_config
 from cluster.driver.console import Screen
-from ringcycle.cli import ExitCode, duration, fail
+from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.errors import UserError
 
 CONFIG = Path(__file__).with_name("demo.toml")
@@ -46,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

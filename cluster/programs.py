@@ -17,7 +17,7 @@ from cluster.hardware.default_workers import default_workers_here
 from cluster.job import images_by_settings
 from cluster.paths import compile_cache
 from cyclegan.config import ModelSpec
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.stderr import quiet_stderr
 
@@ -98,4 +98,4 @@ def unit_lines(report: "CompileReport", unit: "HloReport") -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -18,7 +18,7 @@ from PIL import Image
 
 from preprocess.images.decoded_image import ImageArray
 from preprocess.synthetic_scene.scene import UNIT, Array, Scene, draw_scene
-from ringcycle.cli import ExitCode, fail
+from ringcycle.cli import ExitCode, fail, run
 from ringcycle.domains import SPLITS
 from ringcycle.errors import UserError
 
@@ -160,4 +160,4 @@ def _check(images: int, test: int, size: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ringcycle.cli import ExitCode, fail
 from ringcycle.options import suggestion
+from ringcycle.output import tolerate_failing_output
 
 COMMANDS = {
     "train": ("cluster.train", "train on a Ray cluster, or on this machine"),
@@ -26,6 +27,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named command in this process, as `python -m` would. Returns its exit code, or raises its SystemExit."""
+    tolerate_failing_output()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
         print(usage())
