@@ -28,7 +28,7 @@ from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
-from ringcycle.cli import ExitCode, duration, fail
+from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
@@ -170,4 +170,4 @@ def _times(status: RunStatus, total: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))
