@@ -10,17 +10,18 @@ import ray
 
 from cluster.config import SYNTHETIC, Config, load_config, one_line
 from cluster.driver.attempt import Attempt
-from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, make_run, storage_location
+from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
 from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
+from cluster.driver.run_lease import RunLease
 from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import Preload, StopSignals
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import default_workers
 from cluster.job import Job, images_of, plan_of
-from cluster.monitoring.status import RunStatus
+from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import compile_cache
 from cyclegan.training.schedule import make_schedule
 from preprocess.build import check_source, ensure_shards
@@ -94,17 +95,17 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         else f"starting run {config.run.name} in {Store(run).label()}"
     )
     screen.line(schedule.describe())
-    make_run(config, run)
-    job = Job(config, images, run, shards, compile_cache(config.cluster.compile_cache), gpu, None)
-    report = _supervise(job, cpus, screen, preload)
+    with held_run(config, run) as lease:
+        job = Job(config, images, run, shards, compile_cache(config.cluster.compile_cache), gpu, None)
+        report = _supervise(job, cpus, screen, preload, lease)
     screen.close()
-    code = _report_outcome(report, config, run, screen)
+    report_outcome(report, config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))
     screen.line(report.goodput.describe())
-    return ExitCode.STOPPED if report.temporary else code
+    return exit_code(report)
 
 
-def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
+def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload, lease: RunLease) -> Report:
     """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
 
     def new_attempt(job: Job, workers: int, number: int) -> Attempt:
@@ -112,7 +113,7 @@ def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
         return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
 
     with StopSignals() as signals:
-        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, screen).run()
+        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, screen, lease.lost.is_set).run()
     preload.wait()
     return report
 
@@ -133,7 +134,7 @@ def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
     return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
 
 
-def _report_outcome(report: Report, config: Config, run: Location, screen: Screen) -> ExitCode:
+def report_outcome(report: Report, config: Config, run: Location, screen: Screen) -> None:
     """Report how it ended, at which rate if it was lowered, what was compiled and how to continue."""
     status, outcome = report.status, report.status.outcome
     assert outcome is not None
@@ -148,18 +149,33 @@ def _report_outcome(report: Report, config: Config, run: Location, screen: Scree
     if outcome.kind == "finished":
         images = Store(child(run, "samples")).label()
         screen.line(f"finished: {outcome.step:,} steps{lowered}; checkpoint {outcome.checkpoint}; images in {images}")
-        return ExitCode.OK
-    if outcome.kind == "stopped":
+    elif outcome.kind == "stopped" and _nothing_saved(outcome):
+        why = f" ({outcome.reason})" if outcome.reason else ""
+        fail(f"stopped at step {outcome.step:,} without a checkpoint{why}: a rerun starts over")
+    elif outcome.kind == "stopped":
         screen.line(f"stopped at step {outcome.step:,}{lowered}; {newest}; run the same command to continue")
-        return ExitCode.STOPPED
-    if outcome.kind == "diverged":
+    elif outcome.kind == "diverged":
         fail(
             f"the losses have not been finite since step {outcome.diverged_at:,} ({outcome.reason}), even at lower learning rates; "
             f"{newest}: run again with a train.learning_rate below {config.train.learning_rate:g}"
         )
     else:
         fail(f"{outcome.reason}; {newest}")
-    return ExitCode.FAILED
+
+
+def exit_code(report: Report) -> ExitCode:
+    """The exit code of a launch. STOPPED promises a checkpoint, unless no step was trained."""
+    outcome = report.status.outcome
+    assert outcome is not None
+    if outcome.kind == "finished":
+        return ExitCode.OK
+    again = outcome.kind == "stopped" or report.temporary
+    return ExitCode.STOPPED if again and not _nothing_saved(outcome) else ExitCode.FAILED
+
+
+def _nothing_saved(outcome: Outcome) -> bool:
+    """Whether steps were trained and no checkpoint is left of them."""
+    return outcome.step > 0 and not outcome.checkpoint
 
 
 def _times(status: RunStatus, total: float) -> str:

@@ -4,13 +4,14 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import ray
 
 from cluster.checkpointing.resume import check_any_valid, check_resumable
 from cluster.config import Config, as_toml
+from cluster.driver.run_lease import RunLease
 from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nodes
 from cluster.paths import CONFIG, checkpoints_of
 from cyclegan.checkpoint_files import read_index
@@ -127,17 +128,24 @@ def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, s
     return index.step, Store(newest).label()
 
 
-def make_run(config: Config, run: Location) -> None:
-    """Create a run's folders and write its configuration there. Raises UserError if that fails."""
-    try:
-        if isinstance(folder := checkpoints_of(run), Path):
-            folder.mkdir(parents=True, exist_ok=True)
-        Store(run).write(CONFIG, as_toml(config).encode())
-    except OSError as error:
-        raise UserError(
-            f"run.name = {config.run.name}: cannot write {error.filename or Store(run).label()} ({reason(error)}): "
-            "give another name, or fix its permissions"
-        ) from error
+@contextlib.contextmanager
+def held_run(config: Config, run: Location) -> Iterator[RunLease]:
+    """Create a run's folders, hold its lease, and write its configuration there.
+
+    Raises UserError if that fails, or if another process trains the run.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            if isinstance(folder := checkpoints_of(run), Path):
+                folder.mkdir(parents=True, exist_ok=True)
+            lease = stack.enter_context(RunLease(run, config.run.name))
+            Store(run).write(CONFIG, as_toml(config).encode())
+        except OSError as error:
+            raise UserError(
+                f"run.name = {config.run.name}: cannot write {error.filename or Store(run).label()} ({reason(error)}): "
+                "give another name, or fix its permissions"
+            ) from error
+        yield lease
 
 
 @ray.remote(num_cpus=0)

@@ -57,6 +57,9 @@ class WatchedNodes(Protocol):
     def leaving(self, nodes: Iterable[str]) -> str:
         """The address of one of these nodes that is being drained, or ""."""
 
+    def driver_leaving(self) -> bool:
+        """Whether the node of this process was being drained at the last look: it takes the driver, and mostly the head, with it."""
+
 
 class Display(Protocol):
     """Where the supervisor shows what is going on: see `cluster.driver.console.Screen`."""

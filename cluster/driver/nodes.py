@@ -44,6 +44,10 @@ class Nodes:
         leaving = self._draining.intersection(nodes)
         return next((str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] in leaving), "") if leaving else ""
 
+    def driver_leaving(self) -> bool:
+        """Whether the node of this process was being drained at the last look."""
+        return ray.get_runtime_context().get_node_id() in self._draining
+
     def head_answers(self) -> bool:
         """Whether the head accepts connections. Asking Ray itself would block for a minute, then end the process."""
         host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")

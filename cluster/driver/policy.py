@@ -63,9 +63,10 @@ class GroupSize:
 class Running:
     """A running attempt with `workers` workers. age: since it began. ranks: the workers heard from so far.
 
-    signals: SIGINT and SIGTERM received so far. asked_to_stop: whether a checkpoint has been asked for. draining: the address of a node
-    that is about to leave, or "". larger: the larger number of workers that would fit now, or 0; larger_for: for how long it has.
-    nodes_lost: whether the nodes no longer have room for all workers. mismatch: whose weights differ, as a message, or "".
+    signals: stops requested so far, by SIGINT, SIGTERM or SIGHUP. asked_to_stop: whether a checkpoint has been asked for.
+    driver_draining: whether the driver's own node is about to leave. draining: the address of a node that is about to leave, or "".
+    larger: the larger number of workers that would fit now, or 0; larger_for: for how long it has. nodes_lost: whether the nodes no longer
+    have room for all workers. mismatch: whose weights differ, as a message, or "".
     """
 
     workers: int
@@ -74,6 +75,7 @@ class Running:
     signals: int = 0
     asked_to_stop: bool = False
     draining: str = ""
+    driver_draining: bool = False
     larger: int = 0
     larger_for: float = 0.0
     nodes_lost: bool = False
@@ -85,7 +87,8 @@ class Ended:
     """An attempt that is over. kind: that of its outcome, or "lost" if it had none.
 
     failures: attempts lost so far. attempts_without_progress: consecutive attempts, up to this one, that got no further than those
-    before. rollbacks: made so far. signals: as in Running. moved: whether it was asked to make way for another number of workers.
+    before. rollbacks: made so far. stopping: after a signal, or since the driver's node is draining. moved: whether it was asked to make
+    way for another number of workers.
     """
 
     kind: EndKind
@@ -93,7 +96,7 @@ class Ended:
     failures: int = 1
     attempts_without_progress: int = 0
     rollbacks: int = 0
-    signals: int = 0
+    stopping: bool = False
     moved: bool = False
 
 
@@ -102,10 +105,12 @@ def while_running(status: Running, timeouts: Timeouts) -> Decision:
     training = any(rank.phase in ("training", "closing") for rank in status.ranks.values())
     if status.signals > 1:
         return Decision(Action.STOP, "exited before a checkpoint was saved")
-    if status.signals and not training:
+    if (status.signals or status.driver_draining) and not training:
         return Decision(Action.STOP, "stopped before the first step")
     if status.signals and not status.asked_to_stop:
         return Decision(Action.SAVE_AND_STOP, "stopping: saving a checkpoint; press Ctrl-C again to exit immediately")
+    if status.driver_draining and not status.asked_to_stop:
+        return Decision(Action.SAVE_AND_STOP, "the node of this command is draining: saving a checkpoint and ending")
     hung = _hung(status, timeouts)
     if hung:
         return Decision(Action.RESTART, hung)
@@ -124,8 +129,8 @@ def after_end(ended: Ended, max_restarts: int) -> Decision:
     if ended.kind in ("finished", "failed"):
         return Decision(Action.END)
     if ended.kind == "stopped":
-        return Decision(Action.RESTART, ended.reason) if ended.moved and not ended.signals else Decision(Action.END)
-    if ended.signals:
+        return Decision(Action.RESTART, ended.reason) if ended.moved and not ended.stopping else Decision(Action.END)
+    if ended.stopping:
         return Decision(Action.STOP, "the workers were lost while they were stopping")
     if ended.kind == "diverged":
         return Decision(Action.ROLL_BACK, ended.reason) if ended.rollbacks < MAX_ROLLBACKS else Decision(Action.END)

@@ -29,7 +29,7 @@ LEASE = "lease.json"
 RENEW_SECONDS = 5.0
 EXPIRY_SECONDS = 30.0  # several renewals, so that a slow write does not look like a dead holder
 POLL_SECONDS = 1.0
-SETTLE_SECONDS = 1.0  # two that claim a free lease at the same moment both write; the last one's file stays
+SETTLE_SECONDS = 0.5  # two that claim a free lease at the same moment both write; the last one's file stays
 
 
 class _Holder(BaseModel):

@@ -2,20 +2,27 @@
 
 import signal
 import threading
+import time
+from collections.abc import Callable
 from typing import Self
 
 from ringcycle.stderr import quiet_stderr
 
+SAME_STOP_SECONDS = 1.0  # `timeout` and batch systems signal a process and its group: one stop arrives twice
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class StopSignals:
-    """Counts SIGINT and SIGTERM while it is entered."""
+    """Counts SIGINT, SIGTERM and SIGHUP while it is entered; those within one second of the first count as one stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.count = 0
+        self._clock, self._counted_at = clock, float("-inf")
 
     def __enter__(self) -> Self:
-        """Take over both signals. Within a submitted job SIGINT may be blocked: unblock it."""
-        self._before = {number: signal.signal(number, self._add) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Take over these signals, except SIGHUP under nohup. Within a submitted job SIGINT may be blocked: unblock it."""
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._before = {number: signal.signal(number, self._add) for number in STOPS if number != signal.SIGHUP or not ignored}
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
         return self
 
@@ -24,7 +31,9 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _add(self, *_: object) -> None:
-        self.count += 1
+        now = self._clock()
+        if now - self._counted_at >= SAME_STOP_SECONDS:
+            self.count, self._counted_at = self.count + 1, now
 
 
 class Preload:

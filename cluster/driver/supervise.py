@@ -6,6 +6,7 @@ Attempts, nodes and time are passed in, so that every path of a restart is teste
 import contextlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
@@ -66,14 +67,21 @@ class Report:
 
 
 class Supervisor:
-    """One launch of a run. `state` is public for tests."""
+    """One launch of a run. taken_over: whether another process trains the run by now. `state` is public for tests."""
 
     def __init__(
-        self, job: Job, nodes: WatchedNodes, new_attempt: NewAttempt, signals: Signals, display: Display, timer: Timer | None = None
+        self,
+        job: Job,
+        nodes: WatchedNodes,
+        new_attempt: NewAttempt,
+        signals: Signals,
+        display: Display,
+        taken_over: Callable[[], bool],
+        timer: Timer | None = None,
     ) -> None:
         self.state = State.WAITING
         self._job, self._nodes, self._new_attempt, self._signals, self._display = job, nodes, new_attempt, signals, display
-        self._timer = timer or Timer()
+        self._taken_over, self._timer = taken_over, timer or Timer()
         self._timeouts = timeouts_of(job.config.cluster)
         self._waiting_since = self._timer.now()
         self._attempt: RunningAttempt
@@ -96,6 +104,8 @@ class Supervisor:
         self._status.seconds |= self._seconds
         result = goodput(launched, self._timer.now(), self._records)
         report = Report(self._status, result, self._temporary, self._job.rate, self._rollbacks)
+        if self._taken_over():
+            return report  # what is in the run's folder is another process's
         with contextlib.suppress(OSError):
             Store(self._job.run).write(GOODPUT, json.dumps(report.goodput.as_json(), indent=1).encode())
         return report
@@ -111,7 +121,9 @@ class Supervisor:
 
     def _wait_or_start(self) -> State:
         """Start an attempt once there is room. Ends the launch after a signal, with too little room for too long, or without a head."""
-        if self._signals.count:
+        if self._taken_over():
+            return self._give_way()
+        if self._stopping():
             return self._done(self._outcome("stopped"), temporary=True)
         if not self._nodes.head_answers():
             reason = "the head of the Ray cluster does not answer: start it, then run the same command again"
@@ -141,6 +153,10 @@ class Supervisor:
         if not attempt.is_alive() or self._timer.now() >= self._end_by:
             return self._over()
         attempt.join(POLL_SECONDS)
+        if self._taken_over():
+            if self._nodes.head_answers():
+                attempt.end()
+            return self._give_way()
         try:
             self._status = attempt.status()
             running = self._running()
@@ -172,6 +188,7 @@ class Supervisor:
             age=self._timer.now() - self._began,
             ranks=self._status.ranks,
             signals=self._signals.count,
+            driver_draining=self._nodes.driver_leaving(),
             asked_to_stop=self.state in (State.STOPPING, State.MOVING),
             draining=self._nodes.leaving(heartbeat.node for heartbeat in self._status.heartbeats.values()),
             larger=larger,
@@ -179,6 +196,9 @@ class Supervisor:
             nodes_lost=self._nodes.lost(workers),
             mismatch=self._status.mismatch,
         )
+
+    def _stopping(self) -> bool:
+        return self._signals.count > 0 or self._nodes.driver_leaving()
 
     def _over(self, cause: str = "") -> State:
         """The attempt is over, or lost: read the board for the last time, and conclude."""
@@ -209,7 +229,8 @@ class Supervisor:
                 assert outcome is not None
                 return self._done(replace(outcome, checkpoint=self._newest()) if kind == "diverged" else outcome)
             case Action.STOP:
-                return self._done(self._outcome("stopped" if self._signals.count < 2 else "failed", decision.reason))
+                kind = "stopped" if self._signals.count < 2 else "failed"
+                return self._done(self._outcome(kind, decision.reason))
             case Action.GIVE_UP:
                 details = f" (details in {Store(self._job.run).label(FAILURE)})"
                 return self._done(self._outcome("failed", decision.reason + details))
@@ -228,7 +249,7 @@ class Supervisor:
             failures=self._failures,
             attempts_without_progress=self._attempts_without_progress,
             rollbacks=self._rollbacks,
-            signals=self._signals.count,
+            stopping=self._stopping(),
             moved=moved,
         )
         then = after_end(ended, self._job.config.cluster.max_restarts)
@@ -263,6 +284,10 @@ class Supervisor:
             log.warning(f"restarting the workers: {decision.reason}")
         self._waiting_since = self._timer.now()
         return State.WAITING
+
+    def _give_way(self) -> State:
+        """End the launch without touching the run, whose new owner may be writing."""
+        return self._done(self._outcome("failed", f"run {self._job.config.run.name} was taken over by another process"))
 
     def _done(self, outcome: Outcome, temporary: bool = False) -> State:
         self._status.outcome, self._temporary = outcome, temporary

@@ -124,7 +124,8 @@ class World:
     """What surrounds a supervisor: it is its nodes, display and signals. options: of `cluster.train`.
 
     rooms: for how many workers there is room, by the time from which on. signals_at: times of signals. head_until: when the head is lost.
-    drains_at: from when on a node is drained on which the second of two workers runs.
+    drains_at: from when on a node is drained on which the second of two workers runs. driver_drains_at: the same for the driver's node.
+    taken_over_at: when another process takes the run over.
     """
 
     folder: Path
@@ -134,6 +135,8 @@ class World:
     signals_at: tuple[float, ...] = ()
     head_until: float = float("inf")
     drains_at: float = float("inf")
+    driver_drains_at: float = float("inf")
+    taken_over_at: float = float("inf")
     board_lost: bool = False
     now: float = 0.0
     attempts: list[FakeAttempt] = field(default_factory=list)
@@ -145,7 +148,7 @@ class World:
         (self.folder / "checkpoints").mkdir()
         self.config = load_config(["--cluster.workers", "2", "--train.batch", "2", "--run.checkpoint_every", "10", *self.options], {})
         job = Job(self.config, ImageFormat(), self.folder, self.folder, self.folder, False, None)
-        self.supervisor = Supervisor(job, self, self.new_attempt, self, self, Timer(lambda: self.now, self.sleep))
+        self.supervisor = Supervisor(job, self, self.new_attempt, self, self, self.taken_over, Timer(lambda: self.now, self.sleep))
         return self.supervisor.run()
 
     @property
@@ -198,3 +201,9 @@ class World:
 
     def leaving(self, nodes: Iterable[str]) -> str:
         return "10.0.0.2" if "node 1" in nodes and self.now >= self.drains_at else ""
+
+    def taken_over(self) -> bool:
+        return self.now >= self.taken_over_at
+
+    def driver_leaving(self) -> bool:
+        return self.now >= self.driver_drains_at

@@ -1,10 +1,13 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import ray
 
 from cluster.config import Config, load_config
-from cluster.driver.checks import cpus_of_workers, make_run, storage_location
+from cluster.driver.checks import cpus_of_workers, held_run, storage_location
+from cluster.paths import CONFIG
 from ringcycle.errors import UserError
 
 JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}
@@ -33,8 +36,31 @@ def test_storage_that_cannot_be_used(storage: str, environment: dict[str, str], 
 
 def test_a_run_whose_folder_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "default").touch()
-    with pytest.raises(UserError, match=r"run.name = default: cannot write \S+/default/checkpoints \(Not a directory\)"):
-        make_run(Config(), tmp_path / "default")
+    message = r"run.name = default: cannot write \S+/default/checkpoints \(Not a directory\)"
+    with pytest.raises(UserError, match=message), held_run(Config(), tmp_path / "default"):
+        pass
+
+
+def test_a_run_that_another_process_trains_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cluster.config import Config\nfrom cluster.driver.checks import held_run\n"
+        f"with held_run(Config(), Path({str(tmp_path)!r})):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        (tmp_path / CONFIG).write_text("as it was")
+        with (
+            pytest.raises(UserError, match=f"run.name = default is already being trained by process {holder.pid}"),
+            held_run(Config(), tmp_path),
+        ):
+            pass
+        assert (tmp_path / CONFIG).read_text() == "as it was"
+    finally:
+        holder.kill()
+        holder.wait()
+    with held_run(Config(), tmp_path):  # at once, since its process is gone
+        assert (tmp_path / CONFIG).read_text() != "as it was"
 
 
 def nodes(monkeypatch: pytest.MonkeyPatch, *resources: dict[str, float]) -> None:

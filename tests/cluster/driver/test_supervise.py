@@ -268,6 +268,39 @@ def test_a_signal_before_the_first_step_stops_at_once(tmp_path: Path) -> None:
     assert world.attempts[0].ended and not world.attempts[0].asked_to_stop
 
 
+def test_the_drivers_own_node_draining_is_a_stop(tmp_path: Path, logged: pytest.LogCaptureFixture) -> None:
+    world = World(tmp_path, [trains(100)], ("--cluster.workers", "[1,2]"), drains_at=13.0, driver_drains_at=13.0)
+    report = world.run()
+    outcome = report.status.outcome
+    assert outcome is not None and outcome.kind == "stopped"
+    assert world.newest_step() == outcome.step >= 13
+    assert world.now < 17 and world.attempts[0].ended, "it does not wait for the end of the drain"
+    assert logged.messages == ["the node of this command is draining: saving a checkpoint and ending"]
+
+
+def test_the_drivers_own_node_draining_while_workers_start_or_are_awaited(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    waiting = World(tmp_path / "one", [], rooms={0.0: 0}, driver_drains_at=3.0)
+    assert waiting.run().status.outcome == Outcome("stopped", 0) and waiting.now < 5
+    (tmp_path / "two").mkdir()
+    starting = World(tmp_path / "two", [dies()], driver_drains_at=0.5)
+    assert starting.run().status.outcome == Outcome("stopped", 0, "", "stopped before the first step") or not starting.attempts
+
+
+def test_a_run_that_was_taken_over_is_left_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, [trains(100)], taken_over_at=13.0)
+    report = world.run()
+    newest = str(tmp_path / "checkpoints/step-00000010")
+    assert report.status.outcome == Outcome("failed", 0, newest, "run default was taken over by another process")
+    assert not report.temporary and world.attempts[0].ended and world.now < 15
+    assert not (tmp_path / "goodput.json").exists()
+
+
+def test_a_run_that_was_taken_over_while_waiting_for_nodes(tmp_path: Path) -> None:
+    outcome = World(tmp_path, [], rooms={0.0: 0}, taken_over_at=3.0).run().status.outcome
+    assert outcome == Outcome("failed", 0, "", "run default was taken over by another process")
+
+
 def test_a_signal_while_waiting_for_nodes(tmp_path: Path) -> None:
     world = World(tmp_path, [], rooms={0.0: 0}, signals_at=(3.0,))
     report = world.run()
