@@ -56,7 +56,7 @@ def expected_arrays(config: Mapping[str, Mapping[str, Any]], images: ImageFormat
         pool_size = TrainConfig.model_validate(config["train"]).pool_size
     except (KeyError, ValidationError):
         return {}
-    single, result = np.dtype(np.float32), {}
+    single, result = np.dtype(np.float32), dict[str, ArrayKind]()
     for pair, shapes in (("generators", generator_shapes(spec)), ("discriminators", discriminator_shapes(spec))):
         size = sum(map(prod, shapes.values()))
         result |= {f"{pair}.{name}": ArrayKind(single, (size,)) for name in ("weights", "first", "second")}
@@ -87,7 +87,7 @@ def read_part(stream: BinaryIO, names: Collection[str] | None, expected: Mapping
 
 def _read(member: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> npt.NDArray[Any]:
     flat = np.empty(prod(shape), dtype)
-    view, done = memoryview(flat).cast("B") if flat.size else memoryview(b""), 0
+    view, done = flat.view(np.uint8).data if flat.size else memoryview(b""), 0
     while done < len(view):
         block = member.read(min(2**24, len(view) - done))
         if not block:

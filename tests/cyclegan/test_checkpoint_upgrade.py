@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cluster.checkpoint import main as list_checkpoints
 from cluster.checkpointing.resume import check_resumable, load_state
 from cluster.config import Config
 from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, read_arrays, read_index, verify
 from cyclegan.checkpoint_upgrade import config_of_3
-from cyclegan.config import ImageFormat
+from cyclegan.config import ImageFormat, ModelSpec
+from cyclegan.inference.generator_checkpoint import find_newest, read_generators
+from cyclegan.training.state import make_state
+from cyclegan.translate import main as translate
 
 OLD = Path(__file__).parents[1] / "fixtures" / "run-format-3" / "checkpoints" / "step-00000006"
 
@@ -33,6 +38,30 @@ def test_a_run_resumes_from_it() -> None:
     _, arrays = load_state(OLD, np.arange(1))
     assert arrays["pool.images"].shape == (2, 1, 2, 24, 24, 3)
     assert arrays["pool.filled"].all()
+
+
+def test_its_arrays_are_those_of_a_state_of_today() -> None:
+    config = Config.model_validate(read_index(OLD).config)
+    state = make_state(ModelSpec.of(config.model, ImageFormat()), config.train, (config.data.crop_size,) * 2)
+    assert find_newest(OLD.parent) == OLD
+    index, arrays = load_state(OLD, np.arange(1))
+    current = state.views(shared=True)
+    assert {name: (arrays[name].shape, arrays[name].dtype) for name in current} == {
+        name: (array.shape, array.dtype) for name, array in current.items()
+    }
+    state.assign(arrays)
+    assert index.step == state.generators.updates.numpy() == state.discriminators.updates.numpy() == 6
+    np.testing.assert_array_equal(read_generators(OLD.parents[1]).weights, state.generators.weights.numpy())
+
+
+def test_its_generators_translate_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 28, 3), np.uint8)).save(tmp_path / "a.png")
+    assert list_checkpoints(["list", str(OLD.parents[1])]) == 0
+    assert translate(["--checkpoint", str(OLD.parents[1]), "--direction", "BtoA", str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 0
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == (28, 20)
+        assert np.asarray(image).std() > 1, "not one colour"
+    assert f"1 translated, 0 skipped (BtoA, step 6 of {OLD})" in capsys.readouterr().out
 
 
 def test_arrays_go_by_their_names_of_today() -> None:
