@@ -129,6 +129,15 @@ class Config(BaseModel):
         """The numbers of workers that divide the global batch, largest first."""
         return [n for n in range(self.cluster.most, self.cluster.least - 1, -1) if self.global_batch % (n * self.train.accumulate) == 0]
 
+    def train_of(self, workers: int) -> TrainConfig:
+        """`train` as each of `workers` workers has it: its share of the global batch, in parts no larger than those of a full group.
+
+        Fewer workers thus need no more memory each, as the generators' temporaries grow with the part.
+        """
+        batch, part = self.global_batch // workers, self.train.batch // self.train.accumulate
+        largest = next(size for size in range(part, 0, -1) if batch % size == 0)
+        return self.train.model_copy(update={"batch": batch, "accumulate": batch // largest})
+
     def with_workers(self, workers: int) -> "Config":
         """The same configuration with a number for `cluster.workers`."""
         return self.model_copy(update={"cluster": self.cluster.model_copy(update={"workers": workers})})

@@ -95,6 +95,7 @@ class Supervisor:
         self._seconds: dict[str, float] = {}
         self._temporary = False
         self._rolled_back_to = ""
+        self._step_work = 0.0  # seconds of a step of the last attempt × its workers, since each has its share of the global batch
 
     def run(self) -> Report:
         """Train until there is an outcome or a stop, or until nothing helps."""
@@ -195,6 +196,7 @@ class Supervisor:
             larger_for=larger_for,
             nodes_lost=self._nodes.lost(workers),
             mismatch=self._status.mismatch,
+            expected_step_seconds=self._step_work / workers,
         )
 
     def _stopping(self) -> bool:
@@ -217,6 +219,8 @@ class Supervisor:
         cause = decision.reason if outcome is None else "moved" if moved else kind
         record = self._record(noticed, cause, lost=outcome is None)
         self._records.append(record)
+        seconds = [rank.step_seconds for rank in self._status.ranks.values() if rank.step_seconds]
+        self._step_work = max(seconds) * self._attempt.workers if seconds else self._step_work
         for name, seconds in self._status.seconds.items():
             self._seconds[name] = self._seconds.get(name, 0.0) + seconds
         if self._nodes.head_answers():

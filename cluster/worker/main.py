@@ -104,7 +104,7 @@ class Worker:
     @cached_property
     def train(self) -> TrainConfig:
         """The section `train`, with the batch of this worker."""
-        return self.job.config.train.model_copy(update={"batch": self.schedule.global_batch // self.workers})
+        return self.job.config.train_of(self.workers)
 
     @cached_property
     def rows(self) -> npt.NDArray[np.int64]:

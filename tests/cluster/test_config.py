@@ -157,3 +157,26 @@ def test_workers_that_divide_the_global_batch() -> None:
 def test_missing_config_file() -> None:
     with pytest.raises(UserError, match=r"--config nowhere.toml: no such file; examples are in configs/"):
         load_config(["--config", "nowhere.toml"], {})
+
+
+@pytest.mark.parametrize(
+    ("most", "batch", "accumulate", "workers", "batch_of_each", "accumulate_of_each"),
+    [
+        (2, 1, 1, 2, 1, 1),
+        (4, 1, 1, 1, 4, 4),
+        (4, 4, 2, 2, 8, 4),
+        (4, 4, 4, 1, 16, 16),
+        (3, 4, 1, 2, 6, 2),  # parts of 4 do not divide 6: parts of 3
+        (3, 4, 2, 2, 6, 3),
+    ],
+)
+def test_fewer_workers_take_larger_batches_in_parts_of_the_same_size(
+    most: int, batch: int, accumulate: int, workers: int, batch_of_each: int, accumulate_of_each: int
+) -> None:
+    given = {"cluster.workers": f"[1,{most}]", "train.batch": batch, "train.accumulate": accumulate}
+    config = load_config([word for name, value in given.items() for word in (f"--{name}", str(value))], {})
+    train = config.train_of(workers)
+    assert (train.batch, train.accumulate) == (batch_of_each, accumulate_of_each)
+    assert train.batch * workers == config.global_batch
+    assert train.batch // train.accumulate <= batch // accumulate
+    assert config.train_of(most) == config.train

@@ -1,7 +1,7 @@
 """A supervisor's surroundings without a cluster: attempts that follow a script, nodes that change with time, and a clock."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +64,11 @@ class FakeAttempt:
             status.entered.setdefault(name, self.world.now - self._began)
         status.seconds["train"] = float(step - self.resumed)
         status.outcome, status.mismatch, status.verified_step = outcome, mismatch, self.resumed
+
+    def slow(self, step_seconds: float, since_step: float) -> None:
+        """Set how long all workers' last step took, and how long ago it was."""
+        ranks = self._status.ranks
+        self._status.ranks = {n: replace(rank, step_seconds=step_seconds, seconds_since_step=since_step) for n, rank in ranks.items()}
 
 
 Script = Callable[[FakeAttempt], Iterator[None]]

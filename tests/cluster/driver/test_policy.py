@@ -10,6 +10,7 @@ from cluster.monitoring.status import WorkerStatus
 TIMEOUTS = Timeouts(start=180, peer=60, close=660)
 FINE = WorkerStatus("training", step=100, seconds_since_heartbeat=0.5, seconds_since_step=1.0, step_seconds=1.0)
 TWO = Running(workers=2, age=500, ranks={0: FINE, 1: FINE})
+FIRST = replace(FINE, seconds_since_step=200, step_seconds=0)
 COMPILING = replace(FINE, phase="compiling", step=0, seconds_since_step=900)
 
 
@@ -36,6 +37,9 @@ def ranks(first: WorkerStatus, second: WorkerStatus) -> Running:
         (ranks(replace(FINE, seconds_since_step=62), FINE), Action.WAIT, ""),
         (ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64)), Action.RESTART, "no step for 64 s"),
         (ranks(replace(FINE, seconds_since_step=200, step_seconds=50), FINE), Action.WAIT, ""),
+        (replace(ranks(FIRST, FIRST), expected_step_seconds=50), Action.WAIT, ""),
+        (replace(ranks(FIRST, FIRST), expected_step_seconds=40), Action.RESTART, "no step for 200 s"),
+        (ranks(FIRST, FIRST), Action.RESTART, "no step for 200 s"),
         (
             ranks(replace(FINE, seconds_since_step=64), replace(FINE, seconds_since_step=64, waits_for_data=True)),
             Action.RESTART,

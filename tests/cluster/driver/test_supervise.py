@@ -223,6 +223,29 @@ def test_fewer_workers_and_more_again(tmp_path: Path, logged: pytest.LogCaptureF
     assert report.goodput.recoveries[1].repeated_steps == 0, "a move repeats nothing"
 
 
+def test_the_first_step_after_a_shrink_has_patience_for_its_larger_batch(tmp_path: Path) -> None:
+    """Steps of two workers take 20 s; one worker's first step takes 160 s, beyond cluster.peer_timeout, though not 60 + 3 × 40 s."""
+
+    def lost(attempt: FakeAttempt) -> Iterator[None]:
+        for step in range(1, 15):
+            attempt.report("training", step)
+            attempt.slow(step_seconds=20, since_step=5)
+            yield
+        attempt.error = "worker 1 died"
+
+    def slow_at_first(attempt: FakeAttempt) -> Iterator[None]:
+        for seconds in range(160):
+            attempt.report("training", 0)
+            attempt.slow(step_seconds=0, since_step=seconds)
+            yield
+        yield from trains(20)(attempt)
+
+    options = ("--cluster.workers", "[1,2]", "--cluster.node_timeout", "5")
+    world = World(tmp_path, [lost, slow_at_first], options, rooms={0.0: 2, 12.0: 1})
+    assert world.run().status.outcome == Outcome("finished", 20)
+    assert [attempt.workers for attempt in world.attempts] == [2, 1]
+
+
 def test_too_few_nodes_end_the_launch_for_now(tmp_path: Path) -> None:
     options = ("--cluster.node_timeout", "20")
     world = World(tmp_path, [trains(15, end="lost", reason="worker 1 died")], options, rooms={0.0: 2, 14.0: 1})
