@@ -74,3 +74,17 @@ def test_a_stop_request_ends_the_run_after_the_step_that_carried_it(asked_at: in
     assert (outcome.kind, outcome.step) == (kind, end)
     assert [info.step for info in steps] == list(range(1, end + 1))
     assert [info.last for info in steps] == [False] * (end - 1) + [True]
+
+
+def test_a_run_whose_last_step_has_no_effect_has_diverged() -> None:
+    first = run(TrainConfig(steps=9, learning_rate=1e30), lambda info: None).diverged_at
+    outcome = run(TrainConfig(steps=first + 1, learning_rate=1e30), lambda info: None)
+    assert (outcome.kind, outcome.step, outcome.diverged_at) == ("diverged", first + 1, first)
+
+
+def test_a_stop_waits_while_updates_are_dropped() -> None:
+    steps: list[StepInfo] = []
+    asked = run(TrainConfig(steps=9, learning_rate=1e30), lambda info: None).diverged_at
+    outcome = run(TrainConfig(steps=99, learning_rate=1e30), steps.append, flags=lambda step: np.array([0, step >= asked], np.float32))
+    assert (outcome.kind, outcome.step) == ("diverged", asked + MAX_DROPPED - 1)
+    assert not any(info.last for info in steps)
