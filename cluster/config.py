@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from ringcycle.options import add_option, describe_error, suggestion
 from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
+_NOT_FIELDS = re.compile(  # what Kubernetes sets in each pod for a service called ringcycle or ringcycle-NAME; settings of the tests
+    rf"{ENVIRONMENT_PREFIX}(TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
+)
 MOST_WORKERS = 4096
 SYNTHETIC = "synthetic"
 """As data.source: the embedded data set, drawn into a folder of this name below the storage."""
@@ -150,10 +154,18 @@ class _Loaded(Config, BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """The fields that `environment` sets, each by RINGCYCLE_SECTION__FIELD."""
+    """The fields that `environment` sets, each by RINGCYCLE_SECTION__FIELD. Raises UserError for any other name with this prefix."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX) and "__" in name}
+        ours = {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
+        self._environment = {name: value for name, value in ours.items() if not _NOT_FIELDS.fullmatch(name)}
+        variables = {ENVIRONMENT_PREFIX + field.upper().replace(".", "__"): field for field in _fields()}
+        for name, value in self._environment.items():
+            if name not in variables and not _renamed(name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value):
+                fact = f"no such field{suggestion(name, variables)}"
+                raise UserError(
+                    f"{name} = {redacted(repr(value))}: {fact}; fields are set by {ENVIRONMENT_PREFIX}SECTION__FIELD, or unset it"
+                )
         super().__init__(_Loaded)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 from cyclegan.config import TrainConfig
+from ringcycle.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class Schedule:
 
 
 def make_schedule(config: TrainConfig, global_batch: int, epoch_length: int) -> Schedule:
-    """The schedule of a run. The rate scales with the square root of the global batch, as Adam's noise scale requires."""
+    """The schedule of a run. The rate scales with the square root of the global batch, as Adam's noise scale requires.
+
+    Raises UserError if train.epochs gives no step.
+    """
     steps = config.steps or ceil(round(config.epochs * epoch_length / global_batch, 6))  # 1.1 × 100 is 110.00000000000001
+    if steps == 0:
+        least = global_batch / epoch_length
+        raise UserError(
+            f"train.epochs = {config.epochs:g} gives 0 steps of {global_batch} images in epochs of {epoch_length:,}: "
+            f"a step is {least:.3g} epochs; give more, or set train.steps"
+        )
     return Schedule(steps, global_batch, epoch_length, config.learning_rate * sqrt(global_batch), config.constant_fraction)

@@ -6,6 +6,7 @@ import pytest
 
 from cyclegan.config import TrainConfig
 from cyclegan.training.schedule import make_schedule
+from ringcycle.errors import UserError
 
 HORSES = 1334  # max(|A|, |B|) of horse2zebra
 
@@ -41,6 +42,16 @@ def test_a_partial_last_step_counts_as_one() -> None:
 
 def test_rounding_errors_add_no_step() -> None:
     assert make_schedule(TrainConfig(epochs=1.1), 1, 100).steps == 110
+
+
+def test_epochs_that_give_no_step_are_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        make_schedule(TrainConfig(epochs=1e-10), 2, 1000)
+    assert str(caught.value) == (
+        "train.epochs = 1e-10 gives 0 steps of 2 images in epochs of 1,000: a step is 0.002 epochs; give more, or set train.steps"
+    )
+    assert make_schedule(TrainConfig(epochs=1e-4), 2, 1000).steps == 1
+    assert make_schedule(TrainConfig(epochs=1e-9, steps=1), 2, 1000).steps == 1
 
 
 def test_steps_take_precedence_over_epochs() -> None:
