@@ -66,7 +66,8 @@ class Running:
     signals: stops requested so far, by SIGINT, SIGTERM or SIGHUP. asked_to_stop: whether a checkpoint has been asked for.
     driver_draining: whether the driver's own node is about to leave. draining: the address of a node that is about to leave, or "".
     larger: the larger number of workers that would fit now, or 0; larger_for: for how long it has. nodes_lost: whether the nodes no longer
-    have room for all workers. mismatch: whose weights differ, as a message, or "". expected_step_seconds: of the first step, from earlier attempts.
+    have room for all workers. mismatch: whose weights differ, as a message, or "". expected_step_seconds: of the first step, from earlier
+    attempts.
     """
 
     workers: int
@@ -173,11 +174,8 @@ def _hung(status: Running, timeouts: Timeouts) -> str:
     if silent:
         return f"no heartbeat from {_workers(silent)} for {max(status.ranks[n].seconds_since_heartbeat for n in silent):.0f} s"
     training = {number: rank for number, rank in status.ranks.items() if rank.phase == "training"}
-    stuck = [
-        n
-        for n, rank in training.items()
-        if rank.seconds_since_step > timeouts.peer + SLOW_STEP_FACTOR * (rank.step_seconds or status.expected_step_seconds)
-    ]
+    step_seconds = {n: rank.step_seconds or status.expected_step_seconds for n, rank in training.items()}
+    stuck = [n for n, rank in training.items() if rank.seconds_since_step > timeouts.peer + SLOW_STEP_FACTOR * step_seconds[n]]
     if stuck:
         starved = [n for n in stuck if training[n].waits_for_data]
         cause = f", {_workers(starved)} waiting for data" if starved else ""

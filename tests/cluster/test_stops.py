@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cyclegan.checkpoint_files import checkpoints, verify
-from tests.cluster.launch import Launch, small_run, wait_for_metrics
+from tests.cluster.launch import Launch, small_run
 
 STOPS: dict[str, Callable[[int], None]] = {
     "timeout": lambda pid: os.kill(pid, signal.SIGTERM),  # it passes the signal to its child, then to their group: twice
@@ -23,12 +23,12 @@ def check_stop(stop: str, folder: Path, programs: Path) -> None:
     values = {"run.name": stop, "cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 100_000}
     prefix = ["timeout", "--signal=TERM", "1000"] if stop == "timeout" else []
     with Launch(small_run(folder, programs, values), prefix=prefix) as launch:
-        wait_for_metrics(folder / "runs" / stop, 3, seconds=400)
+        launch.wait_for(r"step [\d,]+/100,000", seconds=400)
         STOPS[stop](launch.process.pid)
         output = launch.end(75, seconds=120)
     (found,) = re.findall(r"stopped at step ([\d,]+)", output)
     (checkpoint,) = checkpoints(folder / "runs" / stop / "checkpoints")
-    assert verify(checkpoint).step == int(found.replace(",", "")) >= 3
+    assert verify(checkpoint).step == int(found.replace(",", "")) > 0
     assert "Traceback" not in output
 
 
