@@ -219,8 +219,8 @@ class Supervisor:
         cause = decision.reason if outcome is None else "moved" if moved else kind
         record = self._record(noticed, cause, lost=outcome is None)
         self._records.append(record)
-        seconds = [rank.step_seconds for rank in self._status.ranks.values() if rank.step_seconds]
-        self._step_work = max(seconds) * self._attempt.workers if seconds else self._step_work
+        slowest = max((rank.step_seconds for rank in self._status.ranks.values()), default=0.0)
+        self._step_work = slowest * self._attempt.workers or self._step_work
         for name, seconds in self._status.seconds.items():
             self._seconds[name] = self._seconds.get(name, 0.0) + seconds
         if self._nodes.head_answers():

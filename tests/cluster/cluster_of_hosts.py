@@ -4,9 +4,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -17,12 +18,12 @@ START_SECONDS = 60.0
 
 
 class Cluster:
-    """A head of `head_cpus` CPUs on the first host and a node of one CPU on each other one."""
+    """A head of `head_cpus` CPUs on the first host and a node of one CPU on each other one. variables: of the nodes and of commands."""
 
-    def __init__(self, hosts: list[Host], folder: Path, head_cpus: int) -> None:
+    def __init__(self, hosts: list[Host], folder: Path, head_cpus: int, variables: Mapping[str, str]) -> None:
         self.hosts, self._folder, self._head_cpus = hosts, folder, head_cpus
         (self._port,) = free_ports(1)
-        self.environment = {**clean_environment(), "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
+        self.environment = {**clean_environment(), **variables, "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
         self.nodes: dict[Host, Node] = {}
 
     def start_all(self) -> None:
@@ -72,14 +73,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(hosts: int, head_cpus: int = 1) -> Iterator[Cluster]:
-    """A cluster on this many hosts, which is stopped at the end."""
+def running_cluster(hosts: int, head_cpus: int = 1, variables: Mapping[str, str] = MappingProxyType({})) -> Iterator[Cluster]:
+    """A cluster on this many hosts, with these environment variables, which is stopped at the end."""
     with ExitStack() as stack:
         made = stack.enter_context(running_hosts(hosts))
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True)
         )  # short: Unix sockets have 107 bytes
-        cluster = Cluster(made, Path(folder), head_cpus)
+        cluster = Cluster(made, Path(folder), head_cpus, variables)
         stack.callback(cluster.stop)
         cluster.start_all()
         yield cluster

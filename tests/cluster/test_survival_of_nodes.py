@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan.checkpoint_files import checkpoints
 from tests.cluster.cluster_of_hosts import Cluster, running_cluster
 from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 from tests.hosts import can_make_namespaces
@@ -78,6 +79,18 @@ def test_a_node_that_is_cut_off(cluster: Cluster, programs: Path, undisturbed: P
         assert int(recovered[1]) <= 2 * EVERY
         launch.end(0)
     assert_equal_runs(undisturbed, tmp_path / "runs/run", STEPS)
+
+
+def test_the_drivers_own_node_drains(cluster: Cluster, programs: Path, tmp_path: Path) -> None:
+    first, _ = cluster.hosts
+    values = {"train.steps": 100_000, "run.checkpoint_every": 100_000}
+    with launched(cluster, tmp_path, programs, **values) as launch:
+        launch.workers(2)
+        launch.wait_for(r"step [\d,]+/100,000")
+        cluster.nodes[first].process.send_signal(signal.SIGTERM)
+        output = launch.end(75, seconds=60)
+    assert "the node of this command is draining: saving a checkpoint and ending" in output
+    assert len(checkpoints(tmp_path / "runs/run/checkpoints")) == 1
 
 
 def test_the_head_is_lost(cluster: Cluster, programs: Path, undisturbed: Path, tmp_path: Path) -> None:
