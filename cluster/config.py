@@ -85,7 +85,7 @@ class ClusterConfig(BaseModel):
         100, ge=1, description="steps between comparisons of the workers' weights by checksum; also compared at each checkpoint"
     )
     compile_cache: str = Field(
-        "", description="folder for compiled programs on each node; empty: a folder of this user in the temporary folder"
+        "", description="folder for compiled programs on each node, writable by this user only; empty: below ~/.cache/ringcycle"
     )
 
     @field_validator("workers", mode="before")

@@ -1,7 +1,6 @@
 """What the driver hands to each worker."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cluster.config import Config
@@ -18,14 +17,14 @@ CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is s
 class Job:
     """One attempt of a run; all paths are absolute.
 
-    board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor applied to all learning rates.
+    compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor applied to all learning rates.
     """
 
     config: Config
     images: ImageFormat
     run: Location
     shards: Location
-    compile_cache: Path
+    compile_cache: str
     gpu: bool
     board: Any
     rate: float = 1.0

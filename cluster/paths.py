@@ -1,12 +1,13 @@
 """Names of files and folders in STORAGE/NAME and on each node."""
 
-import os
-import tempfile
+import hashlib
+import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from ringcycle.storage.location import Location, child, is_remote
+from ringcycle.user_cache import private_folder, user_cache
 
 CONFIG = "config.toml"
 """The resolved configuration."""
@@ -21,20 +22,28 @@ def checkpoints_of(run: Location) -> Location:
     return child(run, "checkpoints")
 
 
-def own_temporary() -> Path:
-    """This user's folder for files local to a machine."""
-    return Path(tempfile.gettempdir()) / f"ringcycle-{os.getuid()}"
-
-
 def compile_cache(given: str) -> Path:
-    """The folder for compiled programs, below `given` or else this user's own: one for each version of TensorFlow."""
-    folder = Path(given) if given else own_temporary()
-    return folder.expanduser().absolute() / f"tensorflow-{version('tensorflow')}"
+    """This node's folder for compiled programs, below `given` or else the user's own: one per version of TensorFlow and kind of processor.
+
+    Programs are native code. Raises UserError if the folder belongs to another user, or others may write to it.
+    """
+    root = private_folder(Path(given).expanduser().absolute()) if given else user_cache()
+    return root / f"tensorflow-{version('tensorflow')}-{processor_kind()}"
+
+
+def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """A name for the instructions that this processor has: a home folder may be shared by different machines."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{platform.machine()}-{hashlib.blake2b(flags.encode(), digest_size=4).hexdigest()}"
 
 
 def ray_folder(run: Location) -> Path:
     """Ray Train's own files, one folder per launch. Nobody needs them later: for a run in an object store they stay here."""
-    return own_temporary() / "ray" if is_remote(run) else Path(run) / "ray"
+    return user_cache() / "ray" if is_remote(run) else Path(run) / "ray"
 
 
 @dataclass(frozen=True)

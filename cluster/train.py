@@ -63,6 +63,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
+    compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for section in one_line(config):
         screen.line(section)
     preload.start()
@@ -96,7 +97,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     )
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
-        job = Job(config, images, run, shards, compile_cache(config.cluster.compile_cache), gpu, None)
+        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None)
         report = _supervise(job, cpus, screen, preload, lease)
     screen.close()
     report_outcome(report, config, run, screen)

@@ -38,9 +38,7 @@ class DataConfig(BaseModel):
         0.1, ge=0, lt=1, description="share of the images held out for testing, if the source has no test split of its own"
     )
     shards: str = Field("", repr=False, description="folder in which shards are kept by fingerprint; empty: `shards` below run.storage")
-    cache: str = Field(
-        "", description="folder on each node that caches shards from an object store; empty: one of this user below the temporary folder"
-    )
+    cache: str = Field("", description="folder on each node that caches shards from an object store; empty: below ~/.cache/ringcycle")
     cache_gb: float = Field(20, gt=0, description="GiB that data.cache may take")
     preprocess: Mode = Field(
         "resize_and_crop",

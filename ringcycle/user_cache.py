@@ -30,9 +30,7 @@ def private_folder(folder: Path) -> Path:
         raise UserError(f"{folder} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder that you may write to") from error
     fact = _unsafe(found)
     if fact:
-        raise UserError(
-            f"{folder} {fact}, so it cannot be trusted: delete it, or set XDG_CACHE_HOME to a folder of yours"
-        )
+        raise UserError(f"{folder} {fact}, so it cannot be trusted: delete it, or set XDG_CACHE_HOME to a folder of yours")
     return folder
 
 

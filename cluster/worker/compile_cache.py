@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
-from filelock import FileLock
 
 from cyclegan.training.compiled_function import CompiledFunction, CompileReport
+from ringcycle.storage.locks import locked
 
 
 def set_up_xla(cache: Path) -> None:
@@ -16,7 +16,15 @@ def set_up_xla(cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     # XLA optimises by itself: TensorFlow's own pass before it would cost every start one second.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={cache}".strip()
+    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} --tf_xla_persistent_cache_directory={_quoted(cache)}".strip()
+
+
+def _quoted(path: Path) -> str:
+    """A path as TensorFlow reads flags from the environment: in quotes, if a blank would end it (xla/parse_flags_from_env.cc)."""
+    text = str(path)
+    if not any(character.isspace() or character in "'\"\\" for character in text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def compile_units(units: Sequence[CompiledFunction], cache: Path) -> list[CompileReport]:
@@ -39,5 +47,5 @@ def give_back_memory() -> None:
 
 
 def _compile_alone(unit: CompiledFunction, cache: Path) -> CompileReport:
-    with FileLock(cache / "compile.lock"):
+    with locked(cache / "compile.lock", report=False):
         return unit.compile(cache)

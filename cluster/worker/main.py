@@ -26,7 +26,7 @@ from cluster.monitoring.data_wait import DataWait
 from cluster.monitoring.logs import Logs
 from cluster.monitoring.status import Outcome, WorkerInfo
 from cluster.monitoring.step_info import Hook, every
-from cluster.paths import CONFIG, checkpoints_of
+from cluster.paths import CONFIG, checkpoints_of, compile_cache
 from cluster.worker import hooks
 from cluster.worker.compile_cache import set_up_xla
 from cluster.worker.compile_training import CompiledTraining, GroupSettings, compile_training
@@ -150,7 +150,7 @@ def _join_group(job: Job) -> Worker:
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
     share = bind_process(context.get_local_rank(), context.get_local_world_size(), cpus)
     set_threads(len(share.compute))
-    set_up_xla(job.compile_cache)
+    set_up_xla(compile_cache(job.compile_cache))
     token, resumed = _agree(job, rank)
     manifest = Manifest.load(job.shards)
     plan = plan_of(config, manifest)
@@ -215,7 +215,7 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         worker.train,
         worker.plan.crop_size,
         GroupSettings(worker.workers, COLLECTIVE_PATIENCE * cluster.peer_timeout, cluster.allreduce_dtype, worker.job.gpu),
-        worker.job.compile_cache,
+        compile_cache(worker.job.compile_cache),
         before_step=ray.train.collective.barrier,  # the first step waits for peers by their timeout, which must not count compiling
     )
     pin_service_threads(worker.share.service)  # all of TensorFlow's threads have run by now

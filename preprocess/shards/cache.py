@@ -5,14 +5,16 @@ import functools
 import itertools
 import logging
 import os
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from ringcycle.storage.locks import locked
+from ringcycle.user_cache import user_cache
 
 GIB = 2**30
 _FULL, _SWEPT = 0.9, 0.8  # shares of the limit: above the first, sweep down to the second
@@ -32,9 +34,9 @@ class CacheSettings(NamedTuple):
 
 
 def cache_settings(folder: str, gib: float) -> CacheSettings:
-    """The cache of this node; without a folder, one of this user below the node's temporary folder."""
-    default = Path(tempfile.gettempdir()) / f"ringcycle-{os.getuid()}" / "shards"
-    return CacheSettings(Path(folder).expanduser().absolute() if folder else default, gib)
+    """The cache of this node; without a folder, one in this user's cache folder. Raises UserError if others can write to it."""
+    chosen = Path(folder).expanduser().absolute() if folder else user_cache() / "shards"
+    return CacheSettings(chosen, gib)
 
 
 class ShardCache:
@@ -69,10 +71,11 @@ class ShardCache:
         (self._folder / key[:2] / key).unlink(missing_ok=True)
 
     def _keep(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_number)}")
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "xb", opener=_private) as file:
                 file.write(content)
                 file.write(zlib.crc32(content).to_bytes(_CRC, "little"))
             temporary.replace(path)  # not flushed to the disk first: after a power failure the checksum shows the damage
@@ -85,7 +88,7 @@ class ShardCache:
 
     def _sweep(self) -> None:
         """Delete the oldest entries if there are too many; one process at a time."""
-        with contextlib.suppress(Timeout), FileLock(self._folder / ".lock", timeout=_PATIENCE):
+        with contextlib.suppress(Timeout), locked(self._folder / ".lock", timeout=_PATIENCE, report=False):
             entries = sorted(self._entries())
             total = sum(size for _, size, _ in entries)
             if total <= _FULL * self._limit:
@@ -108,6 +111,11 @@ class ShardCache:
                             stale = file.name.startswith(".") and time.time() - stat.st_mtime > _STALE_SECONDS
                             found.append((0 if stale else stat.st_mtime_ns, stat.st_size, file.path))
         return found
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read: an object store's images may be nobody else's business."""
+    return os.open(path, flags, 0o600)
 
 
 @functools.cache

@@ -152,7 +152,7 @@ class World:
         """Supervise to the end."""
         (self.folder / "checkpoints").mkdir()
         self.config = load_config(["--cluster.workers", "2", "--train.batch", "2", "--run.checkpoint_every", "10", *self.options], {})
-        job = Job(self.config, ImageFormat(), self.folder, self.folder, self.folder, False, None)
+        job = Job(self.config, ImageFormat(), self.folder, self.folder, "", False, None)
         self.supervisor = Supervisor(job, self, self.new_attempt, self, self, self.taken_over, Timer(lambda: self.now, self.sleep))
         return self.supervisor.run()
 

@@ -1,6 +1,9 @@
 """One process at a time holds a lock file; a long wait is logged once, and a file system without locks is no obstacle."""
 
+import errno
+import fcntl
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -46,3 +49,14 @@ def test_goes_on_without_locks_where_there_are_none(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(FileLock, "acquire", no_locks)
     with locked(tmp_path / ".lock"):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_used_without_one(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "lock"):
+        entered = True
+    assert entered
