@@ -1,7 +1,9 @@
 import pytest
 
 from cluster.driver.console import Screen, progress_text
-from cluster.monitoring.status import Progress, RunStatus, WorkerInfo
+from cluster.monitoring.status import Progress, RunStatus, StatusBoard, WorkerInfo
+from ringcycle.logs import send_lines
+from ringcycle.storage.retry import with_retries
 
 
 def test_progress_line() -> None:
@@ -31,3 +33,20 @@ def test_workers_are_shown_when_they_are_ready(capsys: pytest.CaptureFixture[str
         screen.show(RunStatus(1, workers={0: worker}))
     line = "worker 0: process 7 on host, cores 0, 1, feed 8, 9, ready at step 1,200"
     assert capsys.readouterr().out.splitlines().count(line) == 1
+
+
+def test_warnings_of_retries_in_a_worker_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in `cluster.worker.main`: lines go to the board, and from there to the screen."""
+    board, screen = StatusBoard(workers=1), Screen()
+    send_lines(board.add_line)
+    answers = iter([OSError("SLOW_DOWN")] * 6)
+
+    def fails_six_times() -> int:
+        for error in answers:
+            raise error
+        return 1
+
+    assert with_retries(fails_six_times, "s3://bucket/runs", sleep=lambda seconds: None) == 1
+    screen.show(board.read())
+    printed = [line for line in capsys.readouterr().out.splitlines() if "s3://bucket/runs" in line]
+    assert len(printed) == 1 and "(SLOW_DOWN); retrying" in printed[0]
