@@ -17,7 +17,8 @@ CLOSE_SECONDS = 600.0  # for the last checkpoint, when the storage fails or is s
 class Job:
     """One attempt of a run; all paths are absolute.
 
-    compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`. gpu: whether each worker has one. rate: factor applied to all learning rates.
+    compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`.
+    gpu: whether each worker has one. rate: factor applied to all learning rates.
     """
 
     config: Config

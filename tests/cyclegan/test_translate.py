@@ -55,6 +55,7 @@ def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[
         f"{tmp_path / 'out'}: 3 translated, 2 skipped (AtoB, step 10 of {tmp_path / 'run/checkpoints/step-00000010'})"
     ]
     assert printed.err.splitlines() == [
+        "left out: 1 .txt (no image format this version reads)",
         f"skipped: {source / 'd.png'}: truncated file",
         f"skipped: {source / 'deep/[bold]c.jpg'}: unknown image format",
     ]

@@ -185,7 +185,9 @@ def test_broken_images(source: Path, tmp_path: Path) -> None:
     (source / "testA" / "000.jpg").write_text("not an image")
     out = tmp_path / "out"
     text = wrong(lambda: build(Source(str(source)), out, config(source, max_rejected=0.05)))
-    assert text.startswith("data.max_rejected = 0.05, but 2 or more of 20 images are broken (trainA/004.png: empty file, testA/000.jpg: un")
+    assert text.startswith(
+        "data.max_rejected = 0.05, but 2 or more of 20 images are broken (trainA/004.png: empty file, testA/000.jpg: unknown image format)"
+    )
     seen: list[BuildProgress] = []
     manifest = build(Source(str(source)), out, config(source, max_rejected=0.1), seen.append)
     assert [one.path for one in manifest.rejected] == ["trainA/004.png", "testA/000.jpg"]
