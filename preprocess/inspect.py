@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preprocess.images.contact_sheet import contact_sheet, evenly
 from preprocess.shards.manifest import Manifest, Split
-from preprocess.shards.shard_set import ShardSet
+from preprocess.shards.shard_set import DAMAGE, ShardSet
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.output import printable
@@ -68,7 +68,11 @@ def write_sheets(manifest: Manifest, location: Location, path: Path) -> list[Pat
     written = []
     for name, split in manifest.splits.items():
         shards = ShardSet(location, split)
-        sheet = contact_sheet([(shards.key(i), shards.image(i)) for i in evenly(len(shards))])
+        try:
+            sheet = contact_sheet([(shards.key(i), shards.image(i)) for i in evenly(len(shards))])
+        except DAMAGE as error:
+            fact = redacted(error).partition("\n")[0]
+            raise UserError(f"{shards.folder}: the shards of {name} are damaged ({fact}): delete the folder and build it again") from error
         target = path.with_stem(f"{path.stem}-{name}")
         try:
             write_atomic(target, lambda file, sheet=sheet: sheet.save(file, "PNG"))  # type: ignore[misc]

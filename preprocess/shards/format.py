@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preprocess.images.decoded_image import ImageArray
+from preprocess.images.decoded_image import MOST_CHANNELS, ImageArray
 from preprocess.shards.image_buffer import ImageBuffer
 
 BATCH_BYTES = 2**20  # pixels per record batch, unless a single image has more: what one request to an object store fetches
@@ -103,7 +103,13 @@ def read_head(start: bytes | pa.Buffer) -> Head:
     length = head_length(start)
     schema = pa.ipc.read_schema(pa.py_buffer(start)[8:length])
     metadata = schema.metadata or {}
+    if not schema.equals(pa.schema(_COLUMNS)):
+        raise ValueError("its columns are not those of a shard")
+    if metadata[b"dtype"] not in (b"uint8", b"uint16") or not 1 <= int(metadata[b"channels"]) <= MOST_CHANNELS:
+        raise ValueError("its head states pixels that no shard has")
     index = json.loads(metadata[b"batches"])
+    if not all(type(number) is int and number >= 0 for entry in index for number in entry):
+        raise ValueError("its head lists impossible record batches")
     firsts = accumulate((count for count, _, _ in index), initial=0)
     offsets = accumulate((size for _, size, _ in index), initial=length)
     spans = [Span(first, count, offset, size, crc) for first, offset, (count, size, crc) in zip(firsts, offsets, index, strict=False)]
@@ -114,14 +120,24 @@ class RecordBatch:
     """The images of one record batch, as views of its bytes."""
 
     def __init__(self, head: Head, span: Span, content: pa.Buffer) -> None:
-        """Raises ArrowInvalid (a ValueError) or OSError if the bytes are not such a record batch."""
+        """Raises ArrowInvalid (a ValueError), ValueError or OSError if the bytes are not such a record batch.
+
+        A checksum proves no good intentions: offsets are checked before they are followed (Arrow's security considerations).
+        """
         batch = pa.ipc.read_record_batch(content, head.schema)
+        batch.validate(full=True)
+        if batch.num_rows != span.records or any(column.null_count for column in batch.columns):
+            raise ValueError(f"its record batch at {span.offset} does not hold {span.records} complete records")
         _, offsets, data = batch["pixels"].buffers()
         self._first = span.first
         self._keys = batch["key"]
         self._shapes = np.stack([batch["height"], batch["width"], np.full(batch.num_rows, head.channels)], axis=1)
         self._offsets = np.frombuffer(offsets, np.int64)
         self._pixels = np.frombuffer(data, head.dtype)
+        sizes = self._shapes.astype(np.int64).prod(axis=1) * head.dtype.itemsize
+        stored = np.diff(self._offsets[: batch.num_rows + 1])
+        if (self._shapes <= 0).any() or (stored != sizes).any() or self._offsets[0] % head.dtype.itemsize:
+            raise ValueError(f"its record batch at {span.offset} holds images of other sizes than it states")
 
     def image(self, record: int) -> ImageArray:
         """The image of a record, which is numbered within the shard: [H, W, C], read-only."""
