@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +28,7 @@ from preprocess.sources.layouts import find_images, source_of
 from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
+from ringcycle.memory import available_memory
 
 ASSUMED_EPOCH = 1000  # images per epoch in the prediction when no source is given
 TABLE_WIDTH = 1000  # wide enough that no line is ever wrapped
@@ -84,7 +84,7 @@ def _measure_all(config: Config, images: ImageFormat, screen: Screen) -> list[Tr
         screen.line(f"measuring {describe(candidate)}")
         return run_trial(config, images, candidate)
 
-    return search(first, networks, arrangements, psutil.virtual_memory().available, measure)
+    return search(first, networks, arrangements, available_memory(), measure)
 
 
 def of_source(config: Config) -> tuple[ImageFormat, int | None]:

@@ -19,6 +19,7 @@ from ray._private import services
 from ray.exceptions import AuthenticationError
 
 from ringcycle.errors import UserError
+from ringcycle.memory import available_memory
 
 log = logging.getLogger(__name__)
 
@@ -152,5 +153,5 @@ def _listens(address: str, patience: float) -> bool:
 
 def _store_bytes() -> int:
     """Bytes for the object store: at most a quarter of memory, and no more than fits into shared memory, or Ray would use the disk."""
-    room = min(psutil.virtual_memory().total // 4, shutil.disk_usage("/dev/shm").free * 8 // 10)
+    room = min(psutil.virtual_memory().total // 4, available_memory() // 2, shutil.disk_usage("/dev/shm").free * 8 // 10)
     return max(_LEAST_STORE, min(_STORE, room))

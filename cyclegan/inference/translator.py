@@ -5,7 +5,6 @@ size for a ResNet-9), and takes the same time as a graph, since the convolutions
 """
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
@@ -17,6 +16,7 @@ from cyclegan.ops.convolution import has_gpu
 from cyclegan.training.pixels import to_pixels, to_signed
 from preprocess.images.decode import BrokenImage, ImageArray
 from ringcycle.errors import UserError
+from ringcycle.memory import available_memory
 
 MULTIPLE = 4  # two layers of stride 2
 SMALLEST = 8  # the residual blocks reflect one pixel of a quarter of the side
@@ -67,6 +67,6 @@ def _missing(side: int) -> int:
 
 def _check_memory(model: ModelSpec, height: int, width: int) -> None:
     """Refuse before the system's out-of-memory killer would end the process."""
-    needed, free = BYTES_PER_FILTER * model.filters * height * width, psutil.virtual_memory().available
+    needed, free = BYTES_PER_FILTER * model.filters * height * width, available_memory()
     if needed > free:
         raise BrokenImage(f"{width}x{height} pixels need about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free")

@@ -1,0 +1,41 @@
+"""How much memory this process may still take: the machine's, or less where a cgroup bounds it, as in a container."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_UNLIMITED = 2**60  # version 1 states no limit as a number near 2**63
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes. root: where /proc and /sys are; a recorded tree in tests.
+
+    The tightest limit applies, of the process's own cgroup and of all above it. Cached files count as free, as the kernel drops them.
+    """
+    return min([psutil.virtual_memory().available, *_left_in_cgroups(root)])
+
+
+def _left_in_cgroups(root: Path) -> Iterator[int]:
+    mount, table = root / "sys/fs/cgroup", root / "proc/self/cgroup"
+    for line in table.read_text().splitlines() if table.is_file() else ():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            yield from _left(mount, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            yield from _left(mount / "memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def _left(mount: Path, own: str, limit: str, usage: str, cached: str) -> Iterator[int]:
+    """Bytes left below the limit of each cgroup from `own` up to the mount; a container may see only the top of what is mounted."""
+    folder = mount / own.lstrip("/")
+    for path in (folder, *folder.parents):
+        if not path.is_relative_to(mount):
+            return
+        try:
+            most, used = (path / limit).read_text().strip(), int((path / usage).read_text())
+            statistics = dict(line.split() for line in (path / "memory.stat").read_text().splitlines())
+        except (OSError, ValueError):  # the root of a hierarchy has no limit; a foreign one no such files
+            continue
+        if most != "max" and int(most) < _UNLIMITED:
+            yield max(0, int(most) - used + int(statistics.get(cached, 0)))
