@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,16 @@ from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.monitoring.status import RunStatus, StatusBoardActor
 from cluster.paths import FAILURE
+from ringcycle.output import printable
 from ringcycle.storage.location import redacted
 from ringcycle.storage.store import Store
 
 READ_SECONDS = 30.0  # for an answer of the status board, which lives on this node
 KILL_SECONDS = 5.0  # for a node to kill a process; a node that does not answer is lost, and its processes with it
 END_SECONDS = 20.0
+MAX_LINE = 300  # characters of a dead process's line
+_FATAL = re.compile(r"^F\d{4} |terminate called|what\(\):|Check failed|Segmentation fault|Illegal instruction|out of memory|\w+Error: ")
+_ROUTINE = re.compile(r"[IWE]\d{4} ")  # TensorFlow's log lines that are not fatal
 
 
 class Attempt(threading.Thread):
@@ -51,7 +57,7 @@ class Attempt(threading.Thread):
 
             fit(self._job, self._group, self._timeouts)
         except Exception as error:  # the main thread reports whatever ends the group, in one line
-            self.error = _last_line(error)
+            self.error = _last_line(error) + self._last_words(getattr(error, "dead", ()))
             with contextlib.suppress(OSError):
                 Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 
@@ -62,6 +68,17 @@ class Attempt(threading.Thread):
         except (RayError, GetTimeoutError) as error:
             raise ClusterLost(f"the status board is lost ({_last_line(error)})") from error
         return self._status
+
+    def _last_words(self, dead: Sequence[int]) -> str:
+        """What the first dead worker wrote before it died, in brackets; empty if nothing of use, or its node does not answer."""
+        heartbeat = next((self._status.heartbeats[rank] for rank in dead if rank in self._status.heartbeats), None)
+        if heartbeat is None:
+            return ""
+        there = NodeAffinitySchedulingStrategy(heartbeat.node, soft=False)
+        with contextlib.suppress(RayError, GetTimeoutError):
+            words = ray.get(_fatal_line.options(scheduling_strategy=there).remote(heartbeat.pid), timeout=KILL_SECONDS)
+            return f" ({words})" if words else ""
+        return ""
 
     def ask_to_stop(self) -> None:
         """Ask the workers to save a checkpoint and end."""
@@ -102,6 +119,24 @@ def _kill(pid: int) -> None:
     with contextlib.suppress(OSError):
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::"):
             os.kill(pid, signal.SIGKILL)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _fatal_line(pid: int) -> str:
+    """Runs on the process's own node: why it died, by its standard error, which Ray keeps in a file."""
+    files = Path(_global_node().get_logs_dir_path()).glob(f"worker-*-{pid}.err")
+    return next((line for file in files if (line := fatal_line(file.read_text(errors="replace")))), "")
+
+
+def _global_node() -> Any:
+    """Ray's record of this node, for which it has no public name."""
+    return ray._private.worker._global_node
+
+
+def fatal_line(output: str) -> str:
+    """The last line that reads like the cause of a process's death, or ""."""
+    lines = [line.strip() for line in output.splitlines() if _FATAL.search(line) and not _ROUTINE.match(line)]
+    return printable(lines[-1])[:MAX_LINE] if lines else ""
 
 
 def _last_line(error: Exception) -> str:

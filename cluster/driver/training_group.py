@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,11 @@ from cluster.paths import ray_folder
 
 
 class GroupError(Exception):
-    """Why a group ended, in one line."""
+    """Why a group ended, in one line. dead: ranks of the workers whose processes died."""
+
+    def __init__(self, cause: str, dead: Sequence[int]) -> None:
+        super().__init__(cause)
+        self.dead = dead
 
 
 def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
@@ -54,14 +58,15 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
     try:
         trainer.fit()
     except WorkerGroupError as error:
-        raise GroupError(_cause(error.worker_failures)) from error
+        failures = {rank: getattr(failure, "health_check_failure", failure) for rank, failure in error.worker_failures.items()}
+        dead = sorted(rank for rank, failure in failures.items() if isinstance(failure, RayActorError))
+        raise GroupError(_cause(failures, dead), dead) from error
 
 
-def _cause(failures: Mapping[int, Exception]) -> str:
+def _cause(failures: Mapping[int, Exception], dead: Sequence[int]) -> str:
     """The likely cause: when a worker dies, the others fail because it is missing."""
-    dead = [rank for rank, error in failures.items() if isinstance(error, RayActorError)]
     if dead:
-        return f"worker{'s' if len(dead) > 1 else ''} {', '.join(map(str, sorted(dead)))} died"
+        return f"worker{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))} died"
     rank, error = next(iter(failures.items()))
     return f"worker {rank} failed: {type(getattr(error, '_base_exc', error)).__name__}"  # unwrapped; its message is on the board
 

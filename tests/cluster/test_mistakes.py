@@ -60,3 +60,17 @@ def test_batch_larger_than_domain(source: Path, tmp_path: Path) -> None:
     sizes = ["--data.load_size", "40", "--data.crop_size", "32"]
     line = run(["--data.source", str(source), *sizes, "--train.batch", "4"], tmp_path)
     assert line == f"error: train.batch = 4, but domain B has 3 images ({source}/trainB): use 3 or fewer, or add images"
+
+
+@pytest.mark.process
+def test_a_worker_that_dies_in_cpp_is_reported_with_its_last_words(source: Path, tmp_path: Path) -> None:
+    environment = {**clean_environment(), "RAY_ADDRESS": "local", "XLA_FLAGS": "--xla_no_such_flag=1"}
+    sizes = {"data.load_size": 40, "data.crop_size": 32, "model.filters": 4, "model.blocks": 1, "model.discriminator_filters": 4}
+    once = {"cluster.workers": 1, "cluster.max_restarts": 0, "cluster.compile_cache": tmp_path / "programs"}
+    values = {"data.source": source, "run.storage": tmp_path / "runs", **sizes, **once}
+    command = [sys.executable, "-m", "cluster.train", *(word for name, value in values.items() for word in (f"--{name}", str(value)))]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "worker 0 died" in line
+    assert "Unknown flag in XLA_FLAGS: --xla_no_such_flag=1" in line

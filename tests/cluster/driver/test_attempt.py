@@ -1,30 +1,30 @@
-from typing import Any
+"""What a dead worker's standard error says about its death."""
 
 import pytest
-import ray
-from ray.util import placement_group_table
-from ray.util.placement_group import placement_group
 
-from cluster.driver.attempt import remove_placement_groups
+from cluster.driver.attempt import MAX_LINE, fatal_line
 
-pytestmark = pytest.mark.soak
-
-
-@ray.remote(num_cpus=0)
-class Maker:
-    def make(self, cpus: int) -> str:
-        group = placement_group([{"CPU": cpus}])
-        assert cpus > 1 or group.wait(30)
-        return str(group.id.hex())
+TENSORFLOW = """:actor_name:RayTrainWorker
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+E0000 00:00:1795663872.757061   16024 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: out of memory
+INFO:tensorflow:Using MirroredStrategy with devices ('/device:CPU:0',)
+"""
+FLAG = "F0000 00:00:1795663881.447241   16032 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --xla_no_such_flag=1"
 
 
-@pytest.mark.usefixtures("local_ray")
-def test_placement_groups_of_a_killed_actor_are_removed() -> None:
-    mine, other = Maker.remote(), Maker.remote()  # type: ignore[attr-defined]
-    made = ray.get([mine.make.remote(1), mine.make.remote(99)])
-    kept = ray.get(other.make.remote(1))
-    ray.kill(mine)
-    remove_placement_groups(mine)
-    table: dict[str, Any] = placement_group_table()
-    assert [table[group]["state"] for group in made] == ["REMOVED", "REMOVED"]
-    assert table[kept]["state"] == "CREATED"
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("", ""),
+        (TENSORFLOW, ""),
+        (TENSORFLOW + FLAG + "\n", FLAG),
+        (
+            TENSORFLOW + "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n",
+            "what():  std::bad_alloc",
+        ),
+        ("Traceback (most recent call last):\nValueError: \x1b[2Jbad\n", "ValueError: \\x1b[2Jbad"),
+        ("F0000 " + "x" * 1000, ("F0000 " + "x" * 1000)[:MAX_LINE]),
+    ],
+)
+def test_the_fatal_line_is_found(output: str, line: str) -> None:
+    assert fatal_line(output) == line
