@@ -12,7 +12,10 @@ from pydantic import ValidationError
 from cluster.checkpointing.retention import entries, kept
 from cluster.config import RunConfig
 from cluster.paths import checkpoints_of
-from cyclegan.checkpoint_files import ASIDE, INDEX, DamagedCheckpoint, Index, checkpoints, read_index, step_of, verify
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.index import Index, read_index
+from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines

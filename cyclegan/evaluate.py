@@ -13,13 +13,14 @@ import numpy as np
 from rich.console import Console
 
 from cyclegan.inference.files import find_images
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_generators
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from cyclegan.inference.tables import image_table
 from cyclegan.translate import load_translator
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from preprocess.images.decoded_image import to_depth
 from ringcycle.cli import ExitCode, fail, run
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.output import printable

@@ -13,10 +13,11 @@ from pathlib import Path
 from rich.console import Console
 
 from cyclegan.inference.files import plan_outputs, write_image
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint, read_generators
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from ringcycle.cli import ExitCode, fail, run
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.output import printable

@@ -17,18 +17,10 @@ import numpy.typing as npt
 
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
-from cyclegan.checkpoint_files import (
-    Index,
-    answer,
-    ask_for_room,
-    asks_for_room,
-    drop_leftovers,
-    has_receipt,
-    publish,
-    step_folder,
-    write_part,
-    written_parts,
-)
+from cyclegan.checkpoint_files.folders import drop_leftovers
+from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.names import step_folder
+from cyclegan.checkpoint_files.parts import clear_room_request, has_receipt, has_room_request, request_room, write_part, written_parts
 from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, reason
@@ -212,7 +204,7 @@ class Checkpointer:
                     log.warning(f"{self._fault}; retrying while training continues")
             if full and self._rank > 0:
                 with contextlib.suppress(OSError):
-                    ask_for_room(folder, self._rank, self._token)
+                    request_room(folder, self._rank, self._token)
             if self._wait(folder, pause):
                 return  # a newer one is waiting
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -231,7 +223,7 @@ class Checkpointer:
 
     def _asks(self, folder: Location) -> bool:
         with contextlib.suppress(OSError):
-            return self._rank > 0 and asks_for_room(folder, self._rank, self._token)
+            return self._rank > 0 and has_room_request(folder, self._rank, self._token)
         return False
 
     def _make_room(self, snapshot: _Snapshot) -> bool:
@@ -251,7 +243,7 @@ class Checkpointer:
 
         Where free space says nothing, as under a quota, a rank that asks again gets a checkpoint's room.
         """
-        asking = [rank for rank in range(1, self._workers) if asks_for_room(folder, rank, self._token)]
+        asking = [rank for rank in range(1, self._workers) if has_room_request(folder, rank, self._token)]
         if not asking and not self._is_full(folder):
             return
         part = sum(array.nbytes for name, array in snapshot.arrays.items() if name.startswith("pool."))
@@ -260,13 +252,13 @@ class Checkpointer:
             return
         self._promised.update(asking)
         for rank in asking:
-            answer(folder, rank, self._token)
+            clear_room_request(folder, rank, self._token)
 
     def _is_full(self, folder: Location) -> bool:
         """Whether not even a request for room can be written."""
         try:
-            ask_for_room(folder, 0, self._token)
-            answer(folder, 0, self._token)
+            request_room(folder, 0, self._token)
+            clear_room_request(folder, 0, self._token)
         except OSError as error:
             return error.errno in FULL
         return False

@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_arrays import expected_arrays
-from cyclegan.checkpoint_files import DamagedCheckpoint, Index, checkpoints, drop_leftovers, read_arrays, read_index, step_folders, verify
+from cyclegan.checkpoint_files.arrays import expected_arrays
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, drop_leftovers, step_folders, verify
+from cyclegan.checkpoint_files.index import Index, read_index
+from cyclegan.checkpoint_files.parts import read_arrays
 from preprocess.sources.layouts import source_of
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location

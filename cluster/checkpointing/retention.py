@@ -4,18 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.config import RunConfig
-from cyclegan.checkpoint_files import (
-    ASIDE,
-    INDEX,
-    DamagedCheckpoint,
-    checkpoints,
-    delete,
-    drop_leftovers,
-    read_index,
-    step_folders,
-    step_of,
-)
-from cyclegan.inference.generator_checkpoint import find_newest
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, delete, drop_leftovers, find_newest, step_folders
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
 

@@ -14,8 +14,8 @@ from cluster.config import Config, as_toml
 from cluster.driver.run_lease import RunLease
 from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nodes
 from cluster.paths import CONFIG, checkpoints_of
-from cyclegan.checkpoint_files import read_index
-from cyclegan.inference.generator_checkpoint import find_newest
+from cyclegan.checkpoint_files.folders import find_newest
+from cyclegan.checkpoint_files.index import read_index
 from preprocess.shards.manifest import NAME as MANIFEST
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError

@@ -32,7 +32,9 @@ from cluster.driver.policy import (
 from cluster.job import CLOSE_SECONDS, Job
 from cluster.monitoring.status import FIRST_STEP, Outcome, RunStatus
 from cluster.paths import FAILURE, GOODPUT, checkpoints_of
-from cyclegan.checkpoint_files import DamagedCheckpoint, checkpoints, step_of, verify
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.names import step_of
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store, reading
 

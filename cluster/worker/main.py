@@ -33,9 +33,9 @@ from cluster.worker.compile_training import CompiledTraining, GroupSettings, com
 from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.loop import TrainingLoop, no_flags
 from cluster.worker.strategy import set_threads
-from cyclegan.checkpoint_files import read_index
+from cyclegan.checkpoint_files.folders import find_newest
+from cyclegan.checkpoint_files.index import read_index
 from cyclegan.config import TrainConfig
-from cyclegan.inference.generator_checkpoint import find_newest
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.schedule import Schedule, make_schedule
 from preprocess.feed.feed import Feed, FeedSettings

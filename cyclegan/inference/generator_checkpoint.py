@@ -1,6 +1,5 @@
 """The generators of a training, found in its run folder or in one of its checkpoints. Needs no TensorFlow."""
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +8,23 @@ import numpy.typing as npt
 from pyarrow import fs
 from pydantic import ValidationError
 
-from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, checkpoints, read_arrays, read_index, verify
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, find_newest, verify
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelConfig, ModelSpec
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, child, shown
 from ringcycle.storage.store import Store, reading
 
-log = logging.getLogger(__name__)
-
-DIRECTIONS = ("AtoB", "BtoA")
-"""What the generators do, in the order of the direction axis: G_AB, G_BA."""
-
 
 @dataclass(frozen=True)
 class GeneratorCheckpoint:
-    """Both generators as they were at `step`, by the checkpoint `folder`. weights: the flat vector of the generators."""
+    """Both generators as they were at `step`, by the checkpoint `folder`.
+
+    weights: the flat vector of both; its direction axis has the order of DIRECTIONS: G_AB, G_BA.
+    """
 
     folder: str
     step: int
@@ -75,16 +76,3 @@ def find_checkpoint(location: Location) -> Location:
         fact = "none of its checkpoints is valid" if checkpoints(root) else "it has no checkpoint yet"
         raise UserError(f"--checkpoint = {label}: {fact}: train until the run writes one")
     return newest
-
-
-def find_newest(root: Location, quiet: bool = False) -> Location | None:
-    """The newest checkpoint below `root` whose parts match their checksums; damaged ones are skipped, with a warning unless `quiet`."""
-    for folder in reversed(checkpoints(root)):
-        try:
-            verify(folder)
-        except DamagedCheckpoint as damage:
-            if not quiet:
-                log.warning(f"damaged checkpoint skipped: {damage}")
-            continue
-        return folder
-    return None

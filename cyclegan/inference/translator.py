@@ -8,13 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, GeneratorCheckpoint
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate
 from cyclegan.networks.shapes import generator_shapes
 from cyclegan.ops.convolution import has_gpu
 from cyclegan.training.pixels import to_pixels, to_signed
 from preprocess.images.decode import BrokenImage, ImageArray
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
 

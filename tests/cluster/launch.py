@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.names import step_of
+from cyclegan.checkpoint_files.parts import read_arrays
 from preprocess.synthetic import write_dataset
 from tests.ray_nodes import ROOT, clean_environment
 

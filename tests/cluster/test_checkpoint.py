@@ -5,7 +5,7 @@ import pytest
 
 from cluster.checkpoint import main
 from cluster.checkpointing.retention import set_aside
-from cyclegan.checkpoint_files import INDEX
+from cyclegan.checkpoint_files.names import INDEX
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 
 WRITTEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"

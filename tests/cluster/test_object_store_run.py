@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from cluster.paths import checkpoints_of
-from cyclegan.checkpoint_files import checkpoints, step_of, verify
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.names import step_of
 from cyclegan.inference.generator_checkpoint import read_generators
 from preprocess.synthetic import write_dataset
 from ringcycle.storage.location import Location, child

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.checkpoint_files import checkpoints, verify
+from cyclegan.checkpoint_files.folders import checkpoints, verify
 from tests.cluster.launch import Launch, small_run
 
 STOPS: dict[str, Callable[[int], None]] = {

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cyclegan.checkpoint_files import checkpoints, read_arrays, read_index
+from cyclegan.checkpoint_files.folders import checkpoints
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.parts import read_arrays
 from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 
 pytestmark = pytest.mark.soak

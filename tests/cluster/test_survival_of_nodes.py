@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.checkpoint_files import checkpoints
+from cyclegan.checkpoint_files.folders import checkpoints
 from tests.cluster.cluster_of_hosts import Cluster, running_cluster
 from tests.cluster.launch import EVERY, Launch, assert_equal_runs, small_run, wait_for_step
 from tests.hosts import can_make_namespaces

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from cyclegan.checkpoint_files import Index, drop_leftovers, publish, write_part, written_parts
+from cyclegan.checkpoint_files.folders import drop_leftovers
+from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.shapes import generator_shapes

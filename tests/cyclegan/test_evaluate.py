@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from cyclegan.evaluate import ground_truth_error, main
-from cyclegan.inference.generator_checkpoint import DIRECTIONS, read_generators
+from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.translate import load_translator
 from preprocess.images.decode import decode
 from preprocess.synthetic import write_dataset
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import write_checkpoint
 

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from cluster.checkpoint import main
 from cluster.checkpointing.resume import check_any_valid
-from cyclegan.checkpoint_files import DamagedCheckpoint, read_arrays, read_index, verify
-from cyclegan.inference.generator_checkpoint import find_newest, read_generators
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import find_newest, verify
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.parts import read_arrays
+from cyclegan.inference.generator_checkpoint import read_generators
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from tests.cyclegan.checkpoint_files.test_arrays import forge
 from tests.cyclegan.made_checkpoint import weights, write_checkpoint
-from tests.cyclegan.test_checkpoint_arrays import forge
 from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 
 STEPS = (10, 20)

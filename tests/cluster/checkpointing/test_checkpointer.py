@@ -16,7 +16,9 @@ import pytest
 from cluster.checkpointing import checkpointer
 from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
 from cluster.config import Config, load_config
-from cyclegan.checkpoint_files import checkpoints, read_arrays, step_of, verify
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.names import step_of
+from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ImageFormat, ModelSpec, TrainConfig
 from cyclegan.training.state import TrainingState, make_state
 from ringcycle.logs import send_lines

@@ -7,9 +7,11 @@ import pytest
 
 from cluster.checkpointing.resume import check_resumable, load_state, newest_checkpoint, remove_partial
 from cluster.config import Config, load_config
-from cyclegan.checkpoint_files import INDEX, Index, publish, write_part, written_parts
+from cyclegan.checkpoint_files.folders import find_newest
+from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
-from cyclegan.inference.generator_checkpoint import find_newest
 from ringcycle.errors import UserError
 
 

@@ -7,7 +7,10 @@ import pytest
 
 from cluster.checkpointing.retention import Entry, entries, kept, make_room, set_aside, smoothed, sweep
 from cluster.config import RunConfig
-from cyclegan.checkpoint_files import ASIDE, INDEX, Index, checkpoints, publish, step_of, verify, write_part, written_parts
+from cyclegan.checkpoint_files.folders import checkpoints, verify
+from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
+from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
 from tests.cyclegan.made_checkpoint import damage
 

@@ -10,7 +10,8 @@ from cluster.driver.interfaces import ClusterLost, Timer
 from cluster.driver.supervise import Report, State, Supervisor
 from cluster.job import Job
 from cluster.monitoring.status import FIRST_STEP, Heartbeat, Outcome, Phase, RunStatus, WorkerInfo, WorkerStatus
-from cyclegan.checkpoint_files import checkpoints, step_of
+from cyclegan.checkpoint_files.folders import checkpoints
+from cyclegan.checkpoint_files.names import step_of
 from cyclegan.config import ImageFormat
 from tests.cluster.checkpointing.test_resume import save
 

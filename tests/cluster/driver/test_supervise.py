@@ -11,7 +11,8 @@ import pytest
 from cluster.driver.policy import MAX_ATTEMPTS_WITHOUT_PROGRESS
 from cluster.driver.supervise import State, roll_back
 from cluster.monitoring.status import Outcome
-from cyclegan.checkpoint_files import ASIDE, checkpoints, step_of
+from cyclegan.checkpoint_files.folders import checkpoints
+from cyclegan.checkpoint_files.names import ASIDE, step_of
 from tests.cluster.checkpointing.test_resume import save
 from tests.cluster.driver.fakes import FakeAttempt, Script, World, dies, hangs, trains
 

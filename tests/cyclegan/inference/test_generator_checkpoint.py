@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cyclegan.checkpoint_files import DamagedCheckpoint, read_arrays, verify
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import verify
+from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.networks.shapes import generator_shapes

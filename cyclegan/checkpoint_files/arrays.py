@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from cyclegan.checkpoint_upgrade import ARRAYS
+from cyclegan.checkpoint_files.upgrade import ARRAYS
 from cyclegan.config import ImageFormat, ModelConfig, ModelSpec, TrainConfig
 from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 

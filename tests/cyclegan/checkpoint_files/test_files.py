@@ -12,22 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cyclegan.checkpoint_files import (
-    ASIDE,
-    INDEX,
-    DamagedCheckpoint,
-    Index,
-    checkpoints,
-    delete,
-    drop_leftovers,
-    publish,
-    read_arrays,
-    read_index,
-    step_folder,
-    verify,
-    write_part,
-    written_parts,
-)
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import checkpoints, delete, drop_leftovers, verify
+from cyclegan.checkpoint_files.index import Index, publish, read_index
+from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_folder
+from cyclegan.checkpoint_files.parts import read_arrays, write_part, written_parts
 from cyclegan.config import ImageFormat
 
 ROOT = Path(__file__).parents[2]

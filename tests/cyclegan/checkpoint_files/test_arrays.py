@@ -16,8 +16,12 @@ import pytest
 
 from cluster.checkpoint import main as list_checkpoints
 from cluster.checkpointing.resume import load_state
-from cyclegan.checkpoint_arrays import expected_arrays
-from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, Part, read_arrays, read_index, verify
+from cyclegan.checkpoint_files.arrays import expected_arrays
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import verify
+from cyclegan.checkpoint_files.index import Part, read_index
+from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ImageFormat, ModelConfig, ModelSpec, TrainConfig
 from cyclegan.evaluate import main as evaluate
 from cyclegan.training.state import make_state

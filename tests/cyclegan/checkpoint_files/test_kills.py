@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # Forks a writer again and again: killed at its n-th call that changes a name in the file system, for all n, then by the clock.
 KILLER = """
@@ -13,7 +13,10 @@ import os, shutil, signal, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
-from cyclegan.checkpoint_files import Index, checkpoints, drop_leftovers, publish, step_folder, verify, write_part, written_parts
+from cyclegan.checkpoint_files.folders import checkpoints, drop_leftovers, verify
+from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.names import step_folder
+from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
 
 EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}

@@ -12,14 +12,18 @@ from PIL import Image
 from cluster.checkpoint import main as list_checkpoints
 from cluster.checkpointing.resume import check_resumable, load_state
 from cluster.config import Config
-from cyclegan.checkpoint_files import INDEX, DamagedCheckpoint, read_arrays, read_index, verify
-from cyclegan.checkpoint_upgrade import config_of_3
+from cyclegan.checkpoint_files.damage import DamagedCheckpoint
+from cyclegan.checkpoint_files.folders import find_newest, verify
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.checkpoint_files.parts import read_arrays
+from cyclegan.checkpoint_files.upgrade import config_of_3
 from cyclegan.config import ImageFormat, ModelSpec
-from cyclegan.inference.generator_checkpoint import find_newest, read_generators
+from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.training.state import make_state
 from cyclegan.translate import main as translate
 
-OLD = Path(__file__).parents[1] / "fixtures" / "run-format-3" / "checkpoints" / "step-00000006"
+OLD = Path(__file__).parents[2] / "fixtures" / "run-format-3" / "checkpoints" / "step-00000006"
 
 
 def test_the_index_is_one_of_today() -> None:
