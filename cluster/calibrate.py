@@ -6,10 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import SYNTHETIC, Config, load_config
@@ -29,9 +25,9 @@ from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
+from ringcycle.tables import table_lines
 
 ASSUMED_EPOCH = 1000  # images per epoch in the prediction when no source is given
-TABLE_WIDTH = 1000  # wide enough that no line is ever wrapped
 GIB = 2**30
 
 
@@ -118,20 +114,14 @@ def describe(candidate: Candidate) -> str:
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """All trials as lines of text, the best one marked."""
-    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("workers", "cores", "convolution", "precision", "batch", "allreduce", "s/step", "images/s", "GiB/worker"):
-        result.add_column(heading, justify="right", no_wrap=True)
-    result.add_column("", no_wrap=True)
+    headings = ("workers", "cores", "convolution", "precision", "batch", "allreduce", "s/step", "images/s", "GiB/worker", "")
+    records = []
     for trial in trials:
         c, f = trial.candidate, trial.figures
         figures = (f"{f.seconds:.3f}", f"{trial.speed:.3f}", f"{f.memory / GIB:.2f}") if f else ("", "", "")
         note = "best" if trial is best(trials) else trial.reason
-        settings = (str(c.workers), str(c.threads), c.convolution, c.precision, str(c.batch), c.allreduce_dtype)
-        result.add_row(*settings, *figures, Text(note))
-    console = Console(width=TABLE_WIDTH, color_system=None)
-    with console.capture() as captured:
-        console.print(result)
-    return [line.rstrip() for line in captured.get().splitlines()]
+        records.append((str(c.workers), str(c.threads), c.convolution, c.precision, str(c.batch), c.allreduce_dtype, *figures, note))
+    return table_lines(headings, records, len(headings) - 1)
 
 
 def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:

@@ -21,14 +21,15 @@ from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
+from ringcycle.tables import table_lines
 
-PUT_ASIDE = ("set aside",)
+SET_ASIDE = ("set aside",)
 COLUMNS = ("step", "written (UTC)", "size", "workers", "verdict", "kept as")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A checkpoint as listed. damage: what is wrong with it, empty if nothing is. index: None if it cannot be read."""
+class ListedCheckpoint:
+    """One line of the list. damage: what is wrong with the checkpoint, empty if nothing is. index: None if it cannot be read."""
 
     folder: Location
     index: Index | None
@@ -47,7 +48,7 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List and verify. Returns 0 if the newest checkpoint is valid, 1 if it is not or there is none, 2 for a user's mistake."""
+    """List and verify. Returns 0 if the newest checkpoint is valid, 1 if it is damaged or there is none, 2 after a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is damaged")
@@ -56,36 +57,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     send_lines(lambda line: print(line, file=sys.stderr))
     try:
         with reading(run, "RUN"):
-            rows = list_run(run)
+            listed = list_run(run)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
-    table = [COLUMNS, *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        left = "  ".join(cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=False))
-        print(f"{left}  {cells[4].ljust(widths[4])}  {cells[5]}".rstrip())
-    present = [row for row in rows if row.reasons != PUT_ASIDE]
+    for line in table_lines(COLUMNS, [checkpoint.cells() for checkpoint in listed], numbers=4):
+        print(line)
+    present = [checkpoint for checkpoint in listed if checkpoint.reasons != SET_ASIDE]
     return ExitCode.OK if present and not present[-1].damage else ExitCode.FAILED
 
 
-def list_run(run: Location) -> list[Row]:
-    """Every checkpoint of a run, oldest first, then those set aside; reads all bytes. Raises UserError if `run` is no run."""
+def list_run(run: Location) -> list[ListedCheckpoint]:
+    """Every checkpoint of a run, oldest first, then those set aside; reads all bytes. Raises UserError if `run` is not a run's folder."""
     root = checkpoints_of(run)
     if Store(root).kind() != fs.FileType.Directory:
         raise UserError(f"RUN = {shown(run)} has no folder checkpoints: give the folder of a run, STORAGE/NAME")
     folders = checkpoints(root)
     known = entries(folders)
     reasons = kept(known.values(), _retention(folders))
-    rows = [_row(folder, INDEX, reasons.get(known[folder].step, ()) if folder in known else ()) for folder in folders]
-    return rows + [_row(folder, ASIDE, PUT_ASIDE) for folder in checkpoints(root, ASIDE)]
+    current = [_listed(folder, INDEX, reasons.get(known[folder].step, ()) if folder in known else ()) for folder in folders]
+    return current + [_listed(folder, ASIDE, SET_ASIDE) for folder in checkpoints(root, ASIDE)]
 
 
-def _row(folder: Location, name: str, reasons: tuple[str, ...]) -> Row:
+def _listed(folder: Location, name: str, reasons: tuple[str, ...]) -> ListedCheckpoint:
     try:
-        return Row(folder, verify(folder, name), "", reasons)
+        return ListedCheckpoint(folder, verify(folder, name), "", reasons)
     except DamagedCheckpoint as damage:
-        return Row(folder, _index(folder, name), str(damage), reasons)
+        return ListedCheckpoint(folder, _index(folder, name), str(damage), reasons)
 
 
 def _index(folder: Location, name: str = INDEX) -> Index | None:

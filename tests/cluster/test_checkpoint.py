@@ -16,7 +16,7 @@ def listing(run: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[st
     return code, [re.sub("  +", "  ", line.strip()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_good_ones_are_listed_with_why_they_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_good_ones_are_listed_with_the_reason_they_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for step in (1000, 2000, 3000, 4000):
         write_checkpoint(tmp_path, step, fields={"run": {"keep": 2, "keep_every": 3000}})
     code, (head, *lines) = listing(tmp_path, capsys)
@@ -26,7 +26,7 @@ def test_good_ones_are_listed_with_why_they_stay(tmp_path: Path, capsys: pytest.
     assert [line.partition("good  ")[2] for line in lines] == ["", "", "newest, every", "newest"]
 
 
-def test_torn_ones_say_why_and_the_newest_decides_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damage_is_listed_and_that_of_the_newest_decides_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, third = (write_checkpoint(tmp_path, step) for step in (1, 2, 3))
     damage(first)
     (second / INDEX).write_bytes(b"\x00")

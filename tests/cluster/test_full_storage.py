@@ -37,7 +37,7 @@ def test_a_training_survives_a_full_storage(small: Path, tmp_path: Path) -> None
     other.unlink()
     output = launch.end(0)
     assert "Traceback" not in output and "restarting" not in output, output
-    rows = list_run(small / "a")
-    assert rows[-1].index and rows[-1].index.step == STEPS and not any(row.damage for row in rows)
-    assert len(rows) < STEPS // 10
+    listed = list_run(small / "a")
+    assert listed[-1].index and listed[-1].index.step == STEPS and not any(checkpoint.damage for checkpoint in listed)
+    assert len(listed) < STEPS // 10
     assert_equal_runs(tmp_path / "large/a", small / "a", STEPS)
