@@ -1,4 +1,4 @@
-"""`python -m cyclegan.evaluate`: how far translations are from the truth, where the truth is known.
+"""`python -m cyclegan.evaluate`: how far translations are from the truth, for data sets whose truth is known.
 
 `python -m preprocess.synthetic` writes such a source: testA and testB, and for each of their images the same scene in the other
 domain, truth/AtoB/STEM.png and truth/BtoA/STEM.png.
@@ -78,8 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
 def ground_truth_error(location: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
     """Translate all test images of `source`, uncropped, and compare them with their truth, for each of DIRECTIONS.
 
-    location: a run's folder or a checkpoint. images: a .png file to write, with a few rows of image, translation and truth for each
-    direction. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
+    location: a run's folder or a checkpoint. images: a .png file to write, with a few images of each direction beside
+    their translation and truth. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
     """
     if images and images.suffix.lower() != ".png":
         raise UserError(f"--images = {images} does not end with .png: give a name that does")

@@ -27,12 +27,12 @@ from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each is twice the one before
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a retry; each pause is twice the one before
 WRITER_NICENESS = 19  # takes what the computing threads leave
-log = logging.getLogger(__name__)
-
 SPARE_BYTES = 100_000  # beside the arrays of a part: headers, receipt, folders
 FULL = {errno.ENOSPC, errno.EDQUOT}
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class _Snapshot:
 
 
 class _Bounded:
-    """Runs `act` in a thread of its own and waits for it at most `seconds`; while a run hangs, no other is begun or waited for."""
+    """Runs `act` in a thread and waits at most `seconds` for it. While it hangs, it is neither started again nor waited for."""
 
     def __init__(self, act: Callable[[], object], seconds: float) -> None:
         self._act, self._seconds = act, seconds
@@ -71,7 +71,7 @@ class _Bounded:
         self._error: BaseException | None = None
 
     def run(self) -> bool:
-        """Returns False if the run began now and hangs. Raises what it raises."""
+        """Returns False once for each time that `act` hangs. Raises what `act` raises."""
         if self._thread and self._thread.is_alive():
             return True
         self._error = None
@@ -96,12 +96,12 @@ class _Superseded(Exception):
 class Checkpointer:
     """Saves the state of one rank; rank 0 also publishes, and deletes what need not be kept.
 
-    Failing storage is reported in one line and retried with growing pauses while training continues. A full disk costs an old checkpoint:
-    rank 0 alone deletes it, other ranks ask it for room. One snapshot is written at a time; a second one may wait, and a newer one
-    replaces it.
+    Failing storage is reported in one line and retried with growing pauses while training continues. A full disk costs an old checkpoint,
+    which rank 0 alone deletes; other ranks request room from it. One snapshot is written at a time; a second one may wait, and a newer
+    one replaces it.
 
-    patience: seconds after which a save is reported as late. before_publishing: what must be stored first, for which a checkpoint waits
-    at most `patience`; may raise OSError.
+    patience: seconds after which a save is reported as late. before_publishing: stores what must be stored before the checkpoint, which
+    waits at most `patience` for it; may raise OSError.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Checkpointer:
         self._deadline = float("inf")
         self._fault = ""
         self._error: BaseException | None = None
-        # A daemon: storage that hangs for ever must not keep the process.
+        # A daemon: storage that hangs forever must not keep the process alive.
         threading.Thread(target=self._write_all, name="checkpoint", daemon=True).start()
 
     @property
@@ -139,7 +139,7 @@ class Checkpointer:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise the error that ended the writer, and report once if a save is late. Cheap enough for every step."""
+        """Raise the error that ended the writer, and report once that a save is late. Cheap enough for every step."""
         with self._changed:
             if self._error:
                 raise self._error
@@ -150,7 +150,7 @@ class Checkpointer:
             log.warning(f"checkpoint of step {late.step:,} is not complete after {self._patience:.0f} s; training continues")
 
     def close(self, seconds: float) -> str:
-        """Wait until all is on disk and, for rank 0, published. Returns what is wrong after `seconds`, or empty.
+        """Wait until everything is on disk and, on rank 0, published. Returns what is wrong after `seconds`, or an empty text.
 
         Raises the error that ended the writer.
         """
@@ -210,48 +210,48 @@ class Checkpointer:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _wait(self, folder: Location, seconds: float) -> bool:
-        """Wait before the next attempt, but not after rank 0 has made room. Returns whether a newer snapshot is waiting."""
+        """Wait before a retry, but no longer once rank 0 has made room. Returns whether a newer snapshot is waiting."""
         deadline = time.monotonic() + seconds
-        asked = self._asks(folder)
+        requested = self._has_request(folder)
         while (left := deadline - time.monotonic()) > 0:
             with self._changed:
                 if self._changed.wait_for(lambda: self._waiting, min(left, PARTS_POLL_SECONDS[1])):
                     return True
-            if asked and not self._asks(folder):
+            if requested and not self._has_request(folder):
                 return False
         return False
 
-    def _asks(self, folder: Location) -> bool:
+    def _has_request(self, folder: Location) -> bool:
         with contextlib.suppress(OSError):
             return self._rank > 0 and has_room_request(folder, self._rank, self._token)
         return False
 
     def _make_room(self, snapshot: _Snapshot) -> bool:
         """Delete one old checkpoint. Returns whether there was one to delete."""
-        gone = None
+        deleted = None
         with contextlib.suppress(OSError):
-            gone = make_room(self._root)
-        if gone is None:
+            deleted = make_room(self._root)
+        if deleted is None:
             return False
         self._promised.clear()
-        old = parent_and_name(gone)[1]
+        old = parent_and_name(deleted)[1]
         log.warning(f"the storage is full: {old} was deleted to make room for the checkpoint of step {snapshot.step:,}")
         return True
 
     def _make_room_for_others(self, folder: Location, snapshot: _Snapshot) -> None:
-        """Answer the ranks whose parts do not fit, after deleting one checkpoint, unless there is room by now.
+        """Let the ranks whose parts did not fit retry, after deleting one checkpoint unless there is room by now.
 
-        Where free space says nothing, as under a quota, a rank that asks again gets a checkpoint's room.
+        Free space does not show a quota, so a checkpoint is deleted for a rank that requests room again.
         """
-        asking = [rank for rank in range(1, self._workers) if has_room_request(folder, rank, self._token)]
-        if not asking and not self._is_full(folder):
+        waiting = [rank for rank in range(1, self._workers) if has_room_request(folder, rank, self._token)]
+        if not waiting and not self._is_full(folder):
             return
         part = sum(array.nbytes for name, array in snapshot.arrays.items() if name.startswith("pool."))
-        roomy = _free(folder) > len(asking) * (part + SPARE_BYTES) and self._promised.isdisjoint(asking)
-        if not roomy and not self._make_room(snapshot):
+        fits = _free(folder) > len(waiting) * (part + SPARE_BYTES) and self._promised.isdisjoint(waiting)
+        if not fits and not self._make_room(snapshot):
             return
-        self._promised.update(asking)
-        for rank in asking:
+        self._promised.update(waiting)
+        for rank in waiting:
             clear_room_request(folder, rank, self._token)
 
     def _is_full(self, folder: Location) -> bool:

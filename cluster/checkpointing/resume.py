@@ -32,7 +32,7 @@ def remove_partial(root: Location) -> None:
 
 
 def check_any_valid(root: Location, newest: Location | None, run: str) -> None:
-    """Raise UserError if there are checkpoints but none is valid: starting over and replacing them is the user's decision."""
+    """Raise UserError if there are checkpoints but none is valid: replacing them is for the user to decide."""
     found = checkpoints(root)
     if newest is None and found:
         try:
@@ -47,7 +47,7 @@ def check_any_valid(root: Location, newest: Location | None, run: str) -> None:
 def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str) -> None:
     """Raise UserError in one line if `config` cannot continue what the checkpoint began.
 
-    A field that the checkpoint does not have, as an earlier version wrote it, counts as its default; one that only it has, not at all.
+    A field that the checkpoint lacks, because an earlier version wrote it, counts as its default; one that only it has is ignored.
     """
     old, new = _flat(Config().model_dump()) | _flat(index.config), _flat(config.model_dump())
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
@@ -110,7 +110,7 @@ def _cannot_resume(folder: Location, fact: str) -> str:
 
 
 def newest_checkpoint(root: Location) -> str:
-    """The newest checkpoint as shown to the user, or empty; empty too if an object store does not answer."""
+    """The newest checkpoint as shown to the user; empty if there is none or an object store does not answer."""
     with contextlib.suppress(OSError):
         found = checkpoints(root)
         return Store(found[-1]).label() if found else ""

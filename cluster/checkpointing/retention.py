@@ -1,4 +1,4 @@
-"""Which checkpoints are kept: the newest, one of every so many steps, and the best; and which go first when the disk is full."""
+"""Which checkpoints are kept: the newest, one in every so many steps, and the best; and which go first when the disk is full."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
 
 
 def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
-    """Entries of the folders whose index can be read; the others neither count nor are deleted unasked."""
+    """Entries of the folders whose index can be read. The others do not count and are left alone."""
     found = {}
     for folder in folders:
         try:
@@ -63,7 +63,7 @@ def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
 def sweep(root: Location, step: int, run: RunConfig) -> None:
     """Delete what need not be kept up to `step`, the one just published, and what older saves left behind.
 
-    Newer ones come from a training that took another course; they do not count until they are written again.
+    Newer ones were left by an earlier course of the training; they do not count until they are written again.
     """
     passed = {folder: names for folder, names in step_folders(root).items() if (step_of(folder) or 0) <= step}
     known = entries([folder for folder, names in passed.items() if INDEX in names])
@@ -97,7 +97,7 @@ def make_room(root: Location) -> Location | None:
 
 
 def set_aside(root: Location, newest: Location | None) -> None:
-    """Set aside checkpoints newer than the one to resume from: damaged, or of a training that went wrong.
+    """Set aside the checkpoints newer than the one to resume from: they are damaged, or of a training that went wrong.
 
     They keep their folders, under an index of another name. `sweep` deletes them when the run has passed them.
     """

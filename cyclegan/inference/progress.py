@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of a command: a bar on a terminal, a line now and then elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
-PLAIN_INTERVAL = 10.0  # seconds between lines where they cannot be redrawn, as in a job's log
+PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal, as in a job's log
 
 
 def screen() -> Console:
-    """Standard error, for progress and complaints: standard output is left to results. It takes no markup from file names."""
+    """Standard error, for progress and warnings: standard output is for results only. Brackets in file names are no markup to it."""
     return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 

@@ -10,26 +10,25 @@ CELL = 144  # pixels a side
 GAP, TITLE, BETWEEN = 6, 24, 30
 INK, PAPER = "black", "white"
 
-
 Block = tuple[Sequence[str], Sequence[Sequence[ImageArray]]]
-"""Titles of columns, then rows with one image [H, W, C] for each column."""
+"""Titles of columns, then lines with one image [H, W, C] for each column."""
 
 
 def image_table(blocks: Sequence[Block]) -> Image.Image:
     """Lay out blocks from left to right. An image is scaled to fit its cell."""
     step = CELL + GAP
-    rows = max(len(block) for _, block in blocks)
+    lines = max(len(block) for _, block in blocks)
     width = GAP + sum(len(titles) * step for titles, _ in blocks) + BETWEEN * (len(blocks) - 1)
-    table = Image.new("RGB", (width, TITLE + rows * step), PAPER)
+    table = Image.new("RGB", (width, TITLE + lines * step), PAPER)
     draw = ImageDraw.Draw(table)
     left = GAP
     for titles, block in blocks:
         for column, title in enumerate(titles):
             x = left + column * step
             draw.text((x + CELL / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
-            for row, images in enumerate(block):
+            for line, images in enumerate(block):
                 cell = _fit(Image.fromarray(to_rgb8(images[column])))
-                table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + row * step + (CELL - cell.height) // 2))
+                table.paste(cell, (x + (CELL - cell.width) // 2, TITLE + line * step + (CELL - cell.height) // 2))
         left += len(titles) * step + BETWEEN
     return table
 

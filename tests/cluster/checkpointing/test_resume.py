@@ -61,18 +61,6 @@ def test_pools_are_dealt_by_row_to_any_number_of_workers(workers: int, tmp_path:
         assert (arrays["pool.filled"][1, :, 0] == (rows % 2 == 0)).all()
 
 
-def test_damaged_checkpoints_are_reported_and_the_one_before_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    good, damaged = save(tmp_path, 10), save(tmp_path, 20)
-    data = bytearray((damaged / "part-00001-x.npz").read_bytes())
-    data[len(data) // 2] ^= 1
-    (damaged / "part-00001-x.npz").write_bytes(data)
-    assert find_newest(tmp_path, quiet=True) == good
-    assert caplog.messages == []
-    assert find_newest(tmp_path) == good
-    assert len(caplog.messages) == 1
-    assert "part-00001-x.npz: its checksum differs" in caplog.text
-
-
 def test_nothing_to_resume(tmp_path: Path) -> None:
     assert find_newest(tmp_path / "nowhere") is None
     assert newest_checkpoint(tmp_path) == ""

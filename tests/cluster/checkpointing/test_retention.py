@@ -27,7 +27,7 @@ def save(root: Path, step: int, loss: float | None = None) -> Path:
     return folder
 
 
-def put_aside(root: Path, step: int) -> None:
+def save_aside(root: Path, step: int) -> None:
     os.rename(save(root, step) / INDEX, root / f"step-{step:08d}" / ASIDE)
 
 
@@ -84,7 +84,7 @@ def test_sweep_keeps_what_stays_and_leaves_newer_and_unreadable_ones(tmp_path: P
     for step, token in ((25, "x"), (40, "y"), (70, "y")):
         write_part(tmp_path / f"step-{step:08d}", 0, token, {"weights": np.zeros(1)})
     for step in (35, 55):
-        put_aside(tmp_path, step)
+        save_aside(tmp_path, step)
     sweep(tmp_path, 40, RunConfig(keep=1))
     assert left(tmp_path) == ["10", "20", "40", "55", "60", "70"]
     assert sorted(file.name for file in (tmp_path / "step-00000040").iterdir()) == [INDEX, "part-00000-x.npz"]
@@ -95,7 +95,7 @@ def test_room_is_made_from_what_can_best_be_missed(tmp_path: Path) -> None:
     for step, loss in ((10, 2.0), (20, 1.0), (30, 3.0), (40, 3.0)):
         save(tmp_path, step, loss)
     damage(save(tmp_path, 50, 4.0))
-    put_aside(tmp_path, 60)
+    save_aside(tmp_path, 60)
     gone = [step_of(folder) for folder in iter(lambda: make_room(tmp_path), None)]
     assert gone == [60, 10, 30, 50, 20]
     assert left(tmp_path) == ["40"]
@@ -103,7 +103,7 @@ def test_room_is_made_from_what_can_best_be_missed(tmp_path: Path) -> None:
     assert make_room(tmp_path / "nowhere") is None
 
 
-def test_newer_checkpoints_are_put_aside(tmp_path: Path) -> None:
+def test_newer_checkpoints_are_set_aside(tmp_path: Path) -> None:
     folders = [save(tmp_path, step) for step in (10, 20, 30)]
     set_aside(tmp_path, folders[1])
     assert steps(tmp_path) == [10, 20]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 
-# Forks a writer again and again: killed at its n-th call that changes a name in the file system, for all n, then by the clock.
+# Forks a writer repeatedly: killed at its n-th call that changes a name in the file system, for all n, then by the clock.
 KILLER = """
 import os, shutil, signal, sys, time
 from datetime import UTC, datetime
@@ -72,24 +72,24 @@ def kill_after(seconds):
 
 for i in range(8):
     before = check()
-    def go_on(step=before + 1):
+    def save_more(step=before + 1):
         while True:
             save(step, 100_000)
             step += 1
-    forked(go_on, kill_after(0.05 + 0.017 * i))
+    forked(save_more, kill_after(0.05 + 0.017 * i))
     check()
 print(*kept, check())
 """
 
 
-def test_a_process_killed_at_any_moment_leaves_only_whole_checkpoints(tmp_path: Path) -> None:
+def test_a_process_killed_at_any_moment_leaves_only_valid_checkpoints(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run([sys.executable, "-c", KILLER, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
-    *kept, in_the_end = map(int, run.stdout.split())
+    *kept, found = map(int, run.stdout.split())
     # Each of two parts, two receipts and an index is opened, renamed and synced; then both receipts go, and the folder is renamed.
     assert len(kept) >= 5 * 3 + 2 + 1
     # Killed at any call before the last rename, the old one alone is there; after it, the new one too.
     assert kept == sorted(kept)
     assert (kept[0], kept[-1]) == (1, 2)
-    assert in_the_end > 2, "the writer killed by the clock must have published something"
+    assert found > 2, "the writer killed by the clock must have published something"

@@ -53,7 +53,7 @@ def test_output_has_the_size_of_the_input(size: tuple[int, int]) -> None:
     assert translated.dtype == np.uint8
 
 
-def test_a_image_is_continued_by_reflection() -> None:
+def test_an_image_is_continued_by_reflection() -> None:
     pixels = image(30, 41)
     padded = np.concatenate([pixels, pixels[-2:-4:-1]], 0)
     padded = np.concatenate([padded, padded[:, -2:-5:-1]], 1)
@@ -93,8 +93,8 @@ def test_channels_are_those_of_the_other_domain(a: int, b: int) -> None:
         signed[i, 0, ..., :taken] = to_signed(tf.constant(pixels))
         model = trained.model.model_copy(update={"convolution": "plain"})
         parameters = FlatParameters(generator_shapes(model)).split(tf.constant(trained.weights))
-        whole = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
-        assert np.abs(got - to_pixels(whole[..., :made]).astype(int)).max() <= 1
+        expected = generate(parameters, tf.constant(signed), model)[i, 0].numpy()
+        assert np.abs(got - to_pixels(expected[..., :made]).astype(int)).max() <= 1
 
 
 def test_16_bits_come_out_if_they_go_in_or_were_trained_on() -> None:
