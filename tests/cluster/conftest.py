@@ -1,5 +1,6 @@
 """The undisturbed run that disturbed ones are compared with, and the cluster they share."""
 
+import contextlib
 import os
 import re
 import tempfile
@@ -71,7 +72,10 @@ def check_cores(launch: Launch, run: Path) -> None:
     sets = []
     for worker in workers:
         cores = {int(core) for core in worker[4].split(", ")}
-        affinities = [os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{worker[2]}/task").iterdir()]
+        affinities = []
+        for task in Path(f"/proc/{worker[2]}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # a thread that has ended since
+                affinities.append(os.sched_getaffinity(int(task.name)))
         assert len(affinities) > 10
         assert all(affinity <= cores for affinity in affinities)
         sets.append(cores)
