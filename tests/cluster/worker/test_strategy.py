@@ -32,7 +32,7 @@ def train(folder: Path, groups: Sequence[int]) -> list[Path]:
         command = [sys.executable, "-m", "tests.cluster.worker.two_workers", str(outputs[-1])]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
     try:
-        assert [process.wait(240) for process in processes] == [0] * len(tasks)
+        assert [process.wait(500) for process in processes] == [0] * len(tasks)
     finally:
         for process in processes:
             process.kill()
