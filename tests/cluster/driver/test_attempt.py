@@ -1,4 +1,4 @@
-"""What a dead worker's standard error says about its death."""
+"""The cause of a worker's death, found in its standard error."""
 
 import pytest
 
