@@ -23,7 +23,7 @@ from cyclegan.checkpoint_files.names import step_folder
 from cyclegan.checkpoint_files.parts import clear_room_request, has_receipt, has_room_request, request_room, write_part, written_parts
 from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
-from ringcycle.storage.location import Location, reason
+from ringcycle.storage.location import Location, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
 
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
@@ -244,7 +244,7 @@ class Checkpointer:
         Free space does not show a quota, so a checkpoint is deleted for a rank that requests room again.
         """
         waiting = [rank for rank in range(1, self._workers) if has_room_request(folder, rank, self._token)]
-        if not waiting and not self._is_full(folder):
+        if not waiting and _free(folder) > SPARE_BYTES:  # with less, a request may not fit either
             return
         part = sum(array.nbytes for name, array in snapshot.arrays.items() if name.startswith("pool."))
         fits = _free(folder) > len(waiting) * (part + SPARE_BYTES) and self._promised.isdisjoint(waiting)
@@ -253,15 +253,6 @@ class Checkpointer:
         self._promised.update(waiting)
         for rank in waiting:
             clear_room_request(folder, rank, self._token)
-
-    def _is_full(self, folder: Location) -> bool:
-        """Whether not even a request for room can be written."""
-        try:
-            request_room(folder, 0, self._token)
-            clear_room_request(folder, 0, self._token)
-        except OSError as error:
-            return error.errno in FULL
-        return False
 
     def _write(self, folder: Location, snapshot: _Snapshot) -> None:
         if not has_receipt(folder, self._rank, self._token):
@@ -276,7 +267,7 @@ class Checkpointer:
                 if self._changed.wait_for(lambda: self._waiting, pause):
                     raise _Superseded
             pause = min(2 * pause, longest)
-            if pause == longest:
+            if pause == longest and not is_remote(folder):  # an object store has no end
                 self._make_room_for_others(folder, snapshot)
         index = Index(
             step=snapshot.step,
@@ -297,10 +288,7 @@ class Checkpointer:
             sweep(self._root, snapshot.step, self._run.config.run)
 
 
-def _free(folder: Location) -> float:
-    """Bytes that this user may still write; infinite in an object store."""
-    local = Store(folder).local
-    if local is None:
-        return float("inf")
-    room = os.statvfs(local)
+def _free(folder: Location) -> int:
+    """Bytes that this user may still write."""
+    room = os.statvfs(Store(folder).local or folder)
     return room.f_bavail * room.f_frsize
