@@ -31,6 +31,16 @@ SMALL = {
 }
 """Sizes of the tests' networks; all runs of these sizes share their compiled programs."""
 
+TINY = {
+    "data.load_size": 24,
+    "data.crop_size": 24,
+    "model.filters": 4,
+    "model.blocks": 1,
+    "model.discriminator_filters": 4,
+    "model.convolution": "plain",  # compiles in a few seconds
+}
+"""Sizes of the smallest networks, for what only compiles."""
+
 EVERY = 20
 """Steps between two checkpoints of `small_run`."""
 

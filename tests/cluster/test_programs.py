@@ -8,20 +8,12 @@ from pathlib import Path
 import pytest
 
 from cluster.programs import main
-from tests.cluster.launch import options
+from tests.cluster.launch import TINY, options
 from tests.ray_nodes import ROOT, clean_environment
 
 pytestmark = pytest.mark.process
 
-TINY = {
-    "data.load_size": 24,
-    "data.crop_size": 24,
-    "model.filters": 4,
-    "model.blocks": 1,
-    "model.discriminator_filters": 4,
-    "model.convolution": "plain",  # compiles in a few seconds
-    "train.pool_size": 2,
-}
+SETTINGS = {**TINY, "train.pool_size": 2}
 UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]
 
 
@@ -31,7 +23,7 @@ def programs(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> None:
-    arguments = options({**TINY, "cluster.compile_cache": tmp_path})
+    arguments = options({**SETTINGS, "cluster.compile_cache": tmp_path})
     cold, warm = programs(*arguments), programs(*arguments)
     assert (cold.returncode, cold.stderr) == (0, "")
     assert re.findall(r"^(\w+): compiled in [\d.]+ s, cache (\w+)$", cold.stdout, re.M) == [(unit, "miss") for unit in UNITS]

@@ -11,24 +11,16 @@ from cluster.calibration.search import Candidate
 from cluster.calibration.trial_group import run_trial
 from cluster.config import load_config
 from cyclegan.config import ImageFormat
-from tests.cluster.launch import options
+from tests.cluster.launch import TINY, options
 from tests.ray_nodes import ROOT, clean_environment
 
 pytestmark = pytest.mark.process
 
-TINY = {
-    "data.load_size": 24,
-    "data.crop_size": 24,
-    "model.filters": 4,
-    "model.blocks": 1,
-    "model.discriminator_filters": 4,
-    "model.convolution": "plain",  # compiles in a few seconds
-    "cluster.workers": 1,
-}
+SETTINGS = {**TINY, "cluster.workers": 1}
 
 
 def test_programs_finds_what_a_trial_has_compiled(tmp_path: Path) -> None:
-    arguments = options({**TINY, "cluster.compile_cache": tmp_path})
+    arguments = options({**SETTINGS, "cluster.compile_cache": tmp_path})
     candidate = Candidate(workers=1, threads=1, convolution="plain", precision="float32", batch=1, allreduce_dtype="float32")
     trial = run_trial(load_config(arguments, {}), ImageFormat(), candidate)
     assert trial.figures, trial.reason
