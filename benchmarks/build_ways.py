@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from preprocess.build import build
+from preprocess.building.shard_folder import build
 from preprocess.config import DataConfig
 from preprocess.sources.layouts import Source
 from ringcycle.ray_start import start_ray

@@ -19,7 +19,7 @@ import psutil
 import ray
 
 from benchmarks.images import write_images
-from preprocess.build import build
+from preprocess.building.shard_folder import build
 from preprocess.config import DataConfig
 from preprocess.feed.feed import Feed
 from preprocess.feed.plan import Plan, WorkerShare

@@ -18,7 +18,7 @@ from cluster.hardware.topology import largest_share, workers_of_node
 from cluster.job import images_by_settings, images_of
 from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
-from preprocess.build import finished_shards
+from preprocess.building.shard_folder import finished_shards
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import find_images, source_of
 from ringcycle.cli import ExitCode, duration, fail, run

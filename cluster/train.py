@@ -24,7 +24,7 @@ from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import compile_cache
 from cyclegan.training.schedule import make_schedule
-from preprocess.build import check_source, ensure_shards
+from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute

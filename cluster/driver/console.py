@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cluster.monitoring.status import Progress, RunStatus, WorkerInfo
-from preprocess.build import BuildProgress
+from preprocess.building.progress import BuildProgress
 from ringcycle.cli import duration
 from ringcycle.output import printable
 

@@ -17,7 +17,8 @@ import pytest
 import ray
 from PIL import Image
 
-from preprocess.build import BuildProgress, build, check_source, ensure_shards
+from preprocess.building.progress import BuildProgress
+from preprocess.building.shard_folder import build, check_source, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.images.decode import decode
 from preprocess.images.resize import square

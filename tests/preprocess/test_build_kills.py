@@ -13,7 +13,7 @@ import pytest
 import ray
 from PIL import Image
 
-from preprocess.build import build
+from preprocess.building.shard_folder import build
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import Source
@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
 
 WITHOUT_LOCKS = """
 import contextlib, json, pathlib, sys
-import preprocess.build
+import preprocess.building.shard_folder
 from preprocess.config import DataConfig
 from ringcycle.ray_start import start_ray
 
-preprocess.build.locked = lambda path: contextlib.nullcontext()
+preprocess.building.shard_folder.locked = lambda path: contextlib.nullcontext()
 assert start_ray()
-print(preprocess.build.ensure_shards(DataConfig(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2])))
+print(preprocess.building.shard_folder.ensure_shards(DataConfig(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2])))
 """
 
 

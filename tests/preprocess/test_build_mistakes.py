@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.build import build, check_source, ensure_shards, finished_shards, main
+from preprocess.build import main
+from preprocess.building.shard_folder import build, check_source, ensure_shards, finished_shards
 from preprocess.config import DataConfig
 from preprocess.sources.layouts import Source
 from ringcycle.errors import UserError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocess.build import build, ensure_shards
+from preprocess.building.shard_folder import build, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare

@@ -11,8 +11,8 @@ import pytest
 import ray
 from PIL import Image
 
-from preprocess.build import build
 from preprocess.building.line_collector import LineRelay
+from preprocess.building.shard_folder import build
 from preprocess.config import DataConfig
 from preprocess.sources.layouts import Source
 from ringcycle.storage.location import child

@@ -12,8 +12,8 @@ import pytest
 import ray
 from PIL import Image
 
-from preprocess.build import build
 from preprocess.building import pool
+from preprocess.building.shard_folder import build
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import Rejected
 from preprocess.sources.layouts import Source

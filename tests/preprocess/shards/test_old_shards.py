@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.build import finished_shards
 from preprocess.building.progress import logged_speed
+from preprocess.building.shard_folder import finished_shards
 from preprocess.inspect import main
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import ShardSet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.build import check_source
+from preprocess.building.shard_folder import check_source
 from preprocess.config import DataConfig
 from preprocess.sources.layouts import Source, absolute, find_images, fingerprint, is_test, opener
 from ringcycle.errors import UserError
