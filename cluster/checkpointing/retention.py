@@ -1,15 +1,16 @@
 """Which checkpoints are kept: the newest, one in every so many steps, and the best; and which go first when the disk is full."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.config import RunConfig
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
-from cyclegan.checkpoint_files.folders import checkpoints, delete, drop_leftovers, find_newest, step_folders
+from cyclegan.checkpoint_files.folders import checkpoints, delete, drop_leftovers, find_newest, step_folders, verify
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from ringcycle.storage.location import Location
-from ringcycle.storage.store import Store
+from ringcycle.storage.store import Store, reading
 
 SMOOTHING = 0.001
 
@@ -104,3 +105,16 @@ def set_aside(root: Location, newest: Location | None) -> None:
     for folder in checkpoints(root):
         if newest is None or (step_of(folder) or 0) > (step_of(newest) or 0):
             Store(folder).rename(INDEX, ASIDE)
+
+
+def roll_back(root: Location, before: int) -> str:
+    """Set aside all checkpoints newer than the newest valid one of a step below `before`. Returns what remains, as a phrase."""
+    with reading(root, "run.storage"):
+        for folder in reversed(checkpoints(root)):
+            if (step_of(folder) or 0) < before:
+                with contextlib.suppress(DamagedCheckpoint):
+                    verify(folder)
+                    set_aside(root, folder)
+                    return f"the checkpoint of step {step_of(folder):,}"
+        set_aside(root, None)
+    return "the beginning"

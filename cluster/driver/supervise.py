@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Literal
 
 from cluster.checkpointing.resume import newest_checkpoint
-from cluster.checkpointing.retention import set_aside
+from cluster.checkpointing.retention import roll_back
 from cluster.config import ClusterConfig
 from cluster.driver.goodput import AttemptRecord, Goodput, goodput, recovery
 from cluster.driver.interfaces import ClusterLost, Display, NewAttempt, RunningAttempt, Signals, Timer, WatchedNodes
@@ -32,11 +32,7 @@ from cluster.driver.policy import (
 from cluster.job import CLOSE_SECONDS, Job
 from cluster.monitoring.status import FIRST_STEP, Outcome, RunStatus
 from cluster.paths import FAILURE, GOODPUT, checkpoints_of
-from cyclegan.checkpoint_files.damage import DamagedCheckpoint
-from cyclegan.checkpoint_files.folders import checkpoints, verify
-from cyclegan.checkpoint_files.names import step_of
-from ringcycle.storage.location import Location
-from ringcycle.storage.store import Store, reading
+from ringcycle.storage.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -339,16 +335,3 @@ class Supervisor:
 def timeouts_of(config: ClusterConfig) -> Timeouts:
     """The policy's timeouts."""
     return Timeouts(config.start_timeout + config.peer_timeout, config.peer_timeout, CLOSE_SECONDS + config.peer_timeout)
-
-
-def roll_back(root: Location, before: int) -> str:
-    """Set aside all checkpoints newer than the newest valid one of a step below `before`. Returns what remains, as a phrase."""
-    with reading(root, "run.storage"):
-        for folder in reversed(checkpoints(root)):
-            if (step_of(folder) or 0) < before:
-                with contextlib.suppress(DamagedCheckpoint):
-                    verify(folder)
-                    set_aside(root, folder)
-                    return f"the checkpoint of step {step_of(folder):,}"
-        set_aside(root, None)
-    return "the beginning"

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.checkpointing.retention import Entry, entries, kept, make_room, set_aside, smoothed, sweep
+from cluster.checkpointing.retention import Entry, entries, kept, make_room, roll_back, set_aside, smoothed, sweep
 from cluster.config import RunConfig
 from cyclegan.checkpoint_files.folders import checkpoints, verify
 from cyclegan.checkpoint_files.index import Index, publish
 from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
+from tests.cluster.checkpointing.test_resume import save as save_two_parts
 from tests.cyclegan.made_checkpoint import damage
 
 
@@ -112,3 +113,23 @@ def test_newer_checkpoints_are_set_aside(tmp_path: Path) -> None:
     set_aside(tmp_path, folders[1])
     assert steps(tmp_path) == [10, 20]
     assert verify(again, ASIDE).step == 30
+
+
+@pytest.mark.parametrize(
+    ("before", "damaged", "where", "left"),
+    [
+        (45, None, "the checkpoint of step 40", [20, 40]),
+        (40, None, "the checkpoint of step 20", [20]),
+        (99, None, "the checkpoint of step 60", [20, 40, 60]),
+        (45, 40, "the checkpoint of step 20", [20]),
+        (20, None, "the beginning", []),
+    ],
+)
+def test_rolling_back(before: int, damaged: int | None, where: str, left: list[int], tmp_path: Path) -> None:
+    for step in (20, 40, 60):
+        folder = save_two_parts(tmp_path, step)
+        if step == damaged:
+            (folder / "part-00001-x.npz").write_bytes(b"")
+    assert roll_back(tmp_path, before) == where
+    assert [step_of(folder) for folder in checkpoints(tmp_path)] == left
+    assert len(checkpoints(tmp_path, ASIDE)) == 3 - len(left)

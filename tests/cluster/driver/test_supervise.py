@@ -9,11 +9,10 @@ from typing import Literal
 import pytest
 
 from cluster.driver.policy import MAX_ATTEMPTS_WITHOUT_PROGRESS
-from cluster.driver.supervise import State, roll_back
+from cluster.driver.supervise import State
 from cluster.monitoring.status import Outcome
 from cyclegan.checkpoint_files.folders import checkpoints
 from cyclegan.checkpoint_files.names import ASIDE, step_of
-from tests.cluster.checkpointing.test_resume import save
 from tests.cluster.driver.fakes import FakeAttempt, Script, World, dies, hangs, trains
 
 
@@ -395,23 +394,3 @@ def test_workers_that_exit_without_an_error_are_restarted(tmp_path: Path, logged
     world = World(tmp_path, [trains(5, end="lost"), trains(20)])
     assert world.run().status.outcome == Outcome("finished", 20)
     assert logged.messages[0] == "restarting the workers: workers exited without an error"
-
-
-@pytest.mark.parametrize(
-    ("before", "damaged", "where", "left"),
-    [
-        (45, None, "the checkpoint of step 40", [20, 40]),
-        (40, None, "the checkpoint of step 20", [20]),
-        (99, None, "the checkpoint of step 60", [20, 40, 60]),
-        (45, 40, "the checkpoint of step 20", [20]),
-        (20, None, "the beginning", []),
-    ],
-)
-def test_rolling_back(before: int, damaged: int | None, where: str, left: list[int], tmp_path: Path) -> None:
-    for step in (20, 40, 60):
-        folder = save(tmp_path, step)
-        if step == damaged:
-            (folder / "part-00001-x.npz").write_bytes(b"")
-    assert roll_back(tmp_path, before) == where
-    assert [step_of(folder) for folder in checkpoints(tmp_path)] == left
-    assert len(checkpoints(tmp_path, ASIDE)) == 3 - len(left)
