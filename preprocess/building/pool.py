@@ -197,7 +197,7 @@ class Pool:
                 f"{', '.join(names[:_SHOWN])}{more}: {LETHAL}, and data.max_rejected allows {self._most_lethal} such files: "
                 "remove them, raise it, or check the memory of the nodes and use fewer data.threads"
             )
-        log.warning("%s %s: rejected, the build goes on", name, LETHAL)
+        log.warning("%s %s: rejected; the build continues", name, LETHAL)
 
     def _hire(self, count: int) -> None:
         cpus = 0 if self._shared else self._task.threads

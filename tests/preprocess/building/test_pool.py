@@ -1,4 +1,4 @@
-"""A file that kills the actors which decode it is rejected, and the build goes on; an actor's memory is bounded."""
+"""A file that kills the actors which decode it is rejected, and the build continues; an actor's memory is bounded."""
 
 import logging
 import os
@@ -66,7 +66,7 @@ def test_a_file_that_kills_two_actors_is_rejected(source: Path, tmp_path: Path, 
         manifest = build(Source(str(source)), tmp_path / "out", config(source, max_rejected=0.1))
     assert manifest.rejected == [Rejected(path="trainA/05killer.png", reason="killed a build actor twice")]
     assert [manifest.splits[split].count for split in ("trainA", "trainB")] == [COUNT, COUNT]
-    assert "trainA/05killer.png killed a build actor twice: rejected, the build goes on" in caplog.text
+    assert "trainA/05killer.png killed a build actor twice: rejected; the build continues" in caplog.text
     manifest.verify(tmp_path / "out")
 
 
