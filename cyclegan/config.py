@@ -82,6 +82,9 @@ class TrainConfig(BaseModel):
     lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle loss")
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, as a factor of lambda_cycle")
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
+    ema: float = Field(
+        0.999, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translates; 0: no average"
+    )
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
 
     @model_validator(mode="after")

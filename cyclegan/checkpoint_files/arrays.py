@@ -22,6 +22,7 @@ from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 
 ENCRYPTED = 1  # bit of a zip member's flags
 SUFFIX = ".npy"
+WEIGHTS, AVERAGE = "generators.weights", "generators.average"
 NAME = re.compile(r"[A-Za-z0-9_.]{1,64}")
 UNREADABLE = (
     *(ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError, SyntaxError),
@@ -53,7 +54,7 @@ def expected_arrays(config: Mapping[str, Mapping[str, Any]], images: ImageFormat
     """
     try:
         spec = ModelSpec.of(ModelConfig.model_validate(config["model"]), images)
-        pool_size = TrainConfig.model_validate(config["train"]).pool_size
+        train = TrainConfig.model_validate({"ema": 0, **config["train"]})  # earlier versions kept no average
     except (KeyError, ValidationError):
         return {}
     single, result = np.dtype(np.float32), dict[str, ArrayKind]()
@@ -61,9 +62,11 @@ def expected_arrays(config: Mapping[str, Mapping[str, Any]], images: ImageFormat
         size = sum(map(prod, shapes.values()))
         result |= {f"{pair}.{name}": ArrayKind(single, (size,)) for name in ("weights", "first", "second")}
         result[f"{pair}.updates"] = ArrayKind(np.dtype(np.int32), ())
+    if train.ema:
+        result[AVERAGE] = result[WEIGHTS]
     return result | {
-        "pool.images": ArrayKind(single, (2, None, pool_size, None, None, spec.channels)),
-        "pool.filled": ArrayKind(np.dtype(bool), (2, None, pool_size)),
+        "pool.images": ArrayKind(single, (2, None, train.pool_size, None, None, spec.channels)),
+        "pool.filled": ArrayKind(np.dtype(bool), (2, None, train.pool_size)),
         "pool.rows": ArrayKind(np.dtype(np.int64), (None,)),
     }
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pyarrow import fs
 from pydantic import ValidationError
 
+from cyclegan.checkpoint_files.arrays import AVERAGE, WEIGHTS, expected_arrays
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import checkpoints, find_newest, verify
 from cyclegan.checkpoint_files.index import read_index
@@ -23,7 +24,8 @@ from ringcycle.storage.store import Store, reading
 class GeneratorCheckpoint:
     """Both generators as they were at `step`, by the checkpoint `folder`.
 
-    weights: the flat vector of both; its direction axis has the order of DIRECTIONS: G_AB, G_BA.
+    weights: the flat vector of both, their moving average if the training kept one; its direction axis has the order of DIRECTIONS:
+    G_AB, G_BA.
     """
 
     folder: str
@@ -46,7 +48,8 @@ def _read(folder: Location) -> GeneratorCheckpoint:
     try:
         index = read_index(folder)
         model = ModelSpec.of(ModelConfig.model_validate(index.config["model"]), index.images)
-        weights = read_arrays(folder, index.parts[0], ("generators.weights",))["generators.weights"]
+        name = AVERAGE if AVERAGE in expected_arrays(index.config, index.images) else WEIGHTS
+        weights = read_arrays(folder, index.parts[0], (name,))[name]
     except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
         raise UserError(

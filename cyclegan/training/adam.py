@@ -28,10 +28,11 @@ def make_adam_state(size: int, dtype: tf.DType) -> AdamState:
     return AdamState(weights, m, v, tf.Variable(np.int32(0)))
 
 
-def adam_update(state: AdamState, vector: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> None:
+def adam_update(state: AdamState, vector: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> tf.Tensor:
     """Update in place: θ ← θ - rate · m̂ / (√v̂ + ε).
 
     vector: `[size]` or longer, the gradient first. If any element of the gradient, or its square, is not finite, nothing changes.
+    Returns whether it was finite.
     """
     updates = state.updates + 1
 
@@ -55,3 +56,4 @@ def adam_update(state: AdamState, vector: tf.Tensor, rate: tf.Tensor, beta1: flo
     new = tf.cond(finite, updated, lambda: tuple(variable.read_value() for variable in variables))
     for variable, value in zip(variables, new, strict=True):
         variable.assign(value)
+    return finite

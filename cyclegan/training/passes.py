@@ -16,6 +16,7 @@ from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import query
 from cyclegan.training.losses import l1_loss, lsgan_loss
+from cyclegan.training.moving_average import update_average
 from cyclegan.training.pixels import to_signed
 from cyclegan.training.state import TrainingState
 
@@ -105,7 +106,10 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
 
     def update_generators(vector: tf.Tensor, rate: tf.Tensor) -> None:
-        adam_update(state.generators, vector, rate, train.beta1, train.beta2)
+        generators = state.generators
+        updated = adam_update(generators, vector, rate, train.beta1, train.beta2)
+        if state.average is not None:
+            update_average(state.average, generators.weights.read_value(), generators.updates, updated, train.ema)
 
     def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
         adam_update(state.discriminators, vector, rate, train.beta1, train.beta2)

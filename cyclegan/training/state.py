@@ -18,21 +18,26 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Variables of one worker. Weights, moments and update counts are equal on all workers; the pools belong to its own rows."""
+    """Variables of one worker. Weights, moments and update counts are equal on all workers; the pools belong to its own rows.
+
+    average: of the generators' weights, unless `train.ema` is 0.
+    """
 
     generator_layout: FlatParameters
     discriminator_layout: FlatParameters
     generators: AdamState
     discriminators: AdamState
     pool: ImagePool
+    average: tf.Variable | None
 
     def variables(self) -> dict[str, tf.Variable]:
-        """All variables by array name: `generators.*`, `discriminators.*`, `pool.images` `[2, B, size, H, W, C]`, `pool.filled`
-        `[2, B, size]`.
+        """All variables by array name: `generators.*` (`generators.average` if there is one), `discriminators.*`, `pool.images`
+        `[2, B, size, H, W, C]`, `pool.filled` `[2, B, size]`.
         """
         pairs = {"generators": self.generators, "discriminators": self.discriminators}
         shared = {f"{pair}.{name}": variable for pair, adam in pairs.items() for name, variable in adam.variables().items()}
-        return {**shared, **self._pools()}
+        average = {} if self.average is None else {"generators.average": self.average}
+        return {**shared, **average, **self._pools()}
 
     def views(self, shared: bool) -> Arrays:
         """The pools and, if `shared`, what is equal on all workers, without copying: copy the arrays before the next step."""
@@ -40,9 +45,13 @@ class TrainingState:
         return {name: np.asarray(variable.read_value()) for name, variable in variables.items()}
 
     def assign(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Set all variables from arrays named as in `variables`. Raises ValueError if a shape differs."""
+        """Set all variables from arrays named as in `variables`. Raises ValueError if a shape differs.
+
+        Without an array for it, as in checkpoints of runs with `train.ema` = 0, the average begins at the weights.
+        """
+        values = {"generators.average": arrays["generators.weights"], **arrays}
         for name, variable in self.variables().items():
-            variable.assign(arrays[name])
+            variable.assign(values[name])
 
     def assign_initial(self, seed: int) -> None:
         """Draw initial weights from (seed, parameter name); reset moments, update counts and pools."""
@@ -50,6 +59,8 @@ class TrainingState:
             for variable in adam.variables().values():
                 variable.assign(tf.zeros_like(variable))
             adam.weights.assign(layout.initial(seed))
+        if self.average is not None:
+            self.average.assign(self.generators.weights)
         for variable in self._pools().values():
             variable.assign(tf.zeros_like(variable))
 
@@ -67,4 +78,5 @@ def make_state(spec: ModelSpec, train: TrainConfig, size: tuple[int, int], dtype
         generators=make_adam_state(generator_layout.size, dtype),
         discriminators=make_adam_state(discriminator_layout.size, dtype),
         pool=make_image_pool(train.batch, train.pool_size, (*size, spec.channels), dtype),
+        average=tf.Variable(tf.zeros([generator_layout.size], dtype)) if train.ema else None,
     )

@@ -25,13 +25,21 @@ def weights(seed: int = 0) -> np.ndarray:
 
 
 def write_checkpoint(
-    folder: Path, step: int = 10, model: ModelSpec = MODEL, flat: np.ndarray | None = None, fields: Fields = MappingProxyType({})
+    folder: Path,
+    step: int = 10,
+    model: ModelSpec = MODEL,
+    flat: np.ndarray | None = None,
+    fields: Fields = MappingProxyType({}),
+    average: np.ndarray | None = None,
 ) -> Path:
-    """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config."""
+    """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config; with an average, set
+    `train.ema`.
+    """
     root = folder / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
     checkpoint = root / f"step-{step:08d}"
-    write_part(checkpoint, 0, "x", {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)})
+    arrays = {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)}
+    write_part(checkpoint, 0, "x", arrays if average is None else {**arrays, "generators.average": average})
     write_part(checkpoint, 1, "x", {"pool.rows": np.arange(1, 2)})
     parts = written_parts(checkpoint, 2, "x")
     assert parts is not None

@@ -86,6 +86,7 @@ def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
         ([], "g", "has fingerprint g, but run default was trained on f"),
         (["--train.batch", "2"], "f", ""),
         (["--model.remat", "true"], "f", ""),
+        (["--train.ema", "0"], "f", ""),
         (["--train.steps", "9", "--train.learning_rate", "1e-4", "--run.keep", "7"], "f", ""),
     ],
 )

@@ -45,6 +45,13 @@ def test_a_damaged_checkpoint_of_a_run_is_reported_and_skipped(tmp_path: Path, c
     assert "step-00000010/part-00000-x.npz: its checksum differs" in caplog.text
 
 
+def test_the_average_translates_where_there_is_one(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, 9, average=weights(1), fields={"train": {"ema": 0.999}})
+    np.testing.assert_array_equal(read_generators(tmp_path).weights, weights(1))
+    write_checkpoint(tmp_path, 10, fields={"train": {"ema": 0}})
+    np.testing.assert_array_equal(read_generators(tmp_path).weights, weights(10))
+
+
 def refused(location: Path) -> str:
     with pytest.raises(UserError) as error:
         read_generators(location)

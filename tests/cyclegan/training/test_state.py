@@ -29,6 +29,7 @@ def test_names_and_shapes() -> None:
         "generators.first": (g,),
         "generators.second": (g,),
         "generators.updates": (),
+        "generators.average": (g,),
         "discriminators.weights": (d,),
         "discriminators.first": (d,),
         "discriminators.second": (d,),
@@ -53,7 +54,15 @@ def test_initial_values_replace_everything() -> None:
         each.assign_initial(7)
     for name, value in snapshot(state).items():
         np.testing.assert_array_equal(value, snapshot(fresh)[name], err_msg=name)
-        assert value.any() == name.endswith("weights"), name
+        assert value.any() == name.endswith(("weights", "average")), name
+    np.testing.assert_array_equal(state.average, state.generators.weights)
+
+
+def test_without_a_stored_average_it_begins_at_the_weights() -> None:
+    state = make()
+    given = random_arrays(state, 0)
+    state.assign({name: value for name, value in given.items() if name != "generators.average"})
+    np.testing.assert_array_equal(state.average, given["generators.weights"])
 
 
 def test_snapshots_and_assigned_arrays_share_no_memory_with_the_variables() -> None:
