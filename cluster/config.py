@@ -23,6 +23,7 @@ _NOT_FIELDS = re.compile(  # what Kubernetes sets in each pod for a service call
     rf"{ENVIRONMENT_PREFIX}(TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
 )
 MOST_WORKERS = 4096
+BestMetric = Literal["auto", "sliced_wasserstein", "kid", "fid", "truth_l1", "cycle_loss", "none"]
 SYNTHETIC = "synthetic"
 """As data.source: the embedded data set, drawn into a folder of this name below the storage."""
 
@@ -37,13 +38,26 @@ class RunConfig(BaseModel):
         "runs",
         description="folder of runs that all nodes share, or an s3:// or gs:// location; checkpoints, logs and images go to STORAGE/NAME",
     )
+    start_from: str = Field(
+        "", description="run, or checkpoint, whose weights a new run begins with (folder, s3:// or gs://); empty: drawn from train.seed"
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     checkpoint_minutes: float = Field(10.0, gt=0, description="minutes after which a checkpoint is due regardless of steps")
     keep: int = Field(3, ge=1, description="number of newest checkpoints to keep")
     keep_every: int = Field(0, ge=0, description="steps per span of which the first checkpoint is kept forever; 0: none")
-    keep_best: bool = Field(True, description="also keep the checkpoint with the lowest smoothed cycle loss")
+    keep_best: BestMetric = Field(
+        "auto",
+        description="also keep the checkpoint that is best by this measure of held-out images, or by the smoothed cycle_loss; auto: kid if "
+        "there are Inception weights, otherwise sliced_wasserstein, and cycle_loss without held-out images",
+    )
     sample_every: int = Field(500, ge=1, description="steps between image grids (real, fake, cycled)")
     log_every: int = Field(10, ge=1, description="steps between records in metrics.jsonl and the event files")
+
+    @field_validator("keep_best", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: object) -> object:
+        """true and false, as earlier versions stored them."""
+        return {"true": "auto", "false": "none"}.get(str(value).lower(), value)
 
     @field_validator("storage")
     @classmethod
@@ -54,10 +68,10 @@ class RunConfig(BaseModel):
             )
         return storage
 
-    @field_serializer("storage")
-    def _without_keys(self, storage: str) -> str:
+    @field_serializer("storage", "start_from")
+    def _without_keys(self, location: str) -> str:
         """The keys of an object store are never printed or stored."""
-        return redacted(storage)
+        return redacted(location)
 
 
 class ClusterConfig(BaseModel):

@@ -18,7 +18,8 @@ class Job:
     """One attempt of a run; all paths are absolute.
 
     compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`.
-    gpu: whether each worker has one. rate: factor applied to all learning rates.
+    gpu: whether each worker has one. start: a checkpoint of another run whose weights this one begins with; None: initial values.
+    rate: factor applied to all learning rates.
     """
 
     config: Config
@@ -28,6 +29,7 @@ class Job:
     compile_cache: str
     gpu: bool
     board: Any
+    start: Location | None = None
     rate: float = 1.0
 
     @property

@@ -17,6 +17,7 @@ from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
 from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import Preload, StopSignals
+from cluster.driver.start_from import start_weights
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import default_workers
@@ -76,13 +77,14 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     check_precision(config.model.precision, gpu)
     screen.phase("looking for shards")
     shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)
-    check_nodes(storage, shards)
     run = child(storage, config.run.name)
     manifest = Manifest.load(shards)
     images = images_of(manifest)
     check_shards(config, manifest, images, shards)
     screen.line(manifest.describe())
     step, checkpoint = check_run(config, run, manifest)
+    start = start_weights(config, images, needed=step == 0)
+    check_nodes(storage, shards, start)
     plan = plan_of(config, manifest)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if step >= schedule.steps:
@@ -93,11 +95,11 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.line(
         f"resuming run {config.run.name} at step {step:,} from {checkpoint}"
         if step
-        else f"starting run {config.run.name} in {Store(run).label()}"
+        else f"starting run {config.run.name} in {Store(run).label()}" + (f" with the weights of {Store(start).label()}" if start else "")
     )
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
-        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None)
+        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start)
         report = _supervise(job, cpus, screen, preload, lease)
     screen.close()
     report_outcome(report, config, run, screen)

@@ -13,8 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from cyclegan.inference.files import plan_outputs, write_image
-from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators, read_which
 from cyclegan.inference.progress import screen, track
+from cyclegan.inference.scale import Preparation, Scale, read_scale
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.domains import DIRECTIONS
@@ -30,6 +31,11 @@ Translate = Callable[[ImageArray], ImageArray]
 
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
 
+SCALE_HELP = (
+    "size at which images are translated: as the training resized its own (the default), as they are, or with so many pixels on the "
+    "shorter side"
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, translate, report the outcome. 0: all translated; 1: some skipped; 2: a user's mistake."""
@@ -40,26 +46,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("input", type=Path, metavar="INPUT", help="an image, or a folder of images (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
+    parser.add_argument("--which", default="newest", metavar="newest|best", help="which checkpoint of a run; default: newest")
+    parser.add_argument("--scale", default="trained", metavar="trained|native|PIXELS", help=SCALE_HELP)
+    parser.add_argument("--restore-size", action="store_true", help="scale each result to the size of its image")
     given = parser.parse_args(arguments)
     console = screen()
     send_lines(console.print)
     try:
         if given.direction not in DIRECTIONS:
             raise UserError(f"--direction = {given.direction}: there is no such direction: give {' or '.join(DIRECTIONS)}")
-        trained = read_generators(given.checkpoint)
+        scale = read_scale(given.scale, given.restore_size)
+        trained = read_generators(given.checkpoint, read_which(given.which))
         taken, made = trained.model.channels_of(given.direction)
         plan = plan_outputs(given.input, given.output, made)
         single = given.input.is_file()
         if single:
             _check_single(given.input, taken)
-        translate = load_translator(trained, given.direction)
+        translate = at_scale(scale, trained.preparation, load_translator(trained, given.direction))
         skipped = translate_files(plan, translate, taken, console)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
     where = next(iter(plan.values())) if single else given.output
     result = f"{len(plan) - skipped} translated, {skipped} skipped"
-    print(printable(f"{where}: {result} ({given.direction}, step {trained.step:,} of {trained.folder})"))
+    source = f"{given.direction}, step {trained.step:,} of {trained.folder}"
+    print(printable(f"{where}: {result} ({source}, {scale.describe(trained.preparation)})"))
     return ExitCode.FAILED if skipped else ExitCode.OK
 
 
@@ -70,6 +81,11 @@ def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
         from cyclegan.inference.translator import Translator
 
         return Translator(trained, direction)
+
+
+def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:
+    """`translate`, with images scaled before and results after it. trained: see `Scale.scaled`."""
+    return lambda image: scale.restored(translate(scale.scaled(image, trained)), *image.shape[:2])
 
 
 def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:

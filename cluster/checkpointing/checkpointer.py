@@ -230,7 +230,7 @@ class Checkpointer:
         """Delete one old checkpoint. Returns whether there was one to delete."""
         deleted = None
         with contextlib.suppress(OSError):
-            deleted = make_room(self._root)
+            deleted = make_room(self._root, self._run.config.run.keep_best)
         if deleted is None:
             return False
         self._promised.clear()

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cluster.config import Config
-from cyclegan.checkpoint_files.arrays import expected_arrays
+from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS, expected_arrays
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import checkpoints, drop_leftovers, step_folders, verify
 from cyclegan.checkpoint_files.index import Index, read_index
@@ -88,6 +88,11 @@ def load_state(folder: Location, rows: npt.NDArray[np.int64]) -> tuple[Index, di
     if missing:
         raise UserError(_cannot_resume(folder, f"{missing[0]} is missing"))
     return index, arrays
+
+
+def load_weights(folder: Location) -> dict[str, npt.NDArray[Any]]:
+    """The weights of a checkpoint's networks, for `TrainingState.assign_weights`. Raises DamagedCheckpoint."""
+    return read_arrays(folder, read_index(folder).parts[0], (WEIGHTS, DISCRIMINATOR_WEIGHTS))
 
 
 def _arrays_of_rows(folder: Location, index: Index, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:

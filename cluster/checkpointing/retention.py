@@ -2,25 +2,16 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from cluster.config import RunConfig
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import checkpoints, delete, drop_leftovers, find_newest, step_folders, verify
-from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.measures import MeasuredCheckpoint, best, measured
 from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store, reading
 
 SMOOTHING = 0.001
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What retention knows of a checkpoint. cycle_loss: as in its index."""
-
-    step: int
-    cycle_loss: float | None
 
 
 def smoothed(before: float | None, loss: float, step: int) -> float:
@@ -31,11 +22,11 @@ def smoothed(before: float | None, loss: float, step: int) -> float:
     return loss if before is None else before + max(SMOOTHING, 1 / step) * (loss - before)
 
 
-def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]:
+def kept(entries: Iterable[MeasuredCheckpoint], run: RunConfig) -> dict[int, tuple[str, ...]]:
     """Steps of the checkpoints that stay, with the reasons: newest, every, best.
 
-    Of each span of `run.keep_every` steps the first checkpoint stays, except of the span that step 0 begins. The best has the lowest
-    smoothed cycle loss: a measure that exists without pairs, though not the quality of the images.
+    Of each span of `run.keep_every` steps the first checkpoint stays, except of the span that step 0 begins. `run.keep_best` is the
+    measure by which one is best.
     """
     ordered = sorted(entries, key=lambda entry: entry.step)
     reasons: dict[int, list[str]] = {entry.step: ["newest"] for entry in ordered[-run.keep :]}
@@ -43,21 +34,19 @@ def kept(entries: Iterable[Entry], run: RunConfig) -> dict[int, tuple[str, ...]]
         spans = {entry.step // run.keep_every: entry.step for entry in reversed(ordered)}
         for step in (step for span, step in spans.items() if span):
             reasons.setdefault(step, []).append("every")
-    measured = [(entry.cycle_loss, -entry.step) for entry in ordered if entry.cycle_loss is not None]
-    if run.keep_best and measured:
-        reasons.setdefault(-min(measured)[1], []).append("best")
+    if found := best(ordered, run.keep_best):
+        reasons.setdefault(found.step, []).append("best")
     return {step: tuple(why) for step, why in sorted(reasons.items())}
 
 
-def entries(folders: Sequence[Location]) -> dict[Location, Entry]:
-    """Entries of the folders whose index can be read. The others do not count and are left alone."""
+def entries(folders: Sequence[Location]) -> dict[Location, MeasuredCheckpoint]:
+    """The checkpoints of the folders whose index can be read. The others do not count and are left alone."""
     found = {}
     for folder in folders:
         try:
-            index = read_index(folder)
+            found[folder] = measured(folder)
         except DamagedCheckpoint:
             continue
-        found[folder] = Entry(index.step, index.cycle_loss)
     return found
 
 
@@ -78,10 +67,10 @@ def sweep(root: Location, step: int, run: RunConfig) -> None:
         drop_leftovers(folder)
 
 
-def make_room(root: Location) -> Location | None:
+def make_room(root: Location, metric: str) -> Location | None:
     """Delete the most dispensable one and return its folder: one set aside, otherwise the oldest, finally the best.
 
-    Never the newest valid checkpoint. None if there is no other.
+    Never the newest valid checkpoint. None if there is no other. metric: by which one is best, as in `run.keep_best`.
     """
     for aside in checkpoints(root, ASIDE):
         Store(aside).delete(ASIDE)
@@ -91,8 +80,8 @@ def make_room(root: Location) -> Location | None:
     known = {folder: entry for folder, entry in entries(checkpoints(root)).items() if folder != newest}
     if newest is None or not known:
         return None
-    best = min(known, key=lambda folder: (known[folder].cycle_loss is None, known[folder].cycle_loss or 0.0))
-    victim = next((folder for folder in known if folder != best), best)
+    keep = best(known.values(), metric)
+    victim = next((folder for folder, entry in known.items() if entry is not keep), next(iter(known)))
     delete(victim)
     return victim
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ray
@@ -16,6 +16,7 @@ from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nod
 from cluster.paths import CONFIG, checkpoints_of
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.names import INDEX
 from preprocess.shards.manifest import NAME as MANIFEST
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
@@ -98,13 +99,16 @@ def gpu_wanted(config: Config) -> bool:
     return config.cluster.device == "gpu"
 
 
-def check_nodes(storage: Location, shards: Location) -> None:
-    """Raises UserError for the first node that does not see the same storage as the driver, or not the shards."""
+def check_nodes(storage: Location, shards: Location, start: Location | None) -> None:
+    """Raises UserError for the first node that does not see the same storage as the driver, the shards, or the checkpoint `start`."""
     store, marker = Store(storage), _marker()
     with writing(storage, marker):
         store.write(marker, b"")
+    wanted = [("run.storage", storage, marker), ("data.shards", shards, MANIFEST)]
+    if start:
+        wanted.append(("run.start_from", start, INDEX))
     try:
-        for node, (field, path) in ask_nodes(_sees, usable_nodes(), storage, marker, shards):
+        for node, (field, path) in ask_nodes(_sees, usable_nodes(), wanted):
             if field:
                 raise UserError(f"{field} = {path} is not visible on node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:
@@ -149,9 +153,9 @@ def held_run(config: Config, run: Location) -> Iterator[RunLease]:
 
 
 @ray.remote(num_cpus=0)
-def _sees(storage: Location, marker: str, shards: Location) -> tuple[str, str]:
-    """Field and value of what this node does not see, or empty texts if it sees everything."""
-    for field, location, name in (("run.storage", storage, marker), ("data.shards", shards, MANIFEST)):
+def _sees(wanted: Sequence[tuple[str, Location, str]]) -> tuple[str, str]:
+    """Field and value of what this node does not see of (field, folder, file), or empty texts if it sees everything."""
+    for field, location, name in wanted:
         try:
             seen = Store(location).size(name) is not None
         except OSError:

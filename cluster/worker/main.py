@@ -15,7 +15,7 @@ import ray.train
 import ray.train.collective
 
 from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
-from cluster.checkpointing.resume import check_any_valid, load_state, newest_checkpoint, remove_partial
+from cluster.checkpointing.resume import check_any_valid, load_state, load_weights, newest_checkpoint, remove_partial
 from cluster.checkpointing.retention import set_aside
 from cluster.checkpointing.save_rule import SaveRule
 from cluster.hardware.affinity import bind_process, pin_service_threads
@@ -38,6 +38,7 @@ from cyclegan.checkpoint_files.index import read_index
 from cyclegan.config import TrainConfig
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.schedule import Schedule, make_schedule
+from cyclegan.training.state import Arrays
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.cache import cache_settings
@@ -224,6 +225,8 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         training.state.assign(load_state(worker.resumed, worker.rows)[1])
     else:
         training.state.assign_initial(worker.train.seed)
+        if worker.job.config.run.start_from:
+            training.state.assign_weights(_start_weights(worker.job))
     if worker.rank == 0:
         worker.board.add_seconds.remote("compile", time.perf_counter() - begin)
     info = WorkerInfo(
@@ -238,6 +241,13 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
     )
     ray.get(worker.board.set_worker.remote(worker.rank, info))
     return training
+
+
+def _start_weights(job: Job) -> Arrays:
+    """The weights of the run that this one starts from. Raises UserError if they are gone, after going back to the beginning."""
+    if job.start is None:
+        raise UserError(f"run.start_from = {job.config.run.start_from} is gone, and no checkpoint of the run itself is left: give another")
+    return load_weights(job.start)
 
 
 def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:

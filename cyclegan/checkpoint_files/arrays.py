@@ -23,6 +23,7 @@ from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 ENCRYPTED = 1  # bit of a zip member's flags
 SUFFIX = ".npy"
 WEIGHTS, AVERAGE = "generators.weights", "generators.average"
+DISCRIMINATOR_WEIGHTS = "discriminators.weights"
 NAME = re.compile(r"[A-Za-z0-9_.]{1,64}")
 UNREADABLE = (
     *(ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError, SyntaxError),

@@ -5,7 +5,7 @@ import logging
 from cyclegan.checkpoint_files.arrays import expected_arrays
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.index import Index, read_index
-from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
+from cyclegan.checkpoint_files.names import ASIDE, INDEX, MEASURES, step_of
 from cyclegan.checkpoint_files.parts import check_arrays
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store
@@ -57,8 +57,8 @@ def drop_leftovers(folder: Location) -> None:
     """
     store = Store(folder)
     present = set(store.names())
-    named = {INDEX, ASIDE}
-    for name in named & present:
+    named = {INDEX, ASIDE, MEASURES}
+    for name in {INDEX, ASIDE} & present:
         try:
             named = named | {part.file for part in read_index(folder, name).parts}
         except DamagedCheckpoint:

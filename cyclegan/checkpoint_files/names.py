@@ -6,6 +6,7 @@ from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import parent_and_name
 
 INDEX = "checkpoint.json"
+MEASURES = "measures.json"
 ASIDE = "checkpoint.aside.json"  # the index of one that the run did not resume from, though it is newer
 PART = re.compile(r"part-([0-9]{5})-[0-9a-z]+\.npz")
 _STEP = re.compile(r"step-([0-9]{8,15})")

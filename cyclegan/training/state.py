@@ -64,6 +64,13 @@ class TrainingState:
         for variable in self._pools().values():
             variable.assign(tf.zeros_like(variable))
 
+    def assign_weights(self, weights: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Set the weights of both pairs, and with them the average. Raises ValueError if a shape differs."""
+        self.generators.weights.assign(weights["generators.weights"])
+        self.discriminators.weights.assign(weights["discriminators.weights"])
+        if self.average is not None:
+            self.average.assign(self.generators.weights)
+
     def _pools(self) -> dict[str, tf.Variable]:
         return {"pool.images": self.pool.images, "pool.filled": self.pool.filled}
 

@@ -15,6 +15,8 @@ from preprocess.images.decode import BrokenImage, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
+TRAINED = {"preprocess": "resize_and_crop", "load_size": 16, "crop_size": 12}
+UNKNOWN = "at native scale, as the checkpoint names no other"
 AWKWARD = Path(os.environ.get("RINGCYCLE_TEST_DATA", "../shared/data")) / "awkward"
 
 
@@ -52,7 +54,7 @@ def test_folder_with_broken_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert size(tmp_path / "out/deep/[red]b.png") == (70, 5)
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
-        f"{tmp_path / 'out'}: 3 translated, 2 skipped (AtoB, step 10 of {tmp_path / 'run/checkpoints/step-00000010'})"
+        f"{tmp_path / 'out'}: 3 translated, 2 skipped (AtoB, step 10 of {tmp_path / 'run/checkpoints/step-00000010'}, {UNKNOWN})"
     ]
     assert printed.err.splitlines() == [
         "left out: 1 .txt (no image format this version reads)",
@@ -75,6 +77,23 @@ def test_one_image_to_each_kind_of_file(tmp_path: Path, capsys: pytest.CaptureFi
     with Image.open(tmp_path / "out/AtoB.JPG") as image:
         assert image.format == "JPEG"
     assert "1 translated, 0 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sides"),
+    [
+        ([], (32, 16)),
+        (["--restore-size"], (60, 30)),
+        (["--scale", "native"], (60, 30)),
+        (["--scale", "24"], (48, 24)),
+        (["--scale", "24", "--restore-size"], (60, 30)),
+    ],
+)
+def test_scales(arguments: list[str], sides: tuple[int, int], tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "run", fields={"data": TRAINED})
+    image = save(tmp_path / "a.png", 30, 60)
+    assert translate("--checkpoint", tmp_path / "run", "--direction", "AtoB", *arguments, image, tmp_path / "b.png") == 0
+    assert size(tmp_path / "b.png") == sides
 
 
 @pytest.mark.skipif(not AWKWARD.is_dir(), reason=f"no folder {AWKWARD}; RINGCYCLE_TEST_DATA names its parent")
@@ -118,6 +137,7 @@ from cyclegan.translate import main
 good, text, empty = ["--checkpoint", "run", "--direction", "AtoB"], "notes.txt", "empty"
 for arguments in (
     ["--checkpoint", "run", "--direction", "AtoC", "a.png", "out"],
+    [*good, "--scale", "big", "a.png", "out"],
     ["--checkpoint", "nowhere", "--direction", "AtoB", "a.png", "out"],
     ["--checkpoint", "empty", "--direction", "AtoB", "a.png", "out"],
     [*good, "none.png", "out"],
@@ -141,6 +161,7 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == [
         "error: --direction = AtoC: there is no such direction: give AtoB or BtoA",
+        "error: --scale = big: give trained, native, or the pixels of the shorter side, a number from 8 to 100,000",
         "error: --checkpoint = nowhere does not exist: give the folder of a run, or of one of its checkpoints",
         "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
         "error: INPUT = none.png does not exist: give an image or a folder of images",
@@ -152,11 +173,13 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_nothing_but_the_result(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "run")
+    write_checkpoint(tmp_path / "run", fields={"data": TRAINED})
     save(tmp_path / "a.png", 9, 8)
     command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", "run", "--direction", "AtoB", "a.png", "out"]
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout == "out/a.png: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010)\n"
-    assert size(tmp_path / "out/a.png") == (8, 9)
+    assert (
+        done.stdout == "out/a.png: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010, at the trained scale, 16x16)\n"
+    )
+    assert size(tmp_path / "out/a.png") == (16, 18)

@@ -1,14 +1,16 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cluster.checkpointing.retention import Entry, entries, kept, make_room, roll_back, set_aside, smoothed, sweep
+from cluster.checkpointing.retention import entries, kept, make_room, roll_back, set_aside, smoothed, sweep
 from cluster.config import RunConfig
 from cyclegan.checkpoint_files.folders import checkpoints, verify
 from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.measures import CYCLE_LOSS, MeasuredCheckpoint
 from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
 from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
@@ -32,6 +34,10 @@ def save_aside(root: Path, step: int) -> None:
     os.rename(save(root, step) / INDEX, root / f"step-{step:08d}" / ASIDE)
 
 
+def entry(step: int, loss: float | None = None) -> MeasuredCheckpoint:
+    return MeasuredCheckpoint(step, {} if loss is None else {CYCLE_LOSS: loss})
+
+
 def left(root: Path) -> list[str]:
     return sorted(folder.name.removeprefix("step-000000") for folder in root.iterdir())
 
@@ -46,25 +52,25 @@ def steps(root: Path) -> list[int | None]:
         ([], {}, {}),
         ([5, 4, 3, 2, 1], {"keep": 2}, {40: ("newest",), 50: ("newest", "best")}),
         ([5, 1, 3, 2, 4], {"keep": 2}, {20: ("best",), 40: ("newest",), 50: ("newest",)}),
-        ([5, 1, 3, 2, 4], {"keep": 2, "keep_best": False}, {40: ("newest",), 50: ("newest",)}),
+        ([5, 1, 3, 2, 4], {"keep": 2, "keep_best": "none"}, {40: ("newest",), 50: ("newest",)}),
         ([5, 1, 1, 2, 4], {"keep": 1}, {30: ("best",), 50: ("newest",)}),
         ([None, None, 1], {"keep": 1}, {30: ("newest", "best")}),
         ([None, None], {"keep": 1}, {20: ("newest",)}),
         ([5, 1, 3, 2, 4], {"keep": 1, "keep_every": 15}, {20: ("every", "best"), 30: ("every",), 50: ("newest", "every")}),
     ],
 )
-def test_which_stay(losses: list[float | None], run: dict[str, int], stay: dict[int, tuple[str, ...]]) -> None:
-    found = [Entry(10 * (i + 1), loss) for i, loss in enumerate(losses)]
+def test_which_stay(losses: list[float | None], run: dict[str, Any], stay: dict[int, tuple[str, ...]]) -> None:
+    found = [entry(10 * (i + 1), loss) for i, loss in enumerate(losses)]
     assert kept(reversed(found), RunConfig(**run)) == stay
 
 
 def test_what_stays_does_not_depend_on_what_went() -> None:
     run = RunConfig(keep=2, keep_every=25)
     losses = np.random.default_rng(0).random(40)
-    everything = [Entry(10 * (i + 1), float(loss)) for i, loss in enumerate(losses)]
-    present: list[Entry] = []
-    for i, entry in enumerate(everything):
-        present = [e for e in (*present, entry) if e.step in kept((*present, entry), run)]
+    everything = [entry(10 * (i + 1), float(loss)) for i, loss in enumerate(losses)]
+    present: list[MeasuredCheckpoint] = []
+    for i, new in enumerate(everything):
+        present = [e for e in (*present, new) if e.step in kept((*present, new), run)]
         assert kept(present, run) == kept(everything[: i + 1], run)
 
 
@@ -97,18 +103,18 @@ def test_room_is_made_from_what_can_best_be_missed(tmp_path: Path) -> None:
         save(tmp_path, step, loss)
     damage(save(tmp_path, 50, 4.0))
     save_aside(tmp_path, 60)
-    gone = [step_of(folder) for folder in iter(lambda: make_room(tmp_path), None)]
+    gone = [step_of(folder) for folder in iter(lambda: make_room(tmp_path, "auto"), None)]
     assert gone == [60, 10, 30, 50, 20]
     assert left(tmp_path) == ["40"]
     assert steps(tmp_path) == [40], "the newest valid one stays"
-    assert make_room(tmp_path / "nowhere") is None
+    assert make_room(tmp_path / "nowhere", "auto") is None
 
 
 def test_newer_checkpoints_are_set_aside(tmp_path: Path) -> None:
     folders = [save(tmp_path, step) for step in (10, 20, 30)]
     set_aside(tmp_path, folders[1])
     assert steps(tmp_path) == [10, 20]
-    assert entries(checkpoints(tmp_path)) == {folders[0]: Entry(10, None), folders[1]: Entry(20, None)}
+    assert entries(checkpoints(tmp_path)) == {folders[0]: entry(10), folders[1]: entry(20)}
     again = save(tmp_path, 30)
     set_aside(tmp_path, folders[1])
     assert steps(tmp_path) == [10, 20]

@@ -64,9 +64,9 @@ def test_its_generators_translate_an_image(tmp_path: Path, capsys: pytest.Captur
     assert list_checkpoints(["list", str(OLD.parents[1])]) == 0
     assert translate(["--checkpoint", str(OLD.parents[1]), "--direction", "BtoA", str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 0
     with Image.open(tmp_path / "b.png") as image:
-        assert image.size == (28, 20)
+        assert image.size == (39, 28)  # trained at 28x28
         assert np.asarray(image).std() > 1, "not one colour"
-    assert f"1 translated, 0 skipped (BtoA, step 6 of {OLD})" in capsys.readouterr().out
+    assert f"1 translated, 0 skipped (BtoA, step 6 of {OLD}, at the trained scale, 28x28)" in capsys.readouterr().out
 
 
 def test_arrays_go_by_their_names_of_today() -> None:

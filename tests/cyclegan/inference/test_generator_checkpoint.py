@@ -8,6 +8,8 @@ import pytest
 
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import verify
+from cyclegan.checkpoint_files.index import read_index
+from cyclegan.checkpoint_files.measures import Measures, write_measures
 from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import read_generators
@@ -50,6 +52,22 @@ def test_the_average_translates_where_there_is_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_generators(tmp_path).weights, weights(1))
     write_checkpoint(tmp_path, 10, fields={"train": {"ema": 0}})
     np.testing.assert_array_equal(read_generators(tmp_path).weights, weights(10))
+
+
+def test_the_best_one_is_so_by_the_measure_that_its_run_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_checkpoint(tmp_path, 1)
+    with pytest.raises(UserError, match=r"^--which = best: no checkpoint of .*checkpoints was measured: use newest, or train"):
+        read_generators(tmp_path, "best")
+    for step, kid, fid in ((1, 5.0, 1.0), (2, 3.0, 2.0), (3, 4.0, 3.0)):
+        index = read_index(folder := write_checkpoint(tmp_path, step, fields={"run": {"keep_best": "auto"}}))
+        write_measures(folder, Measures(checkpoint=index.sha256, step=step, images=1, values={"kid": kid, "fid": fid}))
+    assert read_generators(tmp_path, "best").step == 2
+    assert read_generators(tmp_path).step == 3
+    damage(tmp_path / "checkpoints/step-00000002")
+    assert read_generators(tmp_path, "best").step == 3
+    assert "damaged checkpoint skipped" in caplog.text
+    write_checkpoint(tmp_path, 4, fields={"run": {"keep_best": "fid"}})
+    assert read_generators(tmp_path, "best").step == 1
 
 
 def refused(location: Path) -> str:

@@ -1,0 +1,90 @@
+"""The size at which an image is translated: networks know things at the size that training gave them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from preprocess.images.decoded_image import ImageArray
+from preprocess.images.resize import Mode, prepare, resize
+from ringcycle.errors import UserError
+
+SMALLEST, LARGEST = 8, 100_000  # pixels
+Kind = Literal["trained", "native"]
+
+
+class Preparation(BaseModel):
+    """How training resized its images: part of the section `data`, under its names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    preprocess: Mode
+    load_size: int = Field(ge=1)
+    crop_size: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Mapping[str, Any]]) -> "Preparation | None":
+        """As the configuration of a checkpoint names it; None if it does not."""
+        data = config.get("data", {})
+        return cls.model_validate(data) if data.keys() >= cls.model_fields.keys() else None
+
+    @property
+    def resizes(self) -> bool:
+        """Whether images were resized at all."""
+        return self.preprocess not in ("crop", "none")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """At which size to translate, and whether results get back the size of their image.
+
+    shorter: pixels of the image's shorter side, or "trained", as training resized its images, or "native", as they are.
+    """
+
+    shorter: int | Kind = "trained"
+    restore: bool = False
+
+    def scaled(self, image: ImageArray, trained: Preparation | None) -> ImageArray:
+        """The image [H, W, C] as the generator gets it. At the trained scale it may lose its proportions, as in training."""
+        height, width, _ = image.shape
+        if isinstance(self.shorter, int):
+            return resize(image, *in_proportion(height, width, self.shorter / min(height, width)))
+        if self.shorter == "native" or trained is None or not trained.resizes:
+            return image
+        return prepare(image, trained.preprocess, trained.load_size, trained.crop_size)
+
+    def restored(self, result: ImageArray, height: int, width: int) -> ImageArray:
+        """The translation of an image that was height x width: in its size if `restore`, else in its proportions."""
+        if self.restore:
+            return resize(result, height, width)
+        return resize(result, *in_proportion(height, width, max(result.shape[0] / height, result.shape[1] / width)))
+
+    def describe(self, trained: Preparation | None) -> str:
+        """A phrase for the user."""
+        if isinstance(self.shorter, int):
+            return f"with {self.shorter:,} pixels on the shorter side"
+        if self.shorter == "native":
+            return "at native scale"
+        if trained is None:
+            return "at native scale, as the checkpoint names no other"
+        if not trained.resizes:
+            return "at native scale, as trained"
+        sides = "x".join([f"{trained.load_size}"] * 2) if trained.preprocess == "resize_and_crop" else f"{trained.load_size} pixels wide"
+        return f"at the trained scale, {sides}"
+
+
+def read_scale(given: str, restore: bool = False) -> Scale:
+    """A scale as given on the command line. Raises UserError."""
+    if given in ("trained", "native"):
+        return Scale("trained" if given == "trained" else "native", restore)
+    if not (given.isdecimal() and SMALLEST <= int(given) <= LARGEST):
+        raise UserError(
+            f"--scale = {given}: give trained, native, or the pixels of the shorter side, a number from {SMALLEST} to {LARGEST:,}"
+        )
+    return Scale(int(given), restore)
+
+
+def in_proportion(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Height and width multiplied by `factor`, at least 1."""
+    return max(1, round(height * factor)), max(1, round(width * factor))
