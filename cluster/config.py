@@ -74,6 +74,18 @@ class RunConfig(BaseModel):
         return redacted(location)
 
 
+class EvaluateConfig(BaseModel):
+    """The judgement of checkpoints by held-out images (testA, testB) while training goes on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: int = Field(2000, ge=0, description="steps between evaluations of the newest checkpoint; 0: never")
+    images: int = Field(64, ge=2, le=10_000, description="held-out images of each domain, always the same ones")
+    weights: str = Field(
+        "", description="file of Inception weights that all nodes see, for KID and FID (python -m cyclegan.evaluate --help); empty: neither"
+    )
+
+
 class ClusterConfig(BaseModel):
     """Workers, devices and timeouts."""
 
@@ -135,6 +147,7 @@ class Config(BaseModel):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     run: RunConfig = RunConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
     cluster: ClusterConfig = ClusterConfig()
 
     @property

@@ -9,6 +9,7 @@ from cluster import train
 from cluster.config import SYNTHETIC, load_config
 from cluster.driver.console import Screen
 from ringcycle.cli import ExitCode, duration, fail, run
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 
 CONFIG = Path(__file__).with_name("demo.toml")
@@ -24,22 +25,23 @@ def main() -> int:
         return code
     config = load_config(arguments, os.environ)
     storage = Path(config.run.storage).absolute()
-    from cyclegan.evaluate import ground_truth_error  # imports TensorFlow, which training has loaded by now
+    from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow, which training has loaded by now
 
     screen = Screen()
     run = storage / config.run.name
     images = run / "translated.png"
     try:
-        errors = ground_truth_error(run, storage / SYNTHETIC, images)
+        measures = evaluate_folder(run, storage / SYNTHETIC, Options(images=images)).measures
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
-    for direction, found in errors.items():
+    for direction in DIRECTIONS:
+        error, unchanged = (measures[f"{name}_l1_{direction[-1]}"].value for name in ("truth", "unchanged"))
         screen.line(
-            f"{direction}: mean error {found.translated:.1f} of 255 against the ground truth, {found.unchanged:.1f} if left unchanged: "
-            f"ratio {found.ratio:.2f}"
+            f"{direction}: mean error {255 * error:.1f} of 255 against the ground truth, {255 * unchanged:.1f} if left unchanged: "
+            f"ratio {error / unchanged:.2f}"
         )
-    screen.line(f"images (input, translated, truth): {images}")
+    screen.line(f"images (input, translated, back, truth): {images}")
     if INSTALL_SECONDS.is_file():
         screen.line(f"installation took {duration(float(INSTALL_SECONDS.read_text()))}, the demo {duration(time.monotonic() - began)}")
     return ExitCode.OK

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -12,6 +13,7 @@ from cluster.config import SYNTHETIC, Config, load_config, one_line
 from cluster.driver.attempt import Attempt
 from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
+from cluster.driver.interfaces import Display
 from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
@@ -21,6 +23,8 @@ from cluster.driver.start_from import start_weights
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import default_workers
+from cluster.held_out.evaluator import EvaluatedDisplay, HeldOutEvaluator
+from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import compile_cache
@@ -100,7 +104,12 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
         job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start)
-        report = _supervise(job, cpus, screen, preload, lease)
+        evaluator = _evaluator(job, data, manifest, lease, screen)
+        report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator) if evaluator else screen, preload, lease)
+        outcome = report.status.outcome
+        if evaluator:
+            screen.phase("evaluating the last checkpoint")
+            report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
     screen.close()
     report_outcome(report, config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))
@@ -108,7 +117,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     return exit_code(report)
 
 
-def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload, lease: RunLease) -> Report:
+def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: RunLease) -> Report:
     """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
 
     def new_attempt(job: Job, workers: int, number: int) -> Attempt:
@@ -116,9 +125,22 @@ def _supervise(job: Job, cpus: int, screen: Screen, preload: Preload, lease: Run
         return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
 
     with StopSignals() as signals:
-        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, screen, lease.lost.is_set).run()
+        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, display, lease.lost.is_set).run()
     preload.wait()
     return report
+
+
+def _evaluator(job: Job, data: DataConfig, manifest: Manifest, lease: RunLease, screen: Screen) -> HeldOutEvaluator | None:
+    """What evaluates checkpoints while they are trained; None without held-out images, or if the user wants none."""
+    every = job.config.evaluate.every
+    if not every:
+        return None
+    if not all(manifest.splits[split].count for split in ("testA", "testB")):
+        screen.line("checkpoints are not evaluated: there are no held-out images of both domains (testA, testB)")
+        return None
+    truths = Path(data.source) / "truth" if data.source and "://" not in data.source else None
+    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths if truths and truths.is_dir() else None)
+    return HeldOutEvaluator(job.run, every, partial(evaluate_on_spare_cpus, settings=settings), lease.lost.is_set)
 
 
 def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:

@@ -1,7 +1,7 @@
-"""`python -m cyclegan.evaluate`: how far translations are from the truth, for data sets whose truth is known.
+"""`python -m cyclegan.evaluate`: how good the translations of held-out images are.
 
-`python -m preprocess.synthetic` writes such a source: testA and testB, and for each of their images the same scene in the other
-domain, truth/AtoB/STEM.png and truth/BtoA/STEM.png.
+Of any data set with testA and testB: the distance of the distributions, and how well the way back restores an image. Where the truth is
+known, the error against it: `python -m preprocess.synthetic` writes such a source, and `--paired` names another.
 """
 
 import argparse
@@ -9,16 +9,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-
-from cyclegan.inference.files import find_images
-from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
-from cyclegan.inference.progress import screen, track
-from cyclegan.inference.tables import image_table
-from cyclegan.translate import load_translator
-from preprocess.images.decode import BrokenImage, ImageArray, decode
-from preprocess.images.decoded_image import to_depth
+from cyclegan.inference.evaluation_report import as_json, describe, examples_png
+from cyclegan.inference.generator_checkpoint import Which, read_generators, read_which
+from cyclegan.inference.held_out import Evaluation, Features, evaluate_images
+from cyclegan.inference.held_out_folder import CURE, held_out_folder
+from cyclegan.inference.progress import screen
+from cyclegan.inference.scale import Scale, read_scale
+from cyclegan.translate import SCALE_HELP, WHICH_HELP, load_translator
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
@@ -27,122 +24,73 @@ from ringcycle.output import printable
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
 
-EXAMPLES = 4  # images of each direction in the table
-
-Example = tuple[ImageArray, ImageArray, ImageArray]
-"""A test image, its translation and the truth; uint8 [H, W, C] each."""
+TRAINED = Scale()
 
 
 @dataclass(frozen=True)
-class TruthError:
-    """Mean absolute errors of one direction over complete test images, in levels of 0 to 255; the first few images as examples."""
+class Options:
+    """How to evaluate. images: a .png file to write, with a few images of each direction. features: of an Inception network."""
 
-    images: int
-    translated: float
-    unchanged: float
-    examples: tuple[Example, ...]
-
-    @property
-    def ratio(self) -> float:
-        """The share of the error that remains: 0 is perfect, 1 is no better than leaving the image unchanged."""
-        return self.translated / self.unchanged if self.unchanged else float("inf")
-
-    def describe(self) -> str:
-        """One line."""
-        return (
-            f"mean absolute error {self.translated:.2f} of 255, unchanged {self.unchanged:.2f}, "
-            f"ratio {self.ratio:.3f} ({self.images} images)"
-        )
+    which: Which = "newest"
+    scale: Scale = TRAINED
+    images: Path | None = None
+    paired: bool = False
+    features: Features | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, evaluate both directions, print the numbers; 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.evaluate", description="Compare translations with the known truth.")
+    parser = argparse.ArgumentParser(prog="python -m cyclegan.evaluate", description="Measure translations of held-out images.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
-    parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images, translations and truths there")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder written by `python -m preprocess.synthetic`")
+    parser.add_argument("--which", default="newest", metavar="newest|best", help=WHICH_HELP)
+    parser.add_argument("--scale", default="trained", metavar="trained|native|PIXELS", help=SCALE_HELP)
+    parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images and their translations there")
+    parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the numbers there too")
+    parser.add_argument("--paired", action="store_true", help="testA/NAME and testB/NAME show the same scene: measure the error against it")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder with testA and testB; its folder truth is used if it has one")
     given = parser.parse_args(arguments)
     send_lines(screen().print)
     try:
-        errors = ground_truth_error(given.checkpoint, given.source, given.images)
+        options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired)
+        evaluation = evaluate_folder(given.checkpoint, given.source, options)
+        if given.json:
+            _write("--json", given.json, as_json(evaluation).encode())
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
-    for direction, found in errors.items():
-        print(f"{direction}: {found.describe()}")
+    for line in describe(evaluation):
+        print(line)
     return ExitCode.OK
 
 
-def ground_truth_error(location: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
-    """Translate all test images of `source`, uncropped, and compare them with their truth, for each of DIRECTIONS.
+def evaluate_folder(location: Location, source: Path, options: Options) -> Evaluation:
+    """Measure a run's or a checkpoint's translations of all held-out images of `source`. Progress goes to standard error.
 
-    location: a run's folder or a checkpoint. images: a .png file to write, with a few images of each direction beside
-    their translation and truth. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
+    Raises UserError if the checkpoint, the source or the file of images is not what it should be.
     """
-    if images and images.suffix.lower() != ".png":
-        raise UserError(f"--images = {images} does not end with .png: give a name that does")
-    pairs = find_pairs(source)
+    if options.images and options.images.suffix.lower() != ".png":
+        raise UserError(f"--images = {options.images} does not end with .png: give a name that does")
     console = screen()
-    trained = read_generators(location)
-    console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}"))
-    errors = {direction: _direction_error(trained, direction, pairs[direction], console) for direction in DIRECTIONS}
-    if images:
-        _write_examples(images, errors)
-    return errors
+    trained = read_generators(location, options.which)
+    images = held_out_folder(source, trained, options.scale, options.paired, console)
+    console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}, {options.scale.describe(trained.preparation)}"))
+    translate = {direction: load_translator(trained, direction) for direction in DIRECTIONS}
+    evaluation = evaluate_images(translate, images, options.features)
+    if not all(evaluation.images):
+        raise UserError(f"SOURCE = {source}: none of the images of test{'AB'[bool(evaluation.images[0])]} can be used: {CURE}")
+    if options.images:
+        _write("--images", options.images, examples_png(evaluation))
+    return evaluation
 
 
-def find_pairs(source: Path) -> dict[str, list[tuple[Path, Path]]]:
-    """Test images with their truths, by direction. Raises UserError if a folder or a truth is missing."""
-    pairs = {}
-    for direction in DIRECTIONS:
-        tests, truths = source / f"test{direction[0]}", source / "truth" / direction
-        for folder in (source, tests, truths):
-            if not folder.is_dir():
-                raise UserError(f"SOURCE = {source}: there is no folder {folder}: give what `python -m preprocess.synthetic` wrote")
-        pairs[direction] = [(tests / name, (truths / name).with_suffix(".png")) for name in find_images(tests)]
-        missing = [truth for _, truth in pairs[direction] if not truth.is_file()]
-        if missing or not pairs[direction]:
-            fact = f"{missing[0]} is missing" if missing else f"{tests} holds no images"
-            raise UserError(f"SOURCE = {source}: {fact}: give what `python -m preprocess.synthetic` wrote")
-    return pairs
-
-
-def _write_examples(path: Path, errors: dict[str, TruthError]) -> None:
-    blocks = [
-        ((f"{name[0]} (input)", f"translated to {name[-1]}", f"{name[-1]} (truth)"), found.examples) for name, found in errors.items()
-    ]
+def _write(option: str, path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, lambda file: image_table(blocks).save(file, "PNG"))
+        write_atomic(path, lambda file: file.write(content))
     except OSError as error:
-        raise UserError(f"--images = {path} cannot be written ({error.strerror}): give another file") from error
-
-
-def _direction_error(trained: GeneratorCheckpoint, direction: str, pairs: list[tuple[Path, Path]], console: Console) -> TruthError:
-    translate = load_translator(trained, direction)
-    taken, made = trained.model.channels_of(direction)
-    translated: list[float] = []
-    unchanged: list[float] = []
-    examples: list[Example] = []
-    for image, truth in track(pairs, direction, console):
-        try:
-            given, wanted = decode(image, channels=taken), decode(truth, channels=made)
-            got = to_depth(translate(given), 8)
-        except BrokenImage as reason:
-            raise UserError(f"SOURCE: {image} or its truth cannot be used ({reason}): write the data set again") from reason
-        if given.shape[:2] != wanted.shape[:2]:
-            raise UserError(f"SOURCE: {image} and its truth {truth} differ in size: write the data set again")
-        translated.append(_distance(got, wanted))
-        unchanged.append(_distance(given, wanted))
-        if len(examples) < EXAMPLES:
-            examples.append((given, got, wanted))
-    return TruthError(len(pairs), float(np.mean(translated)), float(np.mean(unchanged)), tuple(examples))
-
-
-def _distance(one: ImageArray, other: ImageArray) -> float:
-    return float(np.abs(one.astype(np.int16) - other).mean())
+        raise UserError(f"{option} = {path} cannot be written ({error.strerror}): give another file") from error
 
 
 if __name__ == "__main__":

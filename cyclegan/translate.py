@@ -31,6 +31,7 @@ Translate = Callable[[ImageArray], ImageArray]
 
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
 
+WHICH_HELP = "which checkpoint of a run; the best is so by its run.keep_best; default: newest"
 SCALE_HELP = (
     "size at which images are translated: as the training resized its own (the default), as they are, or with so many pixels on the "
     "shorter side"
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("input", type=Path, metavar="INPUT", help="an image, or a folder of images (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
-    parser.add_argument("--which", default="newest", metavar="newest|best", help="which checkpoint of a run; default: newest")
+    parser.add_argument("--which", default="newest", metavar="newest|best", help=WHICH_HELP)
     parser.add_argument("--scale", default="trained", metavar="trained|native|PIXELS", help=SCALE_HELP)
     parser.add_argument("--restore-size", action="store_true", help="scale each result to the size of its image")
     given = parser.parse_args(arguments)

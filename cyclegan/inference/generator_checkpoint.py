@@ -43,16 +43,16 @@ class GeneratorCheckpoint:
     preparation: Preparation | None = None
 
 
-def read_generators(location: Location, which: Which = "newest") -> GeneratorCheckpoint:
+def read_generators(location: Location, which: Which = "newest", field: str = "--checkpoint") -> GeneratorCheckpoint:
     """Read the generators of a checkpoint, or of the newest or best valid checkpoint of a run; damaged ones are logged and skipped.
 
-    The networks' sizes come from the checkpoint's own config. Raises UserError if `location` is neither, or holds nothing valid.
+    The networks' sizes come from the checkpoint's own config. field: where the user gave the location. Raises UserError if `location` is neither, or holds nothing valid.
     """
-    with reading(location, "--checkpoint"):
-        return _read(find_checkpoint(location, which))
+    with reading(location, field):
+        return _read(find_checkpoint(location, which, field), field)
 
 
-def _read(folder: Location) -> GeneratorCheckpoint:
+def _read(folder: Location, field: str) -> GeneratorCheckpoint:
     label = shown(folder)
     try:
         index = read_index(folder)
@@ -63,7 +63,7 @@ def _read(folder: Location) -> GeneratorCheckpoint:
     except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
         raise UserError(
-            f"--checkpoint = {label} holds no generators that this version knows ({fact}): use the version that wrote it"
+            f"{field} = {label} holds no generators that this version knows ({fact}): use the version that wrote it"
         ) from error
     return GeneratorCheckpoint(label, index.step, model, weights, preparation)
 

@@ -33,7 +33,7 @@ def test_training_on_a_gpu(arguments: list[str], storage: Path) -> None:
 
 
 def test_translate_writes_the_test_folder(undisturbed: Path, source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", str(undisturbed), "--direction", "AtoB"]
+    command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", str(undisturbed), "--direction", "AtoB", "--restore-size"]
     subprocess.run([*command, str(source / "testA"), str(tmp_path / "out")], cwd=ROOT, check=True, timeout=240)
     originals = sorted((source / "testA").glob("*.jpg"))
     translated = sorted((tmp_path / "out").iterdir())

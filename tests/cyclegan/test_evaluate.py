@@ -1,5 +1,6 @@
 """The numbers are those of the files, and what has no truth is refused."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.evaluate import ground_truth_error, main
+from cyclegan.evaluate import Options, evaluate_folder, main
+from cyclegan.inference.evaluation_report import as_json, describe
 from cyclegan.inference.generator_checkpoint import read_generators
+from cyclegan.inference.scale import Scale
 from cyclegan.translate import load_translator
 from preprocess.images.decode import decode
 from preprocess.synthetic import write_dataset
@@ -27,50 +30,70 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def distance(one: Path, other: np.ndarray) -> float:
-    return float(np.abs(np.asarray(Image.open(one).convert("RGB"), float) - other).mean())
+    return float(np.abs(np.asarray(Image.open(one).convert("RGB"), float) - other).mean()) / 255
 
 
 def test_numbers_are_those_of_the_files(made: Path) -> None:
     source = made / "source"
-    errors = ground_truth_error(made / "run", source)
-    assert tuple(errors) == DIRECTIONS
-    for direction, found in errors.items():
+    found = evaluate_folder(made / "run", source, Options())
+    assert found.images == (6, 6)
+    for direction in DIRECTIONS:
         translate = load_translator(read_generators(made / "run"), direction)
         tests = [source / f"test{direction[0]}/{i:05}.jpg" for i in range(6)]
         truths = [source / f"truth/{direction}/{i:05}.png" for i in range(6)]
         translated = np.mean([distance(truth, translate(decode(test)).astype(float)) for test, truth in zip(tests, truths, strict=True)])
         unchanged = np.mean([distance(truth, np.asarray(Image.open(test), float)) for test, truth in zip(tests, truths, strict=True)])
-        assert found.images == 6
         # Means of the same integers in another order: float64 rounding.
-        assert found.translated == pytest.approx(translated, rel=1e-9)
-        assert found.unchanged == pytest.approx(unchanged, rel=1e-9)
-        assert found.ratio == pytest.approx(translated / unchanged, rel=1e-9)
-        assert found.ratio > 1  # these networks know nothing
+        assert found.values[f"truth_l1_{direction[-1]}"] == pytest.approx(translated, rel=1e-9)
+        assert found.values[f"unchanged_l1_{direction[-1]}"] == pytest.approx(unchanged, rel=1e-9)
+        assert translated > unchanged, "these networks know nothing"
 
 
-def test_truth_itself_has_no_error(made: Path, tmp_path: Path) -> None:
-    """Where the image is its own truth, unchanged has the error 0, and nothing can be better."""
-    source = tmp_path / "source"
-    shutil.copytree(made / "source", source)
-    for direction in DIRECTIONS:
-        shutil.rmtree(source / f"test{direction[0]}")
-        shutil.copytree(source / "truth" / direction, source / f"test{direction[0]}")
-    for found in ground_truth_error(made / "run", source).values():
-        assert found.unchanged == 0
-        assert found.ratio == float("inf")
+def test_the_scale_is_that_of_translate(made: Path) -> None:
+    examples = evaluate_folder(made / "run", made / "source", Options(scale=Scale(16))).examples["AtoB"]
+    assert {example.fake.shape for example in examples} == {(16, 16, 3)}
+    assert {example.truth.shape for example in examples if example.truth is not None} == {(16, 16, 3)}
 
 
-def test_command_prints_numbers_and_writes_a_table(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--images", str(tmp_path / "new/table.png")]) == 0
+def test_command_prints_numbers_and_writes_files(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, numbers = tmp_path / "new/table.png", tmp_path / "new/numbers.json"
+    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--images", str(table), "--json", str(numbers)]) == 0
     printed = capsys.readouterr()
-    errors = ground_truth_error(made / "run", made / "source")
-    assert printed.out.splitlines() == [f"{direction}: {found.describe()}" for direction, found in errors.items()]
-    assert printed.err == f"evaluating step 10 of {made / 'run/checkpoints/step-00000010'}\n"
-    with Image.open(tmp_path / "new/table.png") as table:
-        colours = np.asarray(table.convert("RGB"))
-    assert colours.shape == (24 + 4 * 150, 6 + 6 * 150 + 30, 3)
+    evaluation = evaluate_folder(made / "run", made / "source", Options())
+    assert printed.out.splitlines() == describe(evaluation)
+    assert (
+        printed.err
+        == f"evaluating step 10 of {made / 'run/checkpoints/step-00000010'}, at native scale, as the checkpoint names no other\n"
+    )
+    assert json.loads(numbers.read_text()) == json.loads(as_json(evaluation))
+    with Image.open(table) as image:
+        colours = np.asarray(image.convert("RGB"))
+    assert colours.shape == (24 + 4 * 150, 6 + 8 * 150 + 30, 3)
     first = np.asarray(Image.open(made / "source/truth/AtoB/00000.png"))
-    np.testing.assert_array_equal(colours[24 : 24 + 144 : 4, 306 : 306 + 144 : 4], first)  # 36 pixels, each drawn 4 x 4
+    np.testing.assert_array_equal(colours[24 : 24 + 144 : 4, 456 : 456 + 144 : 4], first)  # 36 pixels, each drawn 4 x 4
+
+
+def test_a_broken_image_is_left_out(made: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "source"
+    for domain in "AB":
+        shutil.copytree(made / "source" / f"test{domain}", source / f"test{domain}")
+    (source / "testB/00002.jpg").write_bytes(b"no image")
+    found = evaluate_folder(made / "run", source, Options())
+    assert found.images == (6, 5)
+    assert "truth_l1" not in found.values
+    assert [message for message in caplog.messages if "00002.jpg: unknown image format" in message]
+
+
+def test_pairs_by_name(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(made / "source/testA", source / "testA")
+    shutil.copytree(made / "source/truth/AtoB", source / "testB")
+    paired, with_truth = (evaluate_folder(made / "run", folder, Options(paired=folder == source)) for folder in (source, made / "source"))
+    assert paired.values["truth_l1_B"] == pytest.approx(with_truth.values["truth_l1_B"])
+    (source / "testB/00003.png").unlink()
+    capsys.readouterr()
+    line = refused(capsys, "--checkpoint", made / "run", source, "--paired")
+    assert line.startswith(f"error: --paired: {source / 'testA/00003.jpg'} has no partner 00003.* in {source / 'testB'}: add it")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -81,16 +104,19 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return lines[0]
 
 
-def test_what_has_no_truth_is_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_cost_one_line(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, source = made / "run", tmp_path / "source"
     assert "there is no folder" in refused(capsys, "--checkpoint", run, source)
     shutil.copytree(made / "source", source)
     (source / "truth/BtoA/00003.png").unlink()
     assert "truth/BtoA/00003.png is missing" in refused(capsys, "--checkpoint", run, source)
-    shutil.rmtree(source / "truth/BtoA")
-    assert "truth/BtoA: give what `python -m preprocess.synthetic` wrote" in refused(capsys, "--checkpoint", run, source)
+    shutil.rmtree(source / "testB")
+    assert "testB: give a folder with testA and testB" in refused(capsys, "--checkpoint", run, source)
+    (source / "testB").mkdir()
+    assert "testB holds no images" in refused(capsys, "--checkpoint", run, source)
     assert "nowhere does not exist" in refused(capsys, "--checkpoint", made / "nowhere", made / "source")
     assert "does not end with .png" in refused(capsys, "--checkpoint", run, made / "source", "--images", tmp_path / "x.gif")
+    assert "give newest or best" in refused(capsys, "--checkpoint", run, made / "source", "--which", "last")
 
 
 @pytest.mark.parametrize(("content", "fact"), [(b"", "empty file"), (None, "differ in size")])
@@ -99,8 +125,8 @@ def test_spoilt_truth_is_refused(content: bytes | None, fact: str, made: Path, t
     shutil.copytree(made / "source", source)
     truth = source / "truth/AtoB/00005.png"
     if content is None:
-        Image.new("RGB", (20, 36)).save(truth)
+        Image.new("RGB", (20, 20)).save(truth)
     else:
         truth.write_bytes(content)
     with pytest.raises(UserError, match=fact):
-        ground_truth_error(made / "run", source)
+        evaluate_folder(made / "run", source, Options())
