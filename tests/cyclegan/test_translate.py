@@ -160,3 +160,16 @@ def test_the_command_prints_nothing_but_the_result(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.stdout == "out/a.png: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010)\n"
     assert size(tmp_path / "out/a.png") == (8, 9)
+
+
+@pytest.mark.process
+def test_a_death_in_tensorflow_names_its_cause(tmp_path: Path) -> None:
+    """An unknown flag ends the process in C++, while its output is hidden."""
+    write_checkpoint(tmp_path / "run")
+    save(tmp_path / "a.png", 9, 8)
+    command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", "run", "--direction", "AtoB", "a.png", "out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_XLA_FLAGS": "--tf_xla_no_such_flag"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: native code ended this process: F") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("Unknown flag in TF_XLA_FLAGS: --tf_xla_no_such_flag\n")
