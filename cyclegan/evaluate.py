@@ -4,7 +4,6 @@
 domain, truth/AtoB/STEM.png and truth/BtoA/STEM.png.
 """
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,11 @@ from cyclegan.inference.tables import image_table
 from cyclegan.translate import load_translator
 from preprocess.images.decode import BrokenImage, ImageArray, decode
 from preprocess.images.decoded_image import to_depth
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
-from ringcycle.output import printable
+from ringcycle.output import printable, say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
 
@@ -57,7 +56,7 @@ class TruthError:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, evaluate both directions, print the numbers; 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.evaluate", description="Compare translations with the known truth.")
+    parser = Parser(prog="python -m cyclegan.evaluate", description="Compare translations with the known truth.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
@@ -71,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         fail(error)
         return ExitCode.USAGE
     for direction, found in errors.items():
-        print(f"{direction}: {found.describe()}")
+        say(f"{direction}: {found.describe()}")
     return ExitCode.OK
 
 

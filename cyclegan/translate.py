@@ -3,7 +3,6 @@
 What a user can get wrong is checked before TensorFlow is imported, which takes seconds.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -16,11 +15,11 @@ from cyclegan.inference.files import plan_outputs, write_image
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from preprocess.images.decode import BrokenImage, ImageArray, decode
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
-from ringcycle.output import printable
+from ringcycle.output import printable, say
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import as_location
@@ -33,7 +32,7 @@ OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels;
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, translate, report the outcome. 0: all translated; 1: some skipped; 2: a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
+    parser = Parser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ExitCode.USAGE
     where = next(iter(plan.values())) if single else given.output
     result = f"{len(plan) - skipped} translated, {skipped} skipped"
-    print(printable(f"{where}: {result} ({given.direction}, step {trained.step:,} of {trained.folder})"))
+    say(f"{where}: {result} ({given.direction}, step {trained.step:,} of {trained.folder})")
     return ExitCode.FAILED if skipped else ExitCode.OK
 
 
