@@ -100,7 +100,7 @@ def find_pairs(source: Path) -> dict[str, list[tuple[Path, Path]]]:
         for folder in (source, tests, truths):
             if not folder.is_dir():
                 raise UserError(f"SOURCE = {source}: there is no folder {folder}: give what `python -m preprocess.synthetic` wrote")
-        pairs[direction] = [(tests / name, (truths / name).with_suffix(".png")) for name in find_images(tests)]
+        pairs[direction] = [(tests / name, (truths / name).with_suffix(".png")) for name in find_images(tests, "SOURCE")]
         missing = [truth for _, truth in pairs[direction] if not truth.is_file()]
         if missing or not pairs[direction]:
             fact = f"{missing[0]} is missing" if missing else f"{tests} holds no images"

@@ -25,15 +25,15 @@ TIFF = (".tif", ".tiff")
 JPEG_QUALITY = 95
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path, argument: str) -> list[Path]:
     """Images in `folder` and the folders inside it, sorted, relative to it, as a training finds them; logs what it leaves out.
 
-    Raises UserError if a folder cannot be listed.
+    argument: the command's name for what it was given. Raises UserError if a folder cannot be listed.
     """
     try:
         images, left_out = images_in(folder)
     except OSError as error:
-        raise UserError(f"INPUT = {folder} cannot be listed ({error.strerror}): fix this, or give another folder") from error
+        raise UserError(f"{argument}: {folder} cannot be listed ({error.strerror}): fix this, or give another folder") from error
     if images and left_out:
         log.warning("%s", describe_left_out(left_out))
     return sorted(Path(image.name) for image in images)
@@ -53,7 +53,7 @@ def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Pat
             raise UserError(f"OUTPUT = {output} is a file, but INPUT = {given} is a folder: give a folder")
         if output.resolve().is_relative_to(given.resolve()):
             raise UserError(f"OUTPUT = {output} is in INPUT = {given}, among the images to read: give another folder")
-        names = find_images(given)
+        names = find_images(given, "INPUT")
         if not names:
             raise UserError(f"INPUT = {given} holds no images ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
         plan = {given / name: output / result for name, result in zip(names, result_names(names, suffix_for(channels)), strict=True)}

@@ -1,5 +1,6 @@
 """The numbers are those of the files, and what has no truth is refused."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -91,6 +92,18 @@ def test_what_has_no_truth_is_refused(made: Path, tmp_path: Path, capsys: pytest
     assert "truth/BtoA: give what `python -m preprocess.synthetic` wrote" in refused(capsys, "--checkpoint", run, source)
     assert "nowhere does not exist" in refused(capsys, "--checkpoint", made / "nowhere", made / "source")
     assert "does not end with .png" in refused(capsys, "--checkpoint", run, made / "source", "--images", tmp_path / "x.gif")
+
+
+def test_a_folder_that_cannot_be_listed_is_named_as_the_source(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = shutil.copytree(made / "source", tmp_path / "source")
+    name, folder = "x" * 250, os.open(source / "testA", os.O_RDONLY)
+    for _ in range(17):  # deeper than the name of a folder may be long, which stops even root
+        os.mkdir(name, dir_fd=folder)
+        outer, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
+    fact = f"SOURCE: {source / 'testA'} cannot be listed (File name too long): fix this, or give another folder"
+    assert refused(capsys, "--checkpoint", made / "run", source) == f"error: {fact}"
 
 
 @pytest.mark.parametrize(("content", "fact"), [(b"", "empty file"), (None, "differ in size")])

@@ -66,7 +66,7 @@ def folder(root: Path, *names: str) -> Path:
 def test_images_are_found_in_inner_folders_but_not_hidden_or_other_files(tmp_path: Path) -> None:
     folder(tmp_path, "b.JPG", "a.png", "in/c.webp", ".d.png", ".e/f.png", "g.txt", "h")
     (tmp_path / "folder.png").mkdir()
-    assert find_images(tmp_path) == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
+    assert find_images(tmp_path, "INPUT") == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
 
 
 def test_links_contents_and_names_count_as_in_training(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_links_contents_and_names_count_as_in_training(tmp_path: Path) -> None:
     (tmp_path / "trainA" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "trainA" / "circle").symlink_to(tmp_path / "trainA")
     (tmp_path / "trainB").symlink_to(tmp_path / "trainA")
-    assert find_images(tmp_path / "trainA") == [Path("a.png"), Path("link/b.png"), Path("no_extension")]
+    assert find_images(tmp_path / "trainA", "INPUT") == [Path("a.png"), Path("link/b.png"), Path("no_extension")]
     trained = training_images(Source(str(tmp_path)))["trainA"]
     assert [file.name for file in trained] == ["trainA/a.png", "trainA/link/b.png", "trainA/no_extension"]
 
