@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from cyclegan.inference.files import find_images
+from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, find_images, megapixels, read_image
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
 from cyclegan.inference.tables import image_table
 from cyclegan.translate import load_translator
-from preprocess.images.decode import BrokenImage, ImageArray, decode
+from preprocess.images.decode import BrokenImage, ImageArray
 from preprocess.images.decoded_image import to_depth
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
@@ -61,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
     parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images, translations and truths there")
+    parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder written by `python -m preprocess.synthetic`")
     given = parser.parse_args(arguments)
     send_lines(screen().print)
     try:
-        errors = ground_truth_error(given.checkpoint, given.source, given.images)
+        errors = ground_truth_error(given.checkpoint, given.source, given.images, given.max_megapixels)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
@@ -74,11 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     return ExitCode.OK
 
 
-def ground_truth_error(location: Location, source: Path, images: Path | None = None) -> dict[str, TruthError]:
+def ground_truth_error(location: Location, source: Path, images: Path | None = None, most: float = MAX_MEGAPIXELS) -> dict[str, TruthError]:
     """Translate all test images of `source`, uncropped, and compare them with their truth, for each of DIRECTIONS.
 
     location: a run's folder or a checkpoint. images: a .png file to write, with a few images of each direction beside
-    their translation and truth. Progress goes to standard error. Raises UserError if one of the three is not what it should be.
+    their translation and truth. most: megapixels that an image may have. Progress goes to standard error. Raises UserError if one of
+    them is not what it should be.
     """
     if images and images.suffix.lower() != ".png":
         raise UserError(f"--images = {images} does not end with .png: give a name that does")
@@ -86,7 +88,7 @@ def ground_truth_error(location: Location, source: Path, images: Path | None = N
     console = screen()
     trained = read_generators(location)
     console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}"))
-    errors = {direction: _direction_error(trained, direction, pairs[direction], console) for direction in DIRECTIONS}
+    errors = {direction: _direction_error(trained, direction, pairs[direction], most, console) for direction in DIRECTIONS}
     if images:
         _write_examples(images, errors)
     return errors
@@ -119,7 +121,9 @@ def _write_examples(path: Path, errors: dict[str, TruthError]) -> None:
         raise UserError(f"--images = {path} cannot be written ({error.strerror}): give another file") from error
 
 
-def _direction_error(trained: GeneratorCheckpoint, direction: str, pairs: list[tuple[Path, Path]], console: Console) -> TruthError:
+def _direction_error(
+    trained: GeneratorCheckpoint, direction: str, pairs: list[tuple[Path, Path]], most: float, console: Console
+) -> TruthError:
     translate = load_translator(trained, direction)
     taken, made = trained.model.channels_of(direction)
     translated: list[float] = []
@@ -127,7 +131,7 @@ def _direction_error(trained: GeneratorCheckpoint, direction: str, pairs: list[t
     examples: list[Example] = []
     for image, truth in track(pairs, direction, console):
         try:
-            given, wanted = decode(image, channels=taken), decode(truth, channels=made)
+            given, wanted = read_image(image, taken, 8, most), read_image(truth, made, 8, most)
             got = to_depth(translate(given), 8)
         except BrokenImage as reason:
             raise UserError(f"SOURCE: {image} or its truth cannot be used ({reason}): write the data set again") from reason

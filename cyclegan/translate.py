@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cyclegan.inference.files import plan_outputs, write_image
+from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, megapixels, plan_outputs, read_image, write_image
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators
 from cyclegan.inference.progress import screen, track
-from preprocess.images.decode import BrokenImage, ImageArray, decode
+from preprocess.images.decode import BrokenImage, ImageArray, TooManyPixels
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
@@ -26,6 +26,8 @@ from ringcycle.storage.location import as_location
 
 Translate = Callable[[ImageArray], ImageArray]
 """See `Translator`. Raises BrokenImage if the image does not fit in memory."""
+Read = Callable[[Path], ImageArray]
+"""Decodes an image. Raises BrokenImage."""
 
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
 
@@ -39,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("input", type=Path, metavar="INPUT", help="an image, or a folder of images (folders inside it count too)")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help=OUTPUT_HELP)
+    parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
     send_lines(console.print)
@@ -48,11 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
         trained = read_generators(given.checkpoint)
         taken, made = trained.model.channels_of(given.direction)
         plan = plan_outputs(given.input, given.output, made)
+        read = partial(read_image, channels=taken, bits=None, most=given.max_megapixels)
         single = given.input.is_file()
         if single:
-            _check_single(given.input, taken)
+            _check_single(given.input, read)
         translate = load_translator(trained, given.direction)
-        skipped = translate_files(plan, translate, taken, console)
+        skipped = translate_files(plan, translate, read, console)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
@@ -71,8 +75,8 @@ def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
         return Translator(trained, direction)
 
 
-def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:
-    """Translate each image of `plan`, of so many channels, to its file, completely or not at all; report which are skipped and why.
+def translate_files(plan: dict[Path, Path], translate: Translate, read: Read, console: Console) -> int:
+    """Translate each image of `plan`, as `read` decodes it, to its file, completely or not at all; report which are skipped and why.
 
     Returns the number skipped.
 
@@ -81,7 +85,7 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
     skipped = 0
     for image, result in track(list(plan.items()), "translating", console):
         try:
-            translated = translate(decode(image, channels=channels, bits=None))
+            translated = translate(read(image))
         except BrokenImage as reason:
             console.print(printable(f"skipped: {image}: {reason}"))
             skipped += 1
@@ -96,10 +100,12 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
     return skipped
 
 
-def _check_single(image: Path, channels: int) -> None:
+def _check_single(image: Path, read: Read) -> None:
     """In a folder broken images are skipped; a single broken image is a user's mistake, reported before TensorFlow is imported."""
     try:
-        decode(image, channels=channels)
+        read(image)
+    except TooManyPixels as reason:
+        raise UserError(f"INPUT = {image} cannot be translated: {reason}: raise that, or give a smaller image") from reason
     except BrokenImage as reason:
         raise UserError(f"INPUT = {image} cannot be translated: {reason}: give an image, or a folder of images") from reason
 

@@ -4,6 +4,7 @@ PNG and JPEG where they can hold the image, TIFF for any number of channels.
 """
 
 import logging
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from preprocess.images.decoded_image import ImageArray, to_depth
+from preprocess.images.decode import ImageArray, TooManyPixels, decode
+from preprocess.images.decoded_image import to_depth
 from preprocess.images.image_files import describe_left_out, images_in
 from ringcycle.errors import UserError
 
@@ -23,6 +25,24 @@ log = logging.getLogger(__name__)
 WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 TIFF = (".tif", ".tiff")
 JPEG_QUALITY = 95
+MAX_MEGAPIXELS = 256  # the largest cameras of phones have 200; decoding as many takes 2 GB
+LIMIT_HELP = f"an image of more megapixels is refused before it is decoded; default: {MAX_MEGAPIXELS}"
+
+
+def megapixels(text: str) -> float:
+    """The value of --max-megapixels. Raises ArgumentTypeError."""
+    value = float(text)
+    if not value > 0:
+        raise ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def read_image(image: Path, channels: int, bits: int | None, most: float) -> ImageArray:
+    """`decode`, with a limit of `most` megapixels. Raises BrokenImage; TooManyPixels names the option that raises the limit."""
+    try:
+        return decode(image, channels=channels, bits=bits, megapixels=most)
+    except TooManyPixels as error:
+        raise TooManyPixels(f"{error} (--max-megapixels)") from error
 
 
 def find_images(folder: Path, argument: str) -> list[Path]:

@@ -106,6 +106,11 @@ def test_a_folder_that_cannot_be_listed_is_named_as_the_source(made: Path, tmp_p
     assert refused(capsys, "--checkpoint", made / "run", source) == f"error: {fact}"
 
 
+def test_an_image_above_the_limit_names_the_option(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--max-megapixels", "0.001"]) == 2
+    assert "36x36 pixels, more than 0.001 megapixels (--max-megapixels)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("content", "fact"), [(b"", "empty file"), (None, "differ in size")])
 def test_spoilt_truth_is_refused(content: bytes | None, fact: str, made: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"

@@ -93,6 +93,20 @@ def test_awkward_images_come_out_in_their_size_or_are_skipped(tmp_path: Path, ca
     assert sum(line.startswith("skipped: ") for line in printed.err.splitlines()) == 10  # beside lines of progress, if the machine is slow
 
 
+def test_an_image_above_the_limit_names_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run")
+    large, _ = save(tmp_path / "in" / "a.png", 30, 20), save(tmp_path / "in" / "b.png", 20, 20)
+    given = ("--checkpoint", tmp_path / "run", "--direction", "AtoB", "--max-megapixels", "5e-4")
+    assert translate(*given, large, tmp_path / "out") == 2
+    fact = "20x30 pixels, more than 0.0005 megapixels (--max-megapixels)"
+    assert capsys.readouterr().err == f"error: INPUT = {large} cannot be translated: {fact}: raise that, or give a smaller image\n"
+    assert translate(*given, tmp_path / "in", tmp_path / "out") == 1
+    assert capsys.readouterr().err == f"skipped: {large}: {fact}\n"
+    with pytest.raises(SystemExit, match="2"):
+        translate(*given[:-1], "-1", large, tmp_path / "out")
+    assert capsys.readouterr().err.endswith("error: argument --max-megapixels: -1 is not above 0\n")
+
+
 def test_a_damaged_checkpoint_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run", 9)
     damage(write_checkpoint(tmp_path / "run", 10))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cyclegan.inference.files import find_images, holds, plan_outputs, result_names, suffix_for, write_image
+from cyclegan.inference.files import MAX_MEGAPIXELS, find_images, holds, plan_outputs, read_image, result_names, suffix_for, write_image
 from preprocess.images.decode import PixelFormat, decode, pixel_format_of
 from preprocess.sources.layouts import Source
 from preprocess.sources.layouts import find_images as training_images
@@ -61,6 +61,11 @@ def folder(root: Path, *names: str) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"")
     return root
+
+
+def test_photos_of_large_cameras_are_read(tmp_path: Path) -> None:
+    Image.new("1", (12000, 9000), 1).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", 1, None, MAX_MEGAPIXELS).shape == (9000, 12000, 1)
 
 
 def test_images_are_found_in_inner_folders_but_not_hidden_or_other_files(tmp_path: Path) -> None:
