@@ -1,6 +1,5 @@
 """`python -m cluster.calibrate`: times real steps with several settings on this node, and writes the best settings as TOML."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import finished_shards
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import find_images, source_of
-from ringcycle.cli import ExitCode, duration, fail, run
+from ringcycle.cli import ExitCode, Parser, duration, fail, run
 from ringcycle.domains import TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
@@ -33,7 +32,7 @@ GIB = 2**30
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, write the fragment. Also takes the options of `cluster.train`. Returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m cluster.calibrate",
         usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
         description="Time a few steps with several settings on this node's processors; write the best, and predict the training time.",

@@ -1,6 +1,5 @@
 """`python -m cluster.checkpoint list RUN`: which checkpoints a run has, whether they are valid, and why they are kept. Needs no cluster."""
 
-import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import checkpoints, verify
 from cyclegan.checkpoint_files.index import Index, read_index
 from cyclegan.checkpoint_files.names import ASIDE, INDEX, step_of
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from ringcycle.output import say
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import Store, reading
 from ringcycle.tables import table_lines
@@ -49,20 +49,19 @@ class ListedCheckpoint:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List and verify. Returns 0 if the newest checkpoint is valid, 1 if it is damaged or there is none, 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cluster.checkpoint", description=__doc__)
+    parser = Parser(prog="python -m cluster.checkpoint", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list and verify the checkpoints of a run; exit code 1 if the newest is damaged")
     listing.add_argument("run", type=as_location, metavar="RUN", help="folder of a run, or its location in an object store")
     run = parser.parse_args(arguments).run
-    send_lines(lambda line: print(line, file=sys.stderr))
+    send_lines(lambda line: say(line, file=sys.stderr))
     try:
         with reading(run, "RUN"):
             listed = list_run(run)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
-    for line in table_lines(COLUMNS, [checkpoint.cells() for checkpoint in listed], numbers=4):
-        print(line)
+    say(*table_lines(COLUMNS, [checkpoint.cells() for checkpoint in listed], numbers=4))
     present = [checkpoint for checkpoint in listed if checkpoint.reasons != SET_ASIDE]
     return ExitCode.OK if present and not present[-1].damage else ExitCode.FAILED
 

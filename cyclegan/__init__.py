@@ -25,11 +25,10 @@ def load(
     Raises `ringcycle.errors.UserError`, one line, if one of the arguments is not what it should be.
     """
     from cyclegan.inference.generator import Generator
-    from cyclegan.inference.generator_checkpoint import read_generators, read_which
+    from cyclegan.inference.generator_checkpoint import read_direction, read_generators, read_which
     from cyclegan.inference.scale import read_scale
-    from ringcycle.domains import check_direction
     from ringcycle.storage.location import as_location
 
-    chosen, size = read_which(which, "which"), read_scale(str(scale), restore_size, "scale")
-    check_direction(direction, "direction")
-    return Generator(read_generators(as_location(str(run)), chosen, "run"), direction, size)
+    way, chosen = read_direction(direction, "direction"), read_which(which, "which")
+    size = read_scale(str(scale), restore_size, "scale")
+    return Generator(read_generators(as_location(str(run)), chosen, "run"), way, size)

@@ -4,23 +4,24 @@ Of any data set with testA and testB: the distance of the distributions, and how
 known, the error against it: `python -m preprocess.synthetic` writes such a source, and `--paired` names another.
 """
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan.inference.evaluation_report import as_json, describe, examples_png
+from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, megapixels
 from cyclegan.inference.generator_checkpoint import Which, read_generators, read_which
 from cyclegan.inference.held_out import Evaluation, Features, evaluate_images
-from cyclegan.inference.held_out_folder import CURE, held_out_folder
+from cyclegan.inference.held_out_folder import CURE, Reading, held_out_folder
+from cyclegan.inference.loading import load_translator
 from cyclegan.inference.progress import screen
 from cyclegan.inference.scale import Scale, read_scale
-from cyclegan.translate import SCALE_HELP, WHICH_HELP, load_translator
-from ringcycle.cli import ExitCode, fail, run
+from cyclegan.translate import SCALE_HELP, WHICH_HELP
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
-from ringcycle.output import printable
+from ringcycle.output import printable, say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
 
@@ -35,12 +36,13 @@ class Options:
     scale: Scale = TRAINED
     images: Path | None = None
     paired: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
     features: Features | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, evaluate both directions, print the numbers; 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.evaluate", description="Measure translations of held-out images.")
+    parser = Parser(prog="python -m cyclegan.evaluate", description="Measure translations of held-out images.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
@@ -49,11 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images and their translations there")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the numbers there too")
     parser.add_argument("--paired", action="store_true", help="testA/NAME and testB/NAME show the same scene: measure the error against it")
+    parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder with testA and testB; its folder truth is used if it has one")
     given = parser.parse_args(arguments)
     send_lines(screen().print)
     try:
-        options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired)
+        options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired, given.max_megapixels)
         evaluation = evaluate_folder(given.checkpoint, given.source, options)
         if given.json:
             _write("--json", given.json, as_json(evaluation).encode())
@@ -61,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         fail(error)
         return ExitCode.USAGE
     for line in describe(evaluation):
-        print(line)
+        say(line)
     return ExitCode.OK
 
 
@@ -74,7 +77,7 @@ def evaluate_folder(location: Location, source: Path, options: Options) -> Evalu
         raise UserError(f"--images = {options.images} does not end with .png: give a name that does")
     console = screen()
     trained = read_generators(location, options.which)
-    images = held_out_folder(source, trained, options.scale, options.paired, console)
+    images = held_out_folder(source, trained, Reading(options.scale, options.paired, options.max_megapixels), console)
     console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}, {options.scale.describe(trained.preparation)}"))
     translate = {direction: load_translator(trained, direction) for direction in DIRECTIONS}
     evaluation = evaluate_images(translate, images, options.features)

@@ -3,8 +3,6 @@
 What a user can get wrong is checked before TensorFlow is imported, which takes seconds.
 """
 
-import argparse
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -12,25 +10,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cyclegan.inference.files import plan_outputs, write_image
-from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint, read_generators, read_which
+from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, megapixels, plan_outputs, read_image, write_image
+from cyclegan.inference.generator_checkpoint import read_direction, read_generators, read_which
+from cyclegan.inference.loading import Translate, at_scale, load_translator
 from cyclegan.inference.progress import screen, track
-from cyclegan.inference.scale import Preparation, Scale, read_scale
-from preprocess.images.decode import BrokenImage, ImageArray, decode
-from ringcycle.cli import ExitCode, fail, run
+from cyclegan.inference.scale import read_scale
+from preprocess.images.decode import BrokenImage, ImageArray, TooManyPixels
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
-from ringcycle.output import printable
-from ringcycle.stderr import quiet_stderr
+from ringcycle.output import printable, say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import as_location
 
-Translate = Callable[[ImageArray], ImageArray]
-"""See `Translator`. Raises BrokenImage if the image does not fit in memory."""
+Read = Callable[[Path], ImageArray]
+"""Decodes an image. Raises BrokenImage."""
 
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
-
 WHICH_HELP = "which checkpoint of a run; the best is so by its run.keep_best; default: newest"
 SCALE_HELP = (
     "size at which images are translated: as the training resized its own (the default), as they are, or with so many pixels on the "
@@ -40,7 +37,7 @@ SCALE_HELP = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, translate, report the outcome. 0: all translated; 1: some skipped; 2: a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
+    parser = Parser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
     parser.add_argument(
         "--checkpoint", type=as_location, required=True, metavar="RUN_OR_CHECKPOINT", help="folder of a run, or of a checkpoint"
     )
@@ -50,47 +47,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--which", default="newest", metavar="newest|best", help=WHICH_HELP)
     parser.add_argument("--scale", default="trained", metavar="trained|native|PIXELS", help=SCALE_HELP)
     parser.add_argument("--restore-size", action="store_true", help="scale each result to the size of its image")
+    parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     given = parser.parse_args(arguments)
     console = screen()
     send_lines(console.print)
     try:
-        if given.direction not in DIRECTIONS:
-            raise UserError(f"--direction = {given.direction}: there is no such direction: give {' or '.join(DIRECTIONS)}")
-        scale = read_scale(given.scale, given.restore_size)
+        direction, scale = read_direction(given.direction), read_scale(given.scale, given.restore_size)
         trained = read_generators(given.checkpoint, read_which(given.which))
-        taken, made = trained.model.channels_of(given.direction)
+        taken, made = trained.model.channels_of(direction)
         plan = plan_outputs(given.input, given.output, made)
+        read = partial(read_image, channels=taken, bits=None, most=given.max_megapixels)
         single = given.input.is_file()
         if single:
-            _check_single(given.input, taken)
-        translate = at_scale(scale, trained.preparation, load_translator(trained, given.direction))
-        skipped = translate_files(plan, translate, taken, console)
+            _check_single(given.input, read)
+        translate = at_scale(scale, trained.preparation, load_translator(trained, direction))
+        skipped = translate_files(plan, translate, read, console)
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
     where = next(iter(plan.values())) if single else given.output
     result = f"{len(plan) - skipped} translated, {skipped} skipped"
-    source = f"{given.direction}, step {trained.step:,} of {trained.folder}"
-    print(printable(f"{where}: {result} ({source}, {scale.describe(trained.preparation)})"))
+    say(f"{where}: {result} ({direction}, step {trained.step:,} of {trained.folder}, {scale.describe(trained.preparation)})")
     return ExitCode.FAILED if skipped else ExitCode.OK
 
 
-def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
-    """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
-        from cyclegan.inference.translator import Translator
-
-        return Translator(trained, direction)
-
-
-def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:
-    """`translate`, with images scaled before and results after it. trained: see `Scale.scaled`."""
-    return lambda image: scale.restored(translate(scale.scaled(image, trained)), *image.shape[:2])
-
-
-def translate_files(plan: dict[Path, Path], translate: Translate, channels: int, console: Console) -> int:
-    """Translate each image of `plan`, of so many channels, to its file, completely or not at all; report which are skipped and why.
+def translate_files(plan: dict[Path, Path], translate: Translate, read: Read, console: Console) -> int:
+    """Translate each image of `plan`, as `read` decodes it, to its file, completely or not at all; report which are skipped and why.
 
     Returns the number skipped.
 
@@ -99,7 +81,7 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
     skipped = 0
     for image, result in track(list(plan.items()), "translating", console):
         try:
-            translated = translate(decode(image, channels=channels, bits=None))
+            translated = translate(read(image))
         except BrokenImage as reason:
             console.print(printable(f"skipped: {image}: {reason}"))
             skipped += 1
@@ -114,10 +96,12 @@ def translate_files(plan: dict[Path, Path], translate: Translate, channels: int,
     return skipped
 
 
-def _check_single(image: Path, channels: int) -> None:
+def _check_single(image: Path, read: Read) -> None:
     """In a folder broken images are skipped; a single broken image is a user's mistake, reported before TensorFlow is imported."""
     try:
-        decode(image, channels=channels)
+        read(image)
+    except TooManyPixels as reason:
+        raise UserError(f"INPUT = {image} cannot be translated: {reason}: raise that, or give a smaller image") from reason
     except BrokenImage as reason:
         raise UserError(f"INPUT = {image} cannot be translated: {reason}: give an image, or a folder of images") from reason
 

@@ -14,7 +14,7 @@ from preprocess.building.shard_folder import LOG, build
 from preprocess.config import DataConfig
 from preprocess.shards.manifest import NAME, Manifest
 from preprocess.sources.layouts import find_images, source_of
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.options import add_option
@@ -34,9 +34,7 @@ _SHOWN = 10  # rejected images in the summary
 def main(arguments: list[str] | None = None) -> int:
     """`python -m preprocess.build`; returns the exit code."""
     fields = DataConfig.model_fields
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.build", description="Turn a folder of images into shards, on all nodes of a cluster."
-    )
+    parser = Parser(prog="python -m preprocess.build", description="Turn a folder of images into shards, on all nodes of a cluster.")
     parser.add_argument("source", metavar="SOURCE", nargs="?", help=f"{fields['source'].description}; or one of the --source options")
     parser.add_argument("out", metavar="OUT", help="folder for the shards, visible to all nodes")
     for name in _OPTIONS:

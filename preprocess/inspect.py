@@ -1,6 +1,5 @@
 """`python -m preprocess.inspect SHARDS`: describes shards, verifies their checksums, and draws contact sheets."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -9,9 +8,9 @@ from pathlib import Path
 from preprocess.images.contact_sheet import contact_sheet, evenly
 from preprocess.shards.manifest import Manifest, Split
 from preprocess.shards.shard_set import DAMAGE, ShardSet
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
-from ringcycle.output import printable
+from ringcycle.output import say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, is_remote, redacted
 
@@ -20,7 +19,7 @@ _MIB = 2**20
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, describe and verify the shards, write contact sheets; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m preprocess.inspect", description="Describe a folder of shards, verify all checksums, draw contact sheets."
     )
     parser.add_argument("shards", metavar="SHARDS", help="folder of shards, or its URI in an object store")
@@ -32,12 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
         if given.sheet and given.sheet.suffix.lower() != ".png":
             raise UserError(f"--sheet = {given.sheet} does not end with .png: use a name that does")
         manifest = Manifest.load(location)
-        for line in describe(manifest, None if given.all else 10):
-            print(printable(line))
+        say(*describe(manifest, None if given.all else 10))
         manifest.verify(location)
-        print("checksums: all shards are intact")
+        say("checksums: all shards are intact")
         for path in write_sheets(manifest, location, given.sheet) if given.sheet else ():
-            print(printable(f"contact sheet: {path}"))
+            say(f"contact sheet: {path}")
     except UserError as error:
         fail(error)
         return ExitCode.USAGE

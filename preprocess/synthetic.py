@@ -18,9 +18,10 @@ from PIL import Image
 
 from preprocess.images.decoded_image import ImageArray
 from preprocess.synthetic_scene.scene import UNIT, Array, Scene, draw_scene
-from ringcycle.cli import ExitCode, fail, run
+from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import SPLITS
 from ringcycle.errors import UserError
+from ringcycle.output import say
 
 FORMAT = 1
 """Increases whenever the pixels change, so that an older set is not mistaken for a new one."""
@@ -88,7 +89,7 @@ def write_dataset(out: Path, images: int = 400, test: int = 32, size: int = UNIT
 
 def main(arguments: list[str] | None = None) -> int:
     """`python -m preprocess.synthetic`; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.synthetic", description="Draw a data set with known true translations.")
+    parser = Parser(prog="python -m preprocess.synthetic", description="Draw a data set with known true translations.")
     parser.add_argument("out", type=Path, help="folder to write; new, empty, or a set with the same settings")
     parser.add_argument("--images", type=int, default=400, help="training images per domain")
     parser.add_argument("--test", type=int, default=32, help="test images per domain")
@@ -103,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
-    print(f"{given.out}: {given.images} + {given.images} training and {given.test} + {given.test} test images with their true translations")
+    say(f"{given.out}: {given.images} + {given.images} training and {given.test} + {given.test} test images with their true translations")
     return ExitCode.OK
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ringcycle.cli import ExitCode, fail
 from ringcycle.options import suggestion
-from ringcycle.output import tolerate_failing_output
+from ringcycle.output import say, tolerate_failing_output
 
 COMMANDS = {
     "train": ("cluster.train", "train on a Ray cluster, or on this machine"),
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tolerate_failing_output()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
-        print(usage())
+        say(*usage().splitlines())
         return ExitCode.OK if given else ExitCode.USAGE
     name, *rest = given
     if name not in COMMANDS:

@@ -1,10 +1,12 @@
 """What all commands share: exit codes, and how a user's mistake is reported."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NoReturn
 
-from ringcycle.output import printable, tolerate_failing_output
+from ringcycle.output import printable, say, tolerate_failing_output
 from ringcycle.storage.location import redacted
 
 
@@ -18,6 +20,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class Parser(argparse.ArgumentParser):
+    """Reports a mistake without credentials and control characters, which arguments may hold: `*` gives any file's name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the mistake; exit code 2."""
+        super().error(printable(redacted(message)))
+
+
 def run(main: Callable[[], int]) -> int:
     """Run a command as a process: output that fails does not end it. Returns its exit code."""
     tolerate_failing_output()
@@ -26,7 +36,7 @@ def run(main: Callable[[], int]) -> int:
 
 def fail(error: object) -> None:
     """Print an error on standard error, in one line, without credentials."""
-    print(f"error: {printable(redacted(error))}", file=sys.stderr, flush=True)
+    say(f"error: {redacted(error)}", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 import sys
+from typing import TextIO
 
 _PLAIN = {"×": "x", "√": "sqrt", "…": "...", "→": "->", "–": "-", "—": "-", "·": ".", "²": "2", "±": "+-", "≥": ">=", "≤": "<="}
 
@@ -24,6 +25,12 @@ def tolerate_failing_output() -> None:
 def printable(text: object) -> str:
     """The text in one line, with control characters escaped: names of files and words of other programs must not steer a terminal."""
     return "".join(character if character.isprintable() else _escaped(character) for character in str(text))
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print each of `lines` as one line, `printable`, to standard output or `file`. What a command prints goes through here."""
+    for line in lines:
+        print(printable(line), file=file, flush=True)
 
 
 class _TolerantStream(io.TextIOBase):

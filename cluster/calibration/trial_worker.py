@@ -14,6 +14,7 @@ from cluster.config import Config
 from cluster.hardware.affinity import bind_process
 from cluster.paths import compile_cache
 from cyclegan.config import ImageFormat, ModelSpec
+from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
 
 STEPS = 4  # that are timed, after a first one that is not
@@ -36,7 +37,7 @@ def main() -> None:
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
         compile_seconds, seconds = _run(order, len(share.compute))
     memory, peak = psutil.Process().memory_info().rss, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps(vars(Figures(min(seconds), compile_seconds, memory, peak))))
+    say(json.dumps(vars(Figures(min(seconds), compile_seconds, memory, peak))))
 
 
 def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import threading
 import traceback
@@ -23,16 +22,13 @@ from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.monitoring.status import RunStatus, StatusBoardActor
 from cluster.paths import FAILURE
-from ringcycle.output import printable
+from ringcycle.stderr import fatal_line
 from ringcycle.storage.location import redacted
 from ringcycle.storage.store import Store
 
 READ_SECONDS = 30.0  # for an answer of the status board, which lives on this node
 KILL_SECONDS = 5.0  # for a node to kill a process; a node that does not answer is lost, and its processes with it
 END_SECONDS = 20.0
-MAX_LINE = 300  # characters of a dead process's line
-_FATAL = re.compile(r"^F\d{4} |terminate called|what\(\):|Check failed|Segmentation fault|Illegal instruction|out of memory|\w+Error: ")
-_ROUTINE = re.compile(r"[IWE]\d{4} ")  # TensorFlow's log lines that are not fatal
 
 
 class Attempt(threading.Thread):
@@ -131,12 +127,6 @@ def _fatal_line(pid: int) -> str:
 def _global_node() -> Any:
     """Ray's record of this node, for which it has no public name."""
     return ray._private.worker._global_node
-
-
-def fatal_line(output: str) -> str:
-    """The last line that reads like the cause of a process's death, or ""."""
-    lines = [line.strip() for line in output.splitlines() if _FATAL.search(line) and not _ROUTINE.match(line)]
-    return printable(lines[-1])[:MAX_LINE] if lines else ""
 
 
 def _last_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from cluster.hardware.capacity import usable_nodes
 from cluster.held_out.images import HeldOutImages
 from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.inference.held_out import Evaluation, evaluate_images
-from cyclegan.translate import load_translator
+from cyclegan.inference.loading import load_translator
 from preprocess.shards.manifest import Manifest
 from ringcycle.domains import DIRECTIONS
 from ringcycle.storage.location import Location

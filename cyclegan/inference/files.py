@@ -4,6 +4,7 @@ PNG and JPEG where they can hold the image, TIFF for any number of channels.
 """
 
 import logging
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from preprocess.images.decoded_image import ImageArray, to_depth
+from preprocess.images.decode import ImageArray, TooManyPixels, decode
+from preprocess.images.decoded_image import to_depth
 from preprocess.images.image_files import describe_left_out, images_in
 from ringcycle.errors import UserError
 
@@ -23,17 +25,35 @@ log = logging.getLogger(__name__)
 WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 TIFF = (".tif", ".tiff")
 JPEG_QUALITY = 95
+MAX_MEGAPIXELS = 256  # the largest cameras of phones have 200; decoding as many takes 2 GB
+LIMIT_HELP = f"an image of more megapixels is refused before it is decoded; default: {MAX_MEGAPIXELS}"
 
 
-def find_images(folder: Path) -> list[Path]:
+def megapixels(text: str) -> float:
+    """The value of --max-megapixels. Raises ArgumentTypeError."""
+    value = float(text)
+    if not value > 0:
+        raise ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def read_image(image: Path, channels: int, bits: int | None, most: float) -> ImageArray:
+    """`decode`, with a limit of `most` megapixels. Raises BrokenImage; TooManyPixels names the option that raises the limit."""
+    try:
+        return decode(image, channels=channels, bits=bits, megapixels=most)
+    except TooManyPixels as error:
+        raise TooManyPixels(f"{error} (--max-megapixels)") from error
+
+
+def find_images(folder: Path, argument: str) -> list[Path]:
     """Images in `folder` and the folders inside it, sorted, relative to it, as a training finds them; logs what it leaves out.
 
-    Raises UserError if a folder cannot be listed.
+    argument: the command's name for what it was given. Raises UserError if a folder cannot be listed.
     """
     try:
         images, left_out = images_in(folder)
     except OSError as error:
-        raise UserError(f"INPUT = {folder} cannot be listed ({error.strerror}): fix this, or give another folder") from error
+        raise UserError(f"{argument}: {folder} cannot be listed ({error.strerror}): fix this, or give another folder") from error
     if images and left_out:
         log.warning("%s", describe_left_out(left_out))
     return sorted(Path(image.name) for image in images)
@@ -53,7 +73,7 @@ def plan_outputs(given: Path, output: Path, channels: int = 3) -> dict[Path, Pat
             raise UserError(f"OUTPUT = {output} is a file, but INPUT = {given} is a folder: give a folder")
         if output.resolve().is_relative_to(given.resolve()):
             raise UserError(f"OUTPUT = {output} is in INPUT = {given}, among the images to read: give another folder")
-        names = find_images(given)
+        names = find_images(given, "INPUT")
         if not names:
             raise UserError(f"INPUT = {given} holds no images ({_kinds(given)}): give a folder with JPEG, PNG, WebP or TIFF files")
         plan = {given / name: output / result for name, result in zip(names, result_names(names, suffix_for(channels)), strict=True)}

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.loading import at_scale, load_translator
 from cyclegan.inference.scale import Scale
-from cyclegan.translate import at_scale, load_translator
 from preprocess.images.decoded_image import ImageArray
 
 T = TypeVar("T", Image.Image, ImageArray)
@@ -29,7 +29,7 @@ class Generator:
 
     @property
     def direction(self) -> str:
-        """"AtoB" or "BtoA"."""
+        """ "AtoB" or "BtoA"."""
         return self._direction
 
     @property

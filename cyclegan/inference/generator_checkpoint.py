@@ -18,6 +18,7 @@ from cyclegan.checkpoint_files.names import INDEX
 from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelConfig, ModelSpec
 from cyclegan.inference.scale import Preparation
+from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, child, shown
 from ringcycle.storage.store import Store, reading
@@ -62,9 +63,7 @@ def _read(folder: Location, field: str) -> GeneratorCheckpoint:
         weights = read_arrays(folder, index.parts[0], (name,))[name]
     except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
-        raise UserError(
-            f"{field} = {label} holds no generators that this version knows ({fact}): use the version that wrote it"
-        ) from error
+        raise UserError(f"{field} = {label} holds no generators that this version knows ({fact}): use the version that wrote it") from error
     return GeneratorCheckpoint(label, index.step, model, weights, preparation)
 
 
@@ -111,10 +110,17 @@ def _best(root: Location, newest: Location) -> Location:
     )
 
 
-def read_which(given: str) -> Which:
-    """A choice among a run's checkpoints as given on the command line. Raises UserError."""
+def read_which(given: str, field: str = "--which") -> Which:
+    """A choice among a run's checkpoints as a user gives it. Raises UserError, which names the field."""
     if given == "best":
         return "best"
     if given != "newest":
-        raise UserError(f"--which = {given}: give newest or best")
+        raise UserError(f"{field} = {given}: give newest or best")
     return "newest"
+
+
+def read_direction(given: str, field: str = "--direction") -> str:
+    """A direction as a user gives it. Raises UserError, which names the field."""
+    if given not in DIRECTIONS:
+        raise UserError(f"{field} = {given}: there is no such direction: give {' or '.join(DIRECTIONS)}")
+    return given

@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from cyclegan.evaluation.sliced_wasserstein import SIDE
-from cyclegan.inference.files import find_images
+from cyclegan.inference.files import find_images, read_image
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.held_out import HeldOutImage
 from cyclegan.inference.progress import track
 from cyclegan.inference.scale import Scale
-from preprocess.images.decode import BrokenImage, ImageArray, decode
+from preprocess.images.decode import BrokenImage, ImageArray
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 
@@ -21,6 +21,15 @@ log = logging.getLogger(__name__)
 
 CURE = "give a folder with testA and testB"
 SYNTHETIC_CURE = "write the data set again with `python -m preprocess.synthetic`"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a folder. paired: testA/STEM.* and testB/STEM.* show the same scene. most: megapixels that an image may have."""
+
+    scale: Scale
+    paired: bool
+    most: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class FolderImages:
     truths: dict[Path, Path]
     channels: tuple[int, int]
     trained: GeneratorCheckpoint
-    scale: Scale
+    reading: Reading
     name: str
     console: Console
 
@@ -65,16 +74,17 @@ class FolderImages:
         return wanted
 
     def _read(self, path: Path, channels: int) -> ImageArray:
-        image = self.scale.scaled(decode(path, channels=channels, bits=self.trained.model.bits), self.trained.preparation)
+        image = read_image(path, channels, self.trained.model.bits, self.reading.most)
+        image = self.reading.scale.scaled(image, self.trained.preparation)
         if min(image.shape[:2]) < SIDE:
             raise BrokenImage(f"{image.shape[1]}x{image.shape[0]} pixels, less than {SIDE} a side")
         return image
 
 
-def held_out_folder(source: Path, trained: GeneratorCheckpoint, scale: Scale, paired: bool, console: Console) -> dict[str, FolderImages]:
+def held_out_folder(source: Path, trained: GeneratorCheckpoint, reading: Reading, console: Console) -> dict[str, FolderImages]:
     """testA and testB of `source` by domain, with truth/AtoB/STEM.png and truth/BtoA/STEM.png if `source` has a folder truth.
 
-    paired: testA/STEM.* and testB/STEM.* show the same scene. Raises UserError if a folder, an image or a truth is missing.
+    Raises UserError if a folder, an image or a truth is missing.
     """
     names = {}
     for domain in "AB":
@@ -82,15 +92,15 @@ def held_out_folder(source: Path, trained: GeneratorCheckpoint, scale: Scale, pa
         for part in (source, folder):
             if not part.is_dir():
                 raise UserError(f"SOURCE = {source}: there is no folder {part}: {CURE}")
-        names[domain] = find_images(folder)
+        names[domain] = find_images(folder, "SOURCE")
         if not names[domain]:
             raise UserError(f"SOURCE = {source}: {folder} holds no images: {CURE}")
     result = {}
     for direction in DIRECTIONS:
         domain, other = direction[0], direction[-1]
         paths = [source / f"test{domain}" / name for name in names[domain]]
-        truths = _pairs(source, paths, domain, other, names[other]) if paired else _truths(source, direction, paths)
-        result[domain] = FolderImages(paths, truths, trained.model.channels_of(direction), trained, scale, direction, console)
+        truths = _pairs(source, paths, domain, other, names[other]) if reading.paired else _truths(source, direction, paths)
+        result[domain] = FolderImages(paths, truths, trained.model.channels_of(direction), trained, reading, direction, console)
     return result
 
 

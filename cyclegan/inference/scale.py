@@ -74,13 +74,13 @@ class Scale:
         return f"at the trained scale, {sides}"
 
 
-def read_scale(given: str, restore: bool = False) -> Scale:
-    """A scale as given on the command line. Raises UserError."""
+def read_scale(given: str, restore: bool = False, field: str = "--scale") -> Scale:
+    """A scale as a user gives it. Raises UserError, which names the field."""
     if given in ("trained", "native"):
         return Scale("trained" if given == "trained" else "native", restore)
     if not (given.isdecimal() and SMALLEST <= int(given) <= LARGEST):
         raise UserError(
-            f"--scale = {given}: give trained, native, or the pixels of the shorter side, a number from {SMALLEST} to {LARGEST:,}"
+            f"{field} = {given}: give trained, native, or the pixels of the shorter side, a number from {SMALLEST} to {LARGEST:,}"
         )
     return Scale(int(given), restore)
 

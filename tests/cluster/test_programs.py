@@ -17,9 +17,9 @@ SETTINGS = {**TINY, "train.pool_size": 2}
 UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]
 
 
-def programs(*arguments: str) -> subprocess.CompletedProcess[str]:
+def programs(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cluster.programs", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**clean_environment(), **environment}, timeout=300)
 
 
 def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> None:
@@ -45,6 +45,14 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
         arguments_mib = float(re.search(r"arguments ([\d.]+)", lines[-1])[1])  # type: ignore[index]
         assert arguments_mib == pytest.approx(4 * 4 * size / 2**20, abs=0.06)
     assert all(re.search(r"^  operations: \d+: \d+ \w+", unit, re.M) for unit in units.values())
+
+
+def test_a_death_in_xla_names_its_cause(tmp_path: Path) -> None:
+    """An unknown flag ends the process in C++, while its output is hidden."""
+    done = programs(*options({**SETTINGS, "cluster.compile_cache": tmp_path}), XLA_FLAGS="--xla_no_such_flag")
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: native code ended this process: F") and done.stderr.count("\n") == 1
+    assert "Unknown flag in XLA_FLAGS: --xla_no_such_flag" in done.stderr
 
 
 @pytest.mark.parametrize(

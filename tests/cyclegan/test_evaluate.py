@@ -1,6 +1,7 @@
 """The numbers are those of the files, and what has no truth is refused."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from PIL import Image
 from cyclegan.evaluate import Options, evaluate_folder, main
 from cyclegan.inference.evaluation_report import as_json, describe
 from cyclegan.inference.generator_checkpoint import read_generators
+from cyclegan.inference.loading import load_translator
 from cyclegan.inference.scale import Scale
-from cyclegan.translate import load_translator
 from preprocess.images.decode import decode
 from preprocess.synthetic import write_dataset
 from ringcycle.domains import DIRECTIONS
@@ -117,6 +118,23 @@ def test_mistakes_cost_one_line(made: Path, tmp_path: Path, capsys: pytest.Captu
     assert "nowhere does not exist" in refused(capsys, "--checkpoint", made / "nowhere", made / "source")
     assert "does not end with .png" in refused(capsys, "--checkpoint", run, made / "source", "--images", tmp_path / "x.gif")
     assert "give newest or best" in refused(capsys, "--checkpoint", run, made / "source", "--which", "last")
+
+
+def test_a_folder_that_cannot_be_listed_is_named_as_the_source(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = shutil.copytree(made / "source", tmp_path / "source")
+    name, folder = "x" * 250, os.open(source / "testA", os.O_RDONLY)
+    for _ in range(17):  # deeper than the name of a folder may be long, which stops even root
+        os.mkdir(name, dir_fd=folder)
+        outer, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
+    fact = f"SOURCE: {source / 'testA'} cannot be listed (File name too long): fix this, or give another folder"
+    assert refused(capsys, "--checkpoint", made / "run", source) == f"error: {fact}"
+
+
+def test_an_image_above_the_limit_names_the_option(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--checkpoint", str(made / "run"), str(made / "source"), "--max-megapixels", "0.001"]) == 2
+    assert "36x36 pixels, more than 0.001 megapixels (--max-megapixels)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("content", "fact"), [(b"", "empty file"), (None, "differ in size")])

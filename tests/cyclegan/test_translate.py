@@ -112,6 +112,20 @@ def test_awkward_images_come_out_in_their_size_or_are_skipped(tmp_path: Path, ca
     assert sum(line.startswith("skipped: ") for line in printed.err.splitlines()) == 10  # beside lines of progress, if the machine is slow
 
 
+def test_an_image_above_the_limit_names_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "run")
+    large, _ = save(tmp_path / "in" / "a.png", 30, 20), save(tmp_path / "in" / "b.png", 20, 20)
+    given = ("--checkpoint", tmp_path / "run", "--direction", "AtoB", "--max-megapixels", "5e-4")
+    assert translate(*given, large, tmp_path / "out") == 2
+    fact = "20x30 pixels, more than 0.0005 megapixels (--max-megapixels)"
+    assert capsys.readouterr().err == f"error: INPUT = {large} cannot be translated: {fact}: raise that, or give a smaller image\n"
+    assert translate(*given, tmp_path / "in", tmp_path / "out") == 1
+    assert capsys.readouterr().err == f"skipped: {large}: {fact}\n"
+    with pytest.raises(SystemExit, match="2"):
+        translate(*given[:-1], "-1", large, tmp_path / "out")
+    assert capsys.readouterr().err.endswith("error: argument --max-megapixels: -1 is not above 0\n")
+
+
 def test_a_damaged_checkpoint_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tmp_path / "run", 9)
     damage(write_checkpoint(tmp_path / "run", 10))
@@ -183,3 +197,16 @@ def test_the_command_prints_nothing_but_the_result(tmp_path: Path) -> None:
         done.stdout == "out/a.png: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010, at the trained scale, 16x16)\n"
     )
     assert size(tmp_path / "out/a.png") == (16, 18)
+
+
+@pytest.mark.process
+def test_a_death_in_tensorflow_names_its_cause(tmp_path: Path) -> None:
+    """An unknown flag ends the process in C++, while its output is hidden."""
+    write_checkpoint(tmp_path / "run")
+    save(tmp_path / "a.png", 9, 8)
+    command = [sys.executable, "-m", "cyclegan.translate", "--checkpoint", "run", "--direction", "AtoB", "a.png", "out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_XLA_FLAGS": "--tf_xla_no_such_flag"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: native code ended this process: F") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("Unknown flag in TF_XLA_FLAGS: --tf_xla_no_such_flag\n")

@@ -165,9 +165,9 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, setting: dict[str, in
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = str(tmp_path / "set")
+    out = str(tmp_path / "set\x1b[2J")
     assert main([out, "--images", "2", "--test", "1", "--size", "48"]) == 0
-    assert "2 + 2 training and 1 + 1 test images" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{tmp_path}/set\\x1b[2J: 2 + 2 training and 1 + 1 test images with their true translations\n"
     assert main([out, "--images", "3", "--test", "1", "--size", "48"]) == 2
     assert capsys.readouterr().err.startswith("error: OUT = ")
     assert main([out, "--pictures", "2"]) == 2

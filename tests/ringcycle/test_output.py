@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ringcycle.output import printable
+from ringcycle.output import printable, say
 
 CODE = """
 import sys
@@ -59,3 +59,9 @@ def test_control_characters_are_escaped() -> None:
     assert printable(os.fsdecode(b"caf\xe9.jpg")) == "caf\\xe9.jpg"
     assert printable("漢字 × é") == "漢字 × é"
     assert printable("left\u202eright") == "left\\u202eright"
+
+
+def test_what_is_said_is_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a\x1b[2J\nb", 3)
+    say("c\r", file=sys.stderr)
+    assert capsys.readouterr() == ("a\\x1b[2J\\nb\n3\n", "c\\r\n")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cyclegan.inference.files import find_images, holds, plan_outputs, result_names, suffix_for, write_image
+from cyclegan.inference.files import MAX_MEGAPIXELS, find_images, holds, plan_outputs, read_image, result_names, suffix_for, write_image
 from preprocess.images.decode import PixelFormat, decode, pixel_format_of
 from preprocess.sources.layouts import Source
 from preprocess.sources.layouts import find_images as training_images
@@ -63,10 +63,15 @@ def folder(root: Path, *names: str) -> Path:
     return root
 
 
+def test_photos_of_large_cameras_are_read(tmp_path: Path) -> None:
+    Image.new("1", (12000, 9000), 1).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", 1, None, MAX_MEGAPIXELS).shape == (9000, 12000, 1)
+
+
 def test_images_are_found_in_inner_folders_but_not_hidden_or_other_files(tmp_path: Path) -> None:
     folder(tmp_path, "b.JPG", "a.png", "in/c.webp", ".d.png", ".e/f.png", "g.txt", "h")
     (tmp_path / "folder.png").mkdir()
-    assert find_images(tmp_path) == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
+    assert find_images(tmp_path, "INPUT") == [Path("a.png"), Path("b.JPG"), Path("in/c.webp")]
 
 
 def test_links_contents_and_names_count_as_in_training(tmp_path: Path) -> None:
@@ -75,7 +80,7 @@ def test_links_contents_and_names_count_as_in_training(tmp_path: Path) -> None:
     (tmp_path / "trainA" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "trainA" / "circle").symlink_to(tmp_path / "trainA")
     (tmp_path / "trainB").symlink_to(tmp_path / "trainA")
-    assert find_images(tmp_path / "trainA") == [Path("a.png"), Path("link/b.png"), Path("no_extension")]
+    assert find_images(tmp_path / "trainA", "INPUT") == [Path("a.png"), Path("link/b.png"), Path("no_extension")]
     trained = training_images(Source(str(tmp_path)))["trainA"]
     assert [file.name for file in trained] == ["trainA/a.png", "trainA/link/b.png", "trainA/no_extension"]
 

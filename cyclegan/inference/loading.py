@@ -1,0 +1,26 @@
+"""A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
+
+import os
+from collections.abc import Callable
+
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.scale import Preparation, Scale
+from preprocess.images.decoded_image import ImageArray
+from ringcycle.stderr import quiet_stderr
+
+Translate = Callable[[ImageArray], ImageArray]
+"""See `Translator`. Raises BrokenImage if the image does not fit in memory."""
+
+
+def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
+    """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
+        from cyclegan.inference.translator import Translator
+
+        return Translator(trained, direction)
+
+
+def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:
+    """`translate`, with images scaled before and results after it. trained: see `Scale.scaled`."""
+    return lambda image: scale.restored(translate(scale.scaled(image, trained)), *image.shape[:2])
