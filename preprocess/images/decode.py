@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, TooManyPixels, to_channels, to_depth
-from preprocess.images.file_headers import jpeg2000_size, kind_of_unread
+from preprocess.images.file_headers import HEIC, jpeg2000_size, kind_of_unread
 from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, image_page, is_deep_png, read_deep_png
 
 __all__ = [
@@ -230,6 +230,8 @@ def _as_broken(error: Exception, data: bytes, megapixels: float) -> BrokenImage:
     """The reason to reject a file, from the error that its decoder raised."""
     if isinstance(error, UnidentifiedImageError):
         kind = kind_of_unread(data)
+        if kind == HEIC:
+            return BrokenImage(f"damaged file ({HEIC})" if READS_HEIC else f"{HEIC} is not read without the extra `heic`")
         return BrokenImage(f"{kind} is not read" if kind else "unknown image format")
     if isinstance(error, Image.DecompressionBombError):
         return TooManyPixels(f"far too many pixels, more than {megapixels:g} megapixels")
