@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, TooManyPixels, to_channels, to_depth
-from preprocess.images.file_headers import jpeg2000_size, kind_of_unread
-from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, is_deep_png, read_deep_png
+from preprocess.images.file_headers import HEIC, jpeg2000_size, kind_of_unread
+from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, image_page, is_deep_png, read_deep_png
 
 __all__ = [
     "EXTENSIONS",
@@ -73,8 +73,8 @@ def decode(
 ) -> ImageArray:
     """Decode an image file (its bytes, or its path) to upright pixels [H, W, channels].
 
-    EXIF, XMP and TIFF orientation are applied; palettes, CMYK and Lab are converted; only the first frame or page is used. The format
-    is detected from the content, never from the name.
+    EXIF, XMP and TIFF orientation are applied; palettes, CMYK and Lab are converted; only the first frame is used, or the first page
+    that is no thumbnail of another. The format is detected from the content, never from the name.
     channels: see `decoded_image.to_channels`. bits: 8 for uint8, 16 for uint16 (8 to 16 bits scales by 257, 16 to 8 by 1/257); None: as
     stored. at_least: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, no side below `at_least` pixels: several times faster.
     Raises BrokenImage, and nothing else, for a file that is not an image, is damaged, has other channels, or declares more than
@@ -110,10 +110,11 @@ def pixel_format_of(data: bytes | Path) -> PixelFormat:
     content = b""
     try:
         content = _bytes(data)
-        tiff = deep_tiff(content, math.inf)
+        page = image_page(content)
+        tiff = deep_tiff(content, page, math.inf)
         if tiff:
             return PixelFormat(tiff.colours, tiff.bits)
-        with _open(content) as image:
+        with _open(content, page) as image:
             deep = is_deep_png(content) or image.mode == "I" or image.mode.startswith("I;16")
             return PixelFormat(1 if image.mode in _GREY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
     except BrokenImage:
@@ -129,17 +130,21 @@ def _bytes(data: bytes | Path) -> bytes:
     return data.lstrip(b"\r\n") if data[:1] in b"\r\n" else data  # some web servers send an empty line before a JPEG
 
 
-def _open(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+def _open(data: bytes, page: int) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+    if page:
+        image.seek(page)
+    return image
 
 
 def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedImage | Image.Image:
-    tiff = deep_tiff(data, megapixels)
+    page = image_page(data)
+    tiff = deep_tiff(data, page, megapixels)
     if tiff:
         return _decoded_tiff(tiff, megapixels)
     if megapixels * 1e6 > (Image.MAX_IMAGE_PIXELS or 0):
         Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)  # Pillow refuses images above twice this; one limit for all threads
-    with _open(data) as image:
+    with _open(data, page) as image:
         _check_size(image.size, megapixels)
         if image.format == "JPEG2000":
             _check_jpeg2000(image, data)
@@ -225,6 +230,8 @@ def _as_broken(error: Exception, data: bytes, megapixels: float) -> BrokenImage:
     """The reason to reject a file, from the error that its decoder raised."""
     if isinstance(error, UnidentifiedImageError):
         kind = kind_of_unread(data)
+        if kind == HEIC:
+            return BrokenImage(f"damaged file ({HEIC})" if READS_HEIC else f"{HEIC} is not read without the extra `heic`")
         return BrokenImage(f"{kind} is not read" if kind else "unknown image format")
     if isinstance(error, Image.DecompressionBombError):
         return TooManyPixels(f"far too many pixels, more than {megapixels:g} megapixels")
