@@ -114,6 +114,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         report = None
         if config.train.seeds > 1 and not step:
             job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen, preload=preload), _needed(evaluate))
+            screen.begin()
         report = report or _train_evaluated(job, cpus, screen, preload, lease, evaluate)
     screen.close()
     report_outcome(report, job.config, run, screen)
@@ -138,6 +139,7 @@ def _train_evaluated(job: Job, cpus: int, screen: Screen, preload: Preload, leas
 
 
 def _train_heat(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
+    screen.begin()
     with held_run(job.config, job.run) as lease:
         return _supervise(job, cpus, screen, preload, lease)
 
