@@ -1,0 +1,5 @@
+"""Measures of image-to-image translation: images or features in, numbers out.
+
+Of two sets of images: sliced Wasserstein distance.
+Knows arrays and the literature. Never imports networks, checkpoints or commands.
+"""
