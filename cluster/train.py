@@ -11,7 +11,7 @@ import ray
 
 from cluster.config import SYNTHETIC, Config, load_config, one_line
 from cluster.driver.attempt import Attempt
-from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, held_run, storage_location
+from cluster.driver.checks import check_nodes, check_run, check_weights, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
 from cluster.driver.interfaces import Display
 from cluster.driver.nodes import Nodes
@@ -70,6 +70,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
+    weights = check_weights(config)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for section in one_line(config):
         screen.line(section)
@@ -89,10 +90,13 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     manifest = Manifest.load(shards)
     images = images_of(manifest)
     check_shards(config, manifest, images, shards)
+    if weights and not {images.channels_a, images.channels_b} <= {1, 3}:
+        fact = f"the images have {images.channels_a} and {images.channels_b} channels"
+        raise UserError(f"evaluate.weights is set, but {fact}, and KID and FID are defined for 1 and 3: leave it empty")
     screen.line(manifest.describe())
     step, checkpoint = check_run(config, run, manifest)
     start = start_weights(config, images, needed=step == 0)
-    check_nodes(storage, shards, start)
+    check_nodes(storage, shards, start, weights)
     plan = plan_of(config, manifest)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if config.train.seeds > 1 and config.race.steps >= schedule.steps:
@@ -110,7 +114,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
         job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start)
-        evaluate = _evaluate(job, data, manifest)
+        evaluate = _evaluate(job, data, manifest, weights)
         report = None
         if config.train.seeds > 1 and not step:
             job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen, preload=preload), _needed(evaluate))
@@ -157,12 +161,13 @@ def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: R
     return report
 
 
-def _evaluate(job: Job, data: DataConfig, manifest: Manifest) -> Evaluate | None:
+def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:
     """What evaluates a checkpoint; None without held-out images."""
     if not all(manifest.splits[split].count for split in TEST_SPLITS):
         return None
-    truths = Path(data.source) / "truth" if data.source and "://" not in data.source else None
-    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths if truths and truths.is_dir() else None)
+    folder = Path(data.source) / "truth" if data.source and "://" not in data.source else None
+    truths = folder if folder and folder.is_dir() else None
+    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths, weights)
     return partial(evaluate_on_spare_cpus, settings=settings)
 
 

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.held_out import Features
 from cyclegan.inference.scale import Preparation, Scale
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
@@ -19,6 +21,15 @@ def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
         from cyclegan.inference.translator import Translator
 
         return Translator(trained, direction)
+
+
+def load_features(weights: Path) -> Features:
+    """Features of an Inception network with the weights of a file. Raises UserError if it is another file."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        from cyclegan.evaluation.inception import Inception
+
+        return Inception(weights).features
 
 
 def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:
