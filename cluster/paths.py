@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ringcycle.storage.location import Location, child, is_remote
@@ -28,7 +28,15 @@ def compile_cache(given: str) -> Path:
     Programs are native code. Raises UserError if the folder belongs to another user, or others may write to it.
     """
     root = private_folder(Path(given).expanduser().absolute()) if given else user_cache()
-    return root / f"tensorflow-{version('tensorflow')}-{processor_kind()}"
+    return root / f"tensorflow-{tensorflow_version()}-{processor_kind()}"
+
+
+def tensorflow_version() -> str:
+    """The version of TensorFlow, by whichever of its packages is installed, without the seconds that importing it takes."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return version("tensorflow-cpu")
 
 
 def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
+from cluster.paths import tensorflow_version
 from cyclegan.checkpoint_files.folders import drop_leftovers
 from cyclegan.checkpoint_files.index import Index, publish
 from cyclegan.checkpoint_files.names import step_folder
@@ -277,7 +278,7 @@ class Checkpointer:
             images=self._run.images,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,
-            versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},
+            versions={"python": sys.version.split()[0], "tensorflow": tensorflow_version(), "ray": version("ray")},
             config=self._run.config.model_dump(),
             parts=parts,
         )
