@@ -31,6 +31,7 @@ def test_the_index_is_one_of_today() -> None:
     assert (index.format, index.step, index.images) == (4, 6, ImageFormat())
     config = Config.model_validate(index.config)
     resolved = config.model_dump()
+    assert resolved["run"].pop("keep_best") == "auto" and index.config["run"].pop("keep_best") is True
     assert all(resolved[section].items() >= fields.items() for section, fields in index.config.items())
     assert (config.train.constant_fraction, config.cluster.checksum_every, config.cluster.allreduce_dtype) == (0.5, 100, "float32")
     assert (config.model.convolution, config.model.precision) == ("auto", "float32")
