@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -16,15 +17,18 @@ from pathlib import Path
 import psutil
 import ray
 from ray._private import services
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray.exceptions import AuthenticationError
 
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
+from ringcycle.ray_refusal import refusal
 
 log = logging.getLogger(__name__)
 
 _STORE = 2**30  # the feed keeps about 32 MiB per worker in the object store; shards stay in files
 _PATIENCE = 10.0  # seconds to wait for a cluster that is starting
+_VERSION = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 _LEAST_STORE = 80 * 2**20  # Ray refuses less than 75 MiB
 
 
@@ -64,14 +68,22 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
         if not named:  # the file that names a cluster outlives it
             return False
         raise UserError(f"RAY_ADDRESS = {found}: nothing is listening there: start a Ray cluster, or set RAY_ADDRESS=local")
+    what = f"RAY_ADDRESS = {found}" if named else f"the Ray cluster of this machine ({found})"
+    if not named:  # as Ray does for a cluster that it finds itself
+        logging.getLogger("ray").setLevel(level)  # it would say so on the terminal
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    fact = "" if "://" in found else refusal(found)
+    if fact:
+        raise UserError(f"{what} {fact} set RAY_ADDRESS=local to start Ray for this command only")
     try:
         ray.init(address=found, logging_level=level, log_to_driver=log_to_driver)
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
-        what = f"RAY_ADDRESS = {found}" if named else f"the Ray cluster of this machine, {found},"
-        if "ersion mismatch" in str(error):
-            fact = f"{what} runs another version ({_in_one_line(error)})"
+        versions = _VERSION.findall(str(error))
+        if len(versions) == 2:
+            theirs, ours = (f"Ray {ray_} on Python {python}" for ray_, python in versions)
+            fact = f"{what} runs {theirs}, but this command {ours}"
             raise UserError(f"{fact}: install the same versions, or set RAY_ADDRESS=local to start Ray for this command only") from error
-        raise UserError(f"{what}: cannot be joined ({_in_one_line(error)}): start a cluster, or set RAY_ADDRESS=local") from error
+        raise UserError(f"{what} cannot be joined ({_in_one_line(error)}): start a cluster, or set RAY_ADDRESS=local") from error
     if not named:
         log.info("joining the Ray cluster of this machine at %s; RAY_ADDRESS=local starts one for this command only", found)
     return True
@@ -90,9 +102,8 @@ def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
                 log_to_driver=log_to_driver,
             )
     except PermissionError as error:
-        folder = Path(error.filename or _temporary())
         raise UserError(
-            f"Ray failed to start: no permission to write to {folder}{_owner(folder)}: "
+            f"Ray failed to start: no permission to write to {_with_owner(Path(error.filename or _temporary()))}: "
             "set RAY_TMPDIR to a folder of yours whose path is shorter than 40 characters"
         ) from error
     # Ray raises a bare Exception if its processes are not up within 30 seconds.
@@ -123,14 +134,11 @@ def _temporary() -> str:
     return os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
 
 
-def _owner(path: Path) -> str:
-    """Who owns the path, or what of it exists, in words; empty if that is this user."""
-    existing = next((folder for folder in (path, *path.parents) if folder.exists()), path)
-    try:
-        uid = existing.stat().st_uid
-    except OSError:
-        return ""
-    return "" if uid == os.getuid() else f" ({existing} belongs to another user, uid {uid})"
+def _with_owner(path: Path) -> str:
+    """The path, or what of it this process can see, and whose that is if it is another user's."""
+    seen = next((folder for folder in (path, *path.parents) if os.path.exists(folder)), path)
+    uid = seen.stat().st_uid
+    return f"{seen}" if uid == os.geteuid() else f"{seen}, which belongs to another user (uid {uid})"
 
 
 def _in_one_line(error: BaseException) -> str:

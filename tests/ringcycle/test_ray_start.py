@@ -5,9 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +14,7 @@ import pytest
 from ringcycle import ray_start
 from ringcycle.errors import UserError
 from ringcycle.ray_start import start_ray
+from tests.ringcycle.ray_head import OTHER, WITHOUT_RIGHTS, gives_away, run, running_head
 
 REPORT = """
 import ray, signal
@@ -52,13 +51,17 @@ def test_ray_fails_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         start_ray(num_cpus=1)
 
 
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """A separate home and Ray folder, isolated from other clusters. The path is short: socket paths have at most 107 characters."""
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
-        (Path(folder) / "home").mkdir()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        yield {**clean, "HOME": f"{folder}/home", "RAY_TMPDIR": folder, "PYTHONPATH": str(Path(__file__).parents[2])}
+@gives_away
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_folder_of_another_user_is_named(mode: int, environment: dict[str, str]) -> None:
+    folder = Path(environment["RAY_TMPDIR"]) / "ray"
+    folder.mkdir()
+    os.chown(folder, OTHER, -1)
+    folder.chmod(mode)
+    program = "from ringcycle.ray_start import start_ray; start_ray()"
+    done = run(program, {**environment, "RAY_ADDRESS": "local"}, prefix=WITHOUT_RIGHTS)
+    fact = f"Ray failed to start: no permission to write to {folder}, which belongs to another user (uid {OTHER})"
+    assert done.stderr.splitlines()[-1].startswith(f"ringcycle.errors.UserError: {fact}: set RAY_TMPDIR to a folder of yours")
 
 
 def report(environment: dict[str, str]) -> str:
@@ -79,23 +82,8 @@ def test_starts_quietly_with_its_own_token(environment: dict[str, str]) -> None:
 @pytest.mark.process
 def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
     environment["RAY_AUTH_MODE"] = "disabled"
-    ray = str(Path(sys.executable).with_name("ray"))
-    head = subprocess.Popen(
-        [ray, "start", "--head", "--block", "--num-cpus=1", "--port=0", "--include-dashboard=false", "--object-store-memory=80000000"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        note = Path(environment["RAY_TMPDIR"]) / "ray" / "ray_current_cluster"
-        deadline = time.monotonic() + 120
-        while not note.exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
+    with running_head(environment):
         assert report(environment) == "True 1 True\n"
-    finally:
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait(60)
 
 
 GROUP = """

@@ -1,0 +1,34 @@
+"""Why a Ray cluster cannot be joined, asked before Ray tries: it would print for 20 seconds and name no cause, or die in C++."""
+
+import os
+from pathlib import Path
+
+import grpc  # comes with ray[default]
+from ray._private.grpc_utils import init_grpc_channel
+from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc
+
+_ANSWER_SECONDS = 5.0
+
+
+def refusal(address: str) -> str:
+    """What is wrong and what cures it, in words between the cluster's name and "set RAY_ADDRESS=local"; empty if Ray may try.
+
+    address: HOST:PORT of the cluster.
+    """
+    request = gcs_service_pb2.GetAllNodeInfoRequest(state_filter=gcs_pb2.GcsNodeInfo.ALIVE)
+    with init_grpc_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            nodes = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(request, timeout=_ANSWER_SECONDS).node_info_list
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+                return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
+            return ""  # Ray waits for a cluster that is starting
+    return _foreign([Path(node.session_dir) for node in nodes if node.session_dir])
+
+
+def _foreign(sessions: list[Path]) -> str:
+    """Whether the nodes on this machine are all another user's. A process that joins a node writes into this folder of its session."""
+    folders = [folder for session in sessions if os.path.exists(folder := session / "logs" / "events")]
+    if not folders or any(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
+        return ""
+    return f"belongs to another user (uid {folders[0].stat().st_uid}):"
