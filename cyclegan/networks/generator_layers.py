@@ -39,6 +39,10 @@ class Layer:
         """Height or width of the result, from that of the input."""
         return 2 * side if self.transposed else side // self.stride
 
+    def result_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """H, W and channels of the result, from those of the input."""
+        return self.result_side(shape[0]), self.result_side(shape[1]), self.outputs
+
 
 @dataclass(frozen=True)
 class Part:
