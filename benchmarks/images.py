@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 DISTINCT = 16  # drawing and encoding take longer than a build, and repeated images decode at the same speed
@@ -20,7 +21,14 @@ def write_images(source: Path, count: int, width: int, height: int) -> None:
 
 
 def _jpeg(number: int, width: int, height: int) -> bytes:
-    """Noise of every scale, each with half the contrast of the coarser one, as in photos: about 1.5 bits per pixel."""
+    """About 1.5 bits per pixel."""
+    file = io.BytesIO()
+    Image.fromarray(photo(number, width, height)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def photo(number: int, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Pixels [H, W, 3]: noise of every scale, each with half the contrast of the coarser one, as in photos."""
     random = np.random.default_rng(number)
     pixels = np.zeros((height, width, 3), np.float32)
     contrast, scale = 110.0, 4
@@ -28,6 +36,4 @@ def _jpeg(number: int, width: int, height: int) -> bytes:
         coarse = Image.fromarray(random.integers(0, 256, (scale * height // width + 2, scale, 3), np.uint8))
         pixels += contrast * (np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32) / 255 - 0.5)
         contrast, scale = contrast / 2, scale * 2
-    file = io.BytesIO()
-    Image.fromarray(np.clip(pixels + 128, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return file.getvalue()
+    return np.clip(pixels + 128, 0, 255).astype(np.uint8)

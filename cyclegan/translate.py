@@ -13,13 +13,14 @@ from rich.console import Console
 from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, megapixels, plan_outputs, read_image, write_image
 from cyclegan.inference.generator_checkpoint import read_direction, read_generators, read_which
 from cyclegan.inference.loading import Translate, at_scale, load_translator
-from cyclegan.inference.progress import screen, track
+from cyclegan.inference.progress import meter, screen, track
 from cyclegan.inference.scale import read_scale
 from preprocess.images.decode import BrokenImage, ImageArray, TooManyPixels
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
+from ringcycle.options import byte_size
 from ringcycle.output import printable, say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import as_location
@@ -27,6 +28,10 @@ from ringcycle.storage.location import as_location
 Read = Callable[[Path], ImageArray]
 """Decodes an image. Raises BrokenImage."""
 
+MEMORY_HELP = (
+    "bytes that the process may take on CPUs, such as 2GiB (default: what is free); an image that needs more is translated in strips, with "
+    "files in TMPDIR (default: /var/tmp)"
+)
 OUTPUT_HELP = "folder for PNG files, or TIFF where PNG cannot hold the channels; for one image also a .png, .jpg or .tif file"
 WHICH_HELP = "which checkpoint of a run; the best is so by its run.keep_best; default: newest"
 SCALE_HELP = (
@@ -48,11 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", default="trained", metavar="trained|native|PIXELS", help=SCALE_HELP)
     parser.add_argument("--restore-size", action="store_true", help="scale each result to the size of its image")
     parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
+    parser.add_argument("--memory", metavar="SIZE", help=MEMORY_HELP)
     given = parser.parse_args(arguments)
     console = screen()
     send_lines(console.print)
     try:
         direction, scale = read_direction(given.direction), read_scale(given.scale, given.restore_size)
+        memory = None if given.memory is None else byte_size("--memory", given.memory)
         trained = read_generators(given.checkpoint, read_which(given.which))
         taken, made = trained.model.channels_of(direction)
         plan = plan_outputs(given.input, given.output, made)
@@ -60,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         single = given.input.is_file()
         if single:
             _check_single(given.input, read)
-        translate = at_scale(scale, trained.preparation, load_translator(trained, direction))
+        translate = at_scale(scale, trained.preparation, load_translator(trained, direction, memory, partial(meter, console=console)))
         skipped = translate_files(plan, translate, read, console)
     except UserError as error:
         fail(error)

@@ -1,13 +1,15 @@
 """Options of a command from the fields of pydantic models, and mistakes in them as one line."""
 
 import difflib
+import re
 from argparse import _ActionsContainer
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from ringcycle.errors import UserError
 from ringcycle.storage.location import redacted
 
 _KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT", int | tuple[int, int]: "N|[MIN,MAX]"}
@@ -34,6 +36,16 @@ def describe_error(error: ValidationError, names: Iterable[str], prefix: str = "
         return str(first["ctx"]["error"])
     fact = first["msg"][0].lower() + first["msg"][1:]
     return f"{prefix}{field} = {redacted(first['input'])}: {fact}"
+
+
+def byte_size(option: str, text: str) -> int:
+    """Bytes, from a size that a user gives for `option`, such as 2GiB (2**30 bytes each) or 2GB (10**9). Raises UserError."""
+    if re.fullmatch(r"\d*\.?\d+\s*[A-Za-z]*", text):  # ByteSize ignores what follows
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(text))
+        except ValidationError:
+            pass
+    raise UserError(f"{option} = {text} is no size: give one such as 2GiB or 1500MiB")
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

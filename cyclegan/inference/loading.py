@@ -6,21 +6,22 @@ from pathlib import Path
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.held_out import Features
+from cyclegan.inference.progress import Meter, silent
 from cyclegan.inference.scale import Preparation, Scale
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
 
 Translate = Callable[[ImageArray], ImageArray]
-"""See `Translator`. Raises BrokenImage if the image does not fit in memory."""
+"""See `Translator`. Raises BrokenImage if the image does not fit in memory or on the disk."""
 
 
-def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
-    """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
+def load_translator(trained: GeneratorCheckpoint, direction: str, memory: int | None = None, meter: Meter = silent) -> Translate:
+    """The generator of `direction`, one of DIRECTIONS, ready to run. memory, meter, and what it raises: see `Translator`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
         from cyclegan.inference.translator import Translator
 
-        return Translator(trained, direction)
+        return Translator(trained, direction, memory, meter)
 
 
 def load_features(weights: Path) -> Features:

@@ -1,16 +1,29 @@
 """One generator at work: images of any size in, images of the same size, of the other domain's channels, out.
 
 Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation (XLA: 8 to 25 s a
-size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it.
+size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it. On CPUs an image that does not
+fit in memory is computed in strips.
 """
 
-import numpy as np
-import tensorflow as tf
+import logging
+import os
+import shutil
+from math import prod
 
-from cyclegan.config import ModelSpec
+import numpy as np
+import numpy.typing as npt
+import psutil
+import tensorflow as tf
+from pydantic import ByteSize
+
+from cyclegan.inference.activation_file import scratch_folder
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.progress import Meter, silent
+from cyclegan.inference.strip_plan import plan_strips
+from cyclegan.inference.strips import StripGenerator
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate
+from cyclegan.networks.generator_layers import generator_parts
 from cyclegan.networks.shapes import generator_shapes
 from cyclegan.ops.convolution import has_gpu
 from cyclegan.training.pixels import to_pixels, to_signed
@@ -18,17 +31,25 @@ from preprocess.images.decode import BrokenImage, ImageArray
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
+from ringcycle.storage.location import reason
+
+log = logging.getLogger(__name__)
 
 MULTIPLE = 4  # two layers of stride 2
 SMALLEST = 8  # the residual blocks reflect one pixel of a quarter of the side
 BYTES_PER_FILTER = 33  # of each pixel, at the peak, which lies in the layers of full size; 29 to 33 measured
+CODEC = 4.5  # times an image's own bytes, at the peak of decoding or encoding it; 1 to 4.5 measured
+CURE = "set TMPDIR to a folder with more room"
 
 
 class Translator:
     """The generator of one direction. Only its half of the weights is loaded and computed."""
 
-    def __init__(self, trained: GeneratorCheckpoint, direction: str) -> None:
-        """direction: one of DIRECTIONS. Raises UserError if the weights belong to other networks than this version's."""
+    def __init__(self, trained: GeneratorCheckpoint, direction: str, memory: int | None = None, meter: Meter = silent) -> None:
+        """direction: one of DIRECTIONS. memory: bytes that the process may take, on CPUs; None: what is free. meter: counts strips.
+
+        Raises UserError if the weights belong to other networks than this version's, or if the process takes more than `memory` already.
+        """
         self._model = trained.model.model_copy(update={"convolution": "plain", "precision": "float32"})
         layout = FlatParameters(generator_shapes(self._model))
         if layout.size != trained.weights.size:
@@ -39,35 +60,75 @@ class Translator:
         self._made = self._model.channels_of(direction)[1]
         i = DIRECTIONS.index(direction)
         self._parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
+        self._memory, self._meter = memory, meter
+        if memory is not None and _resident() > memory:
+            raise UserError(f"--memory = {_shown(memory)}, but without any image the process takes {_shown(_resident())}: allow more")
 
     def __call__(self, pixels: ImageArray) -> ImageArray:
         """Translate pixels [H, W, channels of their domain], any size, to [H, W, channels of the other domain].
 
         Both uint8 or uint16; the result has 16 bits if the image has, or if the training had. The image is continued by
         reflection at the bottom and right to multiples of 4, at least 8, and cut back.
-        Raises BrokenImage if that does not fit in memory.
+        Raises BrokenImage if it does not fit in a GPU's memory, or its strips neither in memory nor on the disk.
         """
         height, width, _ = pixels.shape
-        if not has_gpu():
-            _check_memory(self._model, height, width)
         bottom, right = _missing(height), _missing(width)
-        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "reflect")
+        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "reflect") if bottom or right else pixels
+        bits = max(self._model.bits, 8 * pixels.itemsize)
+        if not has_gpu() and BYTES_PER_FILTER * self._model.filters * height * width > (free := self._free()):
+            return self._in_strips(padded, (height, width, self._made), bits, free)
+        return to_pixels(self._whole(padded)[:height, :width, : self._made], bits)
+
+    def _whole(self, pixels: ImageArray) -> npt.NDArray[np.float32]:
+        """The translation in [-1, 1], of all channels."""
         surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
-            signed = tf.pad(to_signed(tf.constant(padded)), surplus)[None, None]
-            translated = generate(self._parameters, signed, self._model)[0, 0].numpy()
+            signed = tf.pad(to_signed(tf.constant(pixels)), surplus)[None, None]
+            translated: npt.NDArray[np.float32] = generate(self._parameters, signed, self._model)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
-            raise BrokenImage(f"{width}x{height} pixels do not fit in the device's memory") from error
-        bits = max(self._model.bits, 8 * pixels.itemsize)
-        return to_pixels(translated[:height, :width, : self._made], bits)
+            raise BrokenImage(f"{_size(pixels.shape)} do not fit in the device's memory") from error
+        return translated
+
+    def _in_strips(self, pixels: ImageArray, shape: tuple[int, int, int], bits: int, free: int) -> ImageArray:
+        """The translation in `free` bytes: its first rows, columns and channels, as many as `shape` has."""
+        size, parts, folder = _size(shape), generator_parts(self._model), scratch_folder(os.environ)
+        own = prod(shape) * bits // 8
+        plan = plan_strips(parts, pixels.shape[0], pixels.shape[1], free - own)
+        try:
+            room = shutil.disk_usage(folder).free
+            if plan.disk > room:
+                raise BrokenImage(f"{size} need {_shown(plan.disk)} of files in {folder}, {_shown(room)} are free: {CURE}")
+            self._check_memory(size, free, max(plan.memory + own, int((CODEC - 1) * pixels.nbytes)))
+            log.info(f"{size} take too much memory at once: in strips, with up to {_shown(plan.disk)} of files in {folder}")
+            result = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
+            with self._meter(plan.count, "strips") as advance:
+                StripGenerator(self._parameters, parts, plan.strips, folder).generate(pixels, result, advance)
+        except OSError as error:
+            raise BrokenImage(f"{size} need files in {folder}, which fails ({reason(error)}): {CURE}") from error
+        return result
+
+    def _check_memory(self, size: str, free: int, needed: int) -> None:
+        if needed > free:
+            left = "free" if self._memory is None else f"left of --memory = {_shown(self._memory)}: allow {_shown(needed - free)} more"
+            raise BrokenImage(f"{size} need {_shown(needed)} of memory even in strips, {_shown(free)} are {left}")
+
+    def _free(self) -> int:
+        """Bytes that the process may still take."""
+        allowed = [] if self._memory is None else [max(0, self._memory - _resident())]
+        return min([available_memory(), *allowed])
 
 
 def _missing(side: int) -> int:
     return max(-side % MULTIPLE, SMALLEST - side)
 
 
-def _check_memory(model: ModelSpec, height: int, width: int) -> None:
-    """Refuse before the system's out-of-memory killer would end the process."""
-    needed, free = BYTES_PER_FILTER * model.filters * height * width, available_memory()
-    if needed > free:
-        raise BrokenImage(f"{width}x{height} pixels need about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free")
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]} pixels"
+
+
+def _shown(size: int) -> str:
+    return ByteSize(size).human_readable(separator=" ")

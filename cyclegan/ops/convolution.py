@@ -88,8 +88,13 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def bordered(x: tf.Tensor, rows: tuple[int, int], columns: tuple[int, int], mode: Mode) -> tf.Tensor:
+    """Images [2, B, H, W, C] with so many rows above and below and columns on the left and right, of zeros or of the mirror image."""
+    return tf.pad(x, [[0, 0], [0, 0], rows, columns, [0, 0]], "REFLECT" if mode == "reflect" else "CONSTANT")
+
+
 def _plain(x: tf.Tensor, w: tf.Tensor, stride: int, pad: int, mode: Mode) -> tf.Tensor:
-    x = tf.pad(x, [[0, 0], [0, 0], [pad, pad], [pad, pad], [0, 0]], "REFLECT" if mode == "reflect" else "CONSTANT")
+    x = bordered(x, (pad, pad), (pad, pad), mode)
     return tf.stack([tf.nn.conv2d(x[i], w[i], stride, "VALID") for i in range(w.shape[0])])
 
 

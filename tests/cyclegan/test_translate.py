@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan.config import ModelSpec
 from cyclegan.inference.files import plan_outputs
+from cyclegan.networks.flat_parameters import FlatParameters
+from cyclegan.networks.shapes import generator_shapes
 from cyclegan.translate import main
 from preprocess.images.decode import BrokenImage, decode
 from tests.cyclegan.made_checkpoint import damage, write_checkpoint
@@ -152,6 +155,7 @@ good, text, empty = ["--checkpoint", "run", "--direction", "AtoB"], "notes.txt",
 for arguments in (
     ["--checkpoint", "run", "--direction", "AtoC", "a.png", "out"],
     [*good, "--scale", "big", "a.png", "out"],
+    [*good, "--memory", "2 towers", "a.png", "out"],
     ["--checkpoint", "nowhere", "--direction", "AtoB", "a.png", "out"],
     ["--checkpoint", "empty", "--direction", "AtoB", "a.png", "out"],
     [*good, "none.png", "out"],
@@ -176,6 +180,7 @@ def test_mistakes_cost_one_line_each_and_no_tensorflow(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "error: --direction = AtoC: there is no such direction: give AtoB or BtoA",
         "error: --scale = big: give trained, native, or the pixels of the shorter side, a number from 8 to 100,000",
+        "error: --memory = 2 towers is no size: give one such as 2GiB or 1500MiB",
         "error: --checkpoint = nowhere does not exist: give the folder of a run, or of one of its checkpoints",
         "error: --checkpoint = empty has neither checkpoint.json nor a folder checkpoints: give the folder of a run or of a checkpoint",
         "error: INPUT = none.png does not exist: give an image or a folder of images",
@@ -210,3 +215,38 @@ def test_a_death_in_tensorflow_names_its_cause(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: native code ended this process: F") and done.stderr.count("\n") == 1
     assert done.stderr.endswith("Unknown flag in TF_XLA_FLAGS: --tf_xla_no_such_flag\n")
+
+
+LARGE = """
+import sys
+from pathlib import Path
+from cyclegan.translate import main
+code = main(sys.argv[1:])
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) * 1024)
+sys.exit(code)
+"""
+
+
+@pytest.mark.process
+def test_memory_stays_below_its_bound_and_the_result_the_same(tmp_path: Path) -> None:
+    model = ModelSpec(filters=16, blocks=2, discriminator_filters=4)
+    flat = np.random.default_rng(0).normal(0, 0.1, FlatParameters(generator_shapes(model)).size).astype(np.float32)
+    write_checkpoint(tmp_path / "run", model=model, flat=flat)
+    save(tmp_path / "a.png", 1499, 2003)
+
+    def translated(memory: int, result: str) -> list[str]:
+        arguments = ["--checkpoint", "run", "--direction", "AtoB", "--memory", str(memory), "--scale", "native", "a.png", result]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, "-c", LARGE, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"{result}: 1 translated, 0 skipped (AtoB, step 10 of run/checkpoints/step-00000010")
+        assert int(done.stdout.splitlines()[1]) <= memory
+        return done.stderr.splitlines()
+
+    # TensorFlow takes 0.6 GiB; the image at once 1.5 GiB more.
+    stderr = translated(2**30, "strips.png")
+    assert stderr[0] == "2003x1499 pixels take too much memory at once: in strips, with up to 275.2 MiB of files in /var/tmp"
+    assert translated(4 * 2**30, "whole.png") == []
+    strips, whole = (decode(tmp_path / name).astype(int) for name in ("strips.png", "whole.png"))
+    assert np.std(whole) > 10 and np.abs(strips - whole).max() <= 1

@@ -1,10 +1,12 @@
 import argparse
+import re
 from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ringcycle.options import add_option, describe_error, suggestion
+from ringcycle.errors import UserError
+from ringcycle.options import add_option, byte_size, describe_error, suggestion
 
 
 class Settings(BaseModel):
@@ -52,3 +54,16 @@ def test_a_mistake_is_one_line_without_credentials(given: dict[str, object], lin
 def test_only_near_names_are_suggested() -> None:
     assert suggestion("fodler", ["folder", "flip"]) == ", did you mean folder?"
     assert suggestion("quality", ["folder", "flip"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GiB", 2**31), ("1500MiB", 1500 * 2**20), ("2G", 2 * 10**9), ("1.5 gb", 15 * 10**8), ("4096", 4096)]
+)
+def test_sizes_have_units(text: str, size: int) -> None:
+    assert byte_size("--memory", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GiB", "2,5GiB", "1.2.3GiB", "2XB", "1e9", "GiB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=rf"^--memory = {re.escape(text)} is no size: give one such as 2GiB or 1500MiB$"):
+        byte_size("--memory", text)

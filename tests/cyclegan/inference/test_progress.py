@@ -5,14 +5,14 @@ from itertools import count
 
 from rich.console import Console
 
-from cyclegan.inference.progress import track
+from cyclegan.inference.progress import meter, track
 
 
 def test_lines_come_at_intervals_where_there_is_no_terminal() -> None:
     console = Console(file=io.StringIO())
-    seconds = count(step=6)  # the clock is read once an item, and once more for a line
+    seconds = count(step=6)  # the clock is read at first, once an item, and once more for a line
     assert list(track("abcdef", "translating", console, lambda: float(next(seconds)))) == list("abcdef")
-    assert console.file.getvalue().splitlines() == [f"translating: {done} of 6" for done in (1, 3, 5)]  # type: ignore[attr-defined]
+    assert console.file.getvalue().splitlines() == [f"translating: {done} of 6" for done in (2, 4)]  # type: ignore[attr-defined]
 
 
 def test_terminal_shows_a_bar_and_lines_above_it() -> None:
@@ -23,3 +23,13 @@ def test_terminal_shows_a_bar_and_lines_above_it() -> None:
     assert "line 1" in shown
     assert "translating" in shown
     assert "2/2" in shown
+
+
+def test_a_meter_inside_another_has_its_own_bar() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, highlight=False, width=80, _environ={})
+    for _ in track([1], "translating", console):
+        with meter(3, "strips", console) as advance:
+            advance()
+            console.print("a line")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(text in shown for text in ("a line", "translating", "0/1", "strips", "0/3"))

@@ -1,12 +1,14 @@
 """A translator is one direction of `generate`, for images of any size."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
-from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.translator import Translator
 from cyclegan.networks.flat_parameters import FlatParameters
@@ -62,12 +64,45 @@ def test_an_image_is_continued_by_reflection() -> None:
     np.testing.assert_array_equal(translate(pixels), translate(padded)[:30, :41])
 
 
-def test_more_than_the_memory_is_refused_before_it_is_asked_for() -> None:
-    model = ModelSpec(filters=512, blocks=1)
-    flat = np.zeros(FlatParameters(generator_shapes(model)).size, np.float16)  # never computed with
-    pixels = np.broadcast_to(np.zeros(3, np.uint8), (30000, 30000, 3))  # 15 TB with 512 filters; itself 3 bytes
-    with pytest.raises(BrokenImage, match=r"30000x30000 pixels need about \d+\.\d GiB of memory"):
-        Translator(GeneratorCheckpoint(Path("x"), 1, model, flat), "AtoB")(pixels)
+def test_what_does_not_fit_in_memory_comes_in_strips(caplog: pytest.LogCaptureFixture) -> None:
+    pixels = image(1097, 1201).astype(np.uint16) * 257
+    counts = []
+
+    @contextmanager
+    def meter(total: int, _name: str) -> Iterator[Callable[[], None]]:
+        done: list[None] = []
+        yield lambda: done.append(None)
+        counts.append((len(done), total))
+
+    memory = psutil.Process().memory_info().rss + 150 * 2**20  # at once it needs 166 MiB, in strips 107
+    with caplog.at_level("INFO"):
+        got = Translator(TRAINED, "BtoA", memory, meter)(pixels)
+    assert caplog.messages == ["1201x1097 pixels take too much memory at once: in strips, with up to 30.3 MiB of files in /var/tmp"]
+    assert len(counts) == 1 and counts[0][0] == counts[0][1] > len(generator_shapes(MODEL))
+    expected = Translator(TRAINED, "BtoA")(pixels)
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    assert np.abs(got.astype(int) - expected).max() <= 2  # of 65,535: 1e-5 of the range, and rounding
+
+
+def test_even_strips_need_some_memory() -> None:
+    rss = psutil.Process().memory_info().rss
+    with pytest.raises(
+        BrokenImage, match=r"^1400x1000 pixels need 10\d\.\d MiB of memory even in strips, \S+ \SiB are left of --memory = "
+    ):
+        Translator(TRAINED, "AtoB", rss + 60 * 2**20)(image(1000, 1400))
+    with pytest.raises(UserError, match=r"^--memory = 100\.0 MiB, but without any image the process takes \S+ \SiB: allow more$"):
+        Translator(TRAINED, "AtoB", 100 * 2**20)
+
+
+def test_more_than_the_disk_is_refused_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pixels = np.broadcast_to(np.zeros(3, np.uint8), (4000, 400_000_000, 3))  # 4.8 TB; here 3 bytes
+    translate = Translator(TRAINED, "AtoB")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(BrokenImage, match=rf"^400000000x4000 pixels need 34.9 TiB of files in {tmp_path}, \S+ \SiB are free: set TMPDIR"):
+        translate(pixels)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    with pytest.raises(BrokenImage, match=r"need files in .*nowhere, which fails \(No such file or directory\): set TMPDIR to a folder"):
+        translate(pixels)
 
 
 def test_weights_of_other_networks_are_refused() -> None:
