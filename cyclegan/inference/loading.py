@@ -1,12 +1,17 @@
 """A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.scale import Preparation, Scale
+from cyclegan.inference.translation_plan import Shape
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
+
+if TYPE_CHECKING:
+    from cyclegan.inference.batch_translator import BatchTranslator
 
 Translate = Callable[[ImageArray], ImageArray]
 """See `Translator`. Raises BrokenImage if the image does not fit in memory."""
@@ -19,6 +24,15 @@ def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
         from cyclegan.inference.translator import Translator
 
         return Translator(trained, direction)
+
+
+def load_batch_translator(trained: GeneratorCheckpoint, direction: str, shapes: Sequence[Shape]) -> "BatchTranslator":
+    """A `BatchTranslator`, with TensorFlow imported for it. Raises UserError as it does."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        from cyclegan.inference.batch_translator import BatchTranslator
+
+        return BatchTranslator(trained, direction, shapes)
 
 
 def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:

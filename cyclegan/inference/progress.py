@@ -1,11 +1,12 @@
 """Progress of a command: a bar on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 T = TypeVar("T")
 
@@ -18,15 +19,33 @@ def screen() -> Console:
 
 
 def track(items: Sequence[T], name: str, console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
-    """Yield the items, showing on `console` how many are done. Lines printed to it meanwhile appear above the bar."""
+    """`track_images` of a sequence."""
+    return track_images(items, len(items), name, console, clock)
+
+
+def track_images(images: Iterable[T], total: int, name: str, console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
+    """Yield what belongs to `total` images, showing on `console` how many are done and how fast.
+
+    Lines printed to it meanwhile appear above the bar.
+    """
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as progress:
-            yield from progress.track(items, description=name)
+            yield from progress.track(images, total, description=name)
         return
-    shown = clock()
-    for done, item in enumerate(items):
-        if clock() - shown >= PLAIN_INTERVAL:
-            shown = clock()
-            console.print(f"{name}: {done} of {len(items)}")
-        yield item
+    began = shown = clock()
+    for done, image in enumerate(images):
+        now = clock()
+        if now - shown >= PLAIN_INTERVAL:
+            shown = now
+            console.print(f"{name}: {done:,} of {total:,}{_speed(done / (now - began))}")
+        yield image
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(_speed(task.speed).removeprefix(", "))
+
+
+def _speed(images_per_second: float | None) -> str:
+    return f", {images_per_second:.1f} images/s" if images_per_second else ""

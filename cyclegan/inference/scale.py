@@ -47,7 +47,8 @@ class Scale:
 
     def scaled(self, image: ImageArray, trained: Preparation | None) -> ImageArray:
         """The image [H, W, C] as the generator gets it. At the trained scale it may lose its proportions, as in training."""
-        return resize(image, *self.scaled_size(*image.shape[:2], trained))
+        height, width, _ = image.shape
+        return resize(image, *self.scaled_size(height, width, trained))
 
     def scaled_size(self, height: int, width: int, trained: Preparation | None) -> tuple[int, int]:
         """Height and width that `scaled` gives an image of height x width."""

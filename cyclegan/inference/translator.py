@@ -1,7 +1,7 @@
 """One generator at work: images of any size in, images of the same size, of the other domain's channels, out.
 
-Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation (XLA: 8 to 25 s a
-size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it.
+Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation, and takes the same
+time as a graph, since the convolutions are nearly all of it. `CompiledTranslator` is for many images of a size.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.translation_plan import padding
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate
 from cyclegan.networks.shapes import generator_shapes
@@ -19,8 +20,6 @@ from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
 
-MULTIPLE = 4  # two layers of stride 2
-SMALLEST = 8  # the residual blocks reflect one pixel of a quarter of the side
 BYTES_PER_FILTER = 33  # of each pixel, at the peak, which lies in the layers of full size; 29 to 33 measured
 
 
@@ -38,7 +37,8 @@ class Translator:
             )
         self._made = self._model.channels_of(direction)[1]
         i = DIRECTIONS.index(direction)
-        self._parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
+        self.parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
+        """By name, `[1, …]` each."""
 
     def __call__(self, pixels: ImageArray) -> ImageArray:
         """Translate pixels [H, W, channels of their domain], any size, to [H, W, channels of the other domain].
@@ -50,20 +50,15 @@ class Translator:
         height, width, _ = pixels.shape
         if not has_gpu():
             _check_memory(self._model, height, width)
-        bottom, right = _missing(height), _missing(width)
-        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "reflect")
+        padded = np.pad(pixels, (*padding(height, width), (0, 0)), "reflect")
         surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
             signed = tf.pad(to_signed(tf.constant(padded)), surplus)[None, None]
-            translated = generate(self._parameters, signed, self._model)[0, 0].numpy()
+            translated = generate(self.parameters, signed, self._model)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
             raise BrokenImage(f"{width}x{height} pixels do not fit in the device's memory") from error
         bits = max(self._model.bits, 8 * pixels.itemsize)
         return to_pixels(translated[:height, :width, : self._made], bits)
-
-
-def _missing(side: int) -> int:
-    return max(-side % MULTIPLE, SMALLEST - side)
 
 
 def _check_memory(model: ModelSpec, height: int, width: int) -> None:
