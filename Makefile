@@ -55,7 +55,7 @@ soak: install
 
 lock:
 	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile $(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) -c requirements-dev.lock --overrides k8s/overrides.txt --group pyproject.toml:image pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv build runs .mypy_cache .ruff_cache .hypothesis

@@ -86,6 +86,14 @@ class EvaluateConfig(BaseModel):
     )
 
 
+class RaceConfig(BaseModel):
+    """The race of `train.seeds` short runs, of which the best goes on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(1000, ge=1, description="steps of each run of the race, with the learning rates of the complete run")
+
+
 class ClusterConfig(BaseModel):
     """Workers, devices and timeouts."""
 
@@ -148,6 +156,7 @@ class Config(BaseModel):
     train: TrainConfig = TrainConfig()
     run: RunConfig = RunConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    race: RaceConfig = RaceConfig()
     cluster: ClusterConfig = ClusterConfig()
 
     @property

@@ -36,10 +36,10 @@ def main() -> int:
         fail(error)
         return ExitCode.USAGE
     for direction in DIRECTIONS:
-        error, unchanged = (measures[f"{name}_l1_{direction[-1]}"].value for name in ("truth", "unchanged"))
+        remaining, unchanged = (measures[f"{name}_l1_{direction[-1]}"].value for name in ("truth", "unchanged"))
         screen.line(
-            f"{direction}: mean error {255 * error:.1f} of 255 against the ground truth, {255 * unchanged:.1f} if left unchanged: "
-            f"ratio {error / unchanged:.2f}"
+            f"{direction}: mean error {255 * remaining:.1f} of 255 against the ground truth, {255 * unchanged:.1f} if left unchanged: "
+            f"ratio {remaining / unchanged:.2f}"
         )
     screen.line(f"images (input, translated, back, truth): {images}")
     if INSTALL_SECONDS.is_file():

@@ -19,7 +19,7 @@ class Job:
 
     compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`.
     gpu: whether each worker has one. start: a checkpoint of another run whose weights this one begins with; None: initial values.
-    rate: factor applied to all learning rates.
+    rate: factor applied to all learning rates. until: the step to end at, before the schedule does; 0: the schedule's end.
     """
 
     config: Config
@@ -31,6 +31,7 @@ class Job:
     board: Any
     start: Location | None = None
     rate: float = 1.0
+    until: int = 0
 
     @property
     def model(self) -> ModelSpec:

@@ -11,7 +11,7 @@ import ray
 
 from cluster.config import SYNTHETIC, Config, load_config, one_line
 from cluster.driver.attempt import Attempt
-from cluster.driver.checks import check_nodes, check_run, cpus_of_workers, gpu_wanted, held_run, storage_location
+from cluster.driver.checks import check_nodes, check_run, check_weights, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
 from cluster.driver.interfaces import Display
 from cluster.driver.nodes import Nodes
@@ -23,7 +23,8 @@ from cluster.driver.start_from import start_weights
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import default_workers
-from cluster.held_out.evaluator import EvaluatedDisplay, HeldOutEvaluator
+from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvaluator
+from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import Outcome, RunStatus
@@ -34,6 +35,7 @@ from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
 from ringcycle.cli import ExitCode, duration, fail, run
+from ringcycle.domains import TEST_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
@@ -68,6 +70,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
+    weights = check_weights(config)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for section in one_line(config):
         screen.line(section)
@@ -82,15 +85,22 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.phase("looking for shards")
     shards = ensure_shards(data, data.shards or child(storage, "shards"), screen.build)
     run = child(storage, config.run.name)
+    seed = decided_seed(run)
+    config = config if seed is None else with_seed(config, seed)
     manifest = Manifest.load(shards)
     images = images_of(manifest)
     check_shards(config, manifest, images, shards)
+    if weights and not {images.channels_a, images.channels_b} <= {1, 3}:
+        fact = f"the images have {images.channels_a} and {images.channels_b} channels"
+        raise UserError(f"evaluate.weights is set, but {fact}, and KID and FID are defined for 1 and 3: leave it empty")
     screen.line(manifest.describe())
     step, checkpoint = check_run(config, run, manifest)
     start = start_weights(config, images, needed=step == 0)
-    check_nodes(storage, shards, start)
+    check_nodes(storage, shards, start, weights)
     plan = plan_of(config, manifest)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
+    if config.train.seeds > 1 and config.race.steps >= schedule.steps:
+        raise UserError(f"race.steps = {config.race.steps:,} is not below the {schedule.steps:,} steps of the run: lower it")
     if step >= schedule.steps:
         screen.line(
             f"run {config.run.name} is already finished at step {step:,}: {checkpoint}; raise train.steps or train.epochs to continue"
@@ -104,17 +114,38 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
         job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start)
-        evaluator = _evaluator(job, data, manifest, lease, screen)
-        report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator) if evaluator else screen, preload, lease)
-        outcome = report.status.outcome
-        if evaluator:
-            screen.phase("evaluating the last checkpoint")
-            report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
+        evaluate = _evaluate(job, data, manifest, weights)
+        report = None
+        if config.train.seeds > 1 and not step:
+            job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen, preload=preload), _needed(evaluate))
+            screen.begin()
+        report = report or _train_evaluated(job, cpus, screen, preload, lease, evaluate)
     screen.close()
-    report_outcome(report, config, run, screen)
+    report_outcome(report, job.config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))
     screen.line(report.goodput.describe())
     return exit_code(report)
+
+
+def _train_evaluated(job: Job, cpus: int, screen: Screen, preload: Preload, lease: RunLease, evaluate: Evaluate | None) -> Report:
+    """Train to the end, evaluating checkpoints meanwhile if the user wants it and there are images."""
+    every = job.config.evaluate.every
+    if not every or not evaluate:
+        if every:
+            screen.line("checkpoints are not evaluated: there are no held-out images of both domains (testA, testB)")
+        return _supervise(job, cpus, screen, preload, lease)
+    evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
+    report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), preload, lease)
+    screen.phase("evaluating the last checkpoint")
+    outcome = report.status.outcome
+    report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
+    return report
+
+
+def _train_heat(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
+    screen.begin()
+    with held_run(job.config, job.run) as lease:
+        return _supervise(job, cpus, screen, preload, lease)
 
 
 def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: RunLease) -> Report:
@@ -130,17 +161,22 @@ def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: R
     return report
 
 
-def _evaluator(job: Job, data: DataConfig, manifest: Manifest, lease: RunLease, screen: Screen) -> HeldOutEvaluator | None:
-    """What evaluates checkpoints while they are trained; None without held-out images, or if the user wants none."""
-    every = job.config.evaluate.every
-    if not every:
+def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:
+    """What evaluates a checkpoint; None without held-out images."""
+    if not all(manifest.splits[split].count for split in TEST_SPLITS):
         return None
-    if not all(manifest.splits[split].count for split in ("testA", "testB")):
-        screen.line("checkpoints are not evaluated: there are no held-out images of both domains (testA, testB)")
-        return None
-    truths = Path(data.source) / "truth" if data.source and "://" not in data.source else None
-    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths if truths and truths.is_dir() else None)
-    return HeldOutEvaluator(job.run, every, partial(evaluate_on_spare_cpus, settings=settings), lease.lost.is_set)
+    folder = Path(data.source) / "truth" if data.source and "://" not in data.source else None
+    truths = folder if folder and folder.is_dir() else None
+    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths, weights)
+    return partial(evaluate_on_spare_cpus, settings=settings)
+
+
+def _needed(evaluate: Evaluate | None) -> Evaluate:
+    if evaluate is None:
+        raise UserError(
+            "train.seeds is above 1, but no held-out images (testA, testB) can tell which seed is best: add some, or set it to 1"
+        )
+    return evaluate
 
 
 def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:

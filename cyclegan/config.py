@@ -85,6 +85,9 @@ class TrainConfig(BaseModel):
     ema: float = Field(
         0.999, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translates; 0: no average"
     )
+    seeds: int = Field(
+        1, ge=1, le=64, description="runs with train.seed, train.seed + 1, … that race for race.steps steps; the best one goes on"
+    )
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
 
     @model_validator(mode="after")

@@ -8,12 +8,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclegan.evaluation.inception_weights import CURE as CURE_OF_WEIGHTS
+from cyclegan.evaluation.inception_weights import FILE
 from cyclegan.inference.evaluation_report import as_json, describe, examples_png
 from cyclegan.inference.files import LIMIT_HELP, MAX_MEGAPIXELS, megapixels
 from cyclegan.inference.generator_checkpoint import Which, read_generators, read_which
-from cyclegan.inference.held_out import Evaluation, Features, evaluate_images
+from cyclegan.inference.held_out import Evaluation, evaluate_images
 from cyclegan.inference.held_out_folder import CURE, Reading, held_out_folder
-from cyclegan.inference.loading import load_translator
+from cyclegan.inference.loading import load_features, load_translator
 from cyclegan.inference.progress import screen
 from cyclegan.inference.scale import Scale, read_scale
 from cyclegan.inference.translation_request import SCALE_HELP, WHICH_HELP
@@ -30,14 +32,14 @@ TRAINED = Scale()
 
 @dataclass(frozen=True)
 class Options:
-    """How to evaluate. images: a .png file to write, with a few images of each direction. features: of an Inception network."""
+    """How to evaluate. images: a .png file to write, with a few images of each direction. weights: of an Inception network."""
 
     which: Which = "newest"
     scale: Scale = TRAINED
     images: Path | None = None
     paired: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
-    features: Features | None = None
+    weights: Path | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,12 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, metavar="OUT.png", help="write a table of images and their translations there")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the numbers there too")
     parser.add_argument("--paired", action="store_true", help="testA/NAME and testB/NAME show the same scene: measure the error against it")
+    parser.add_argument("--features", choices=["none", "inception"], default="none", help="inception: also KID and FID, with --weights")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help=f"weights for --features inception: {FILE}, of pytorch-fid's releases")
     parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder with testA and testB; its folder truth is used if it has one")
     given = parser.parse_args(arguments)
     send_lines(screen().print)
     try:
-        options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired, given.max_megapixels)
+        weights = _weights(given.features, given.weights)
+        options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired, given.max_megapixels, weights)
         evaluation = evaluate_folder(given.checkpoint, given.source, options)
         if given.json:
             _write("--json", given.json, as_json(evaluation).encode())
@@ -80,12 +85,21 @@ def evaluate_folder(location: Location, source: Path, options: Options) -> Evalu
     images = held_out_folder(source, trained, Reading(options.scale, options.paired, options.max_megapixels), console)
     console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}, {options.scale.describe(trained.preparation)}"))
     translate = {direction: load_translator(trained, direction) for direction in DIRECTIONS}
-    evaluation = evaluate_images(translate, images, options.features)
+    evaluation = evaluate_images(translate, images, load_features(options.weights) if options.weights else None)
     if not all(evaluation.images):
         raise UserError(f"SOURCE = {source}: none of the images of test{'AB'[bool(evaluation.images[0])]} can be used: {CURE}")
     if options.images:
         _write("--images", options.images, examples_png(evaluation))
     return evaluation
+
+
+def _weights(features: str, weights: Path | None) -> Path | None:
+    """The file of weights, if the features are wanted. Raises UserError if only one of the two is given."""
+    if features == "inception" and weights is None:
+        raise UserError(f"--features = inception needs --weights: {CURE_OF_WEIGHTS}")
+    if features == "none" and weights is not None:
+        raise UserError(f"--weights = {weights} has no use without --features inception: add it")
+    return weights
 
 
 def _write(option: str, path: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ import platform
 import stat
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ringcycle.errors import UserError
@@ -43,7 +43,15 @@ def compile_cache(given: str = "") -> Path:
     Programs are native code. Raises UserError if the folder belongs to another user, or others may write to it.
     """
     root = private_folder(Path(given).expanduser().absolute()) if given else user_cache()
-    return root / f"tensorflow-{version('tensorflow')}-{processor_kind()}"
+    return root / f"tensorflow-{tensorflow_version()}-{processor_kind()}"
+
+
+def tensorflow_version() -> str:
+    """The version of TensorFlow, by whichever of its packages is installed, without the seconds that importing it takes."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return version("tensorflow-cpu")
 
 
 def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -1,11 +1,13 @@
 """The pages name only what exists: files, folders, modules and configuration fields."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import cyclegan  # noqa: F401  (its own names are looked up)
 from cluster.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +29,9 @@ def named(page: Path, pattern: re.Pattern[str]) -> list[re.Match[str]]:
 
 
 def is_module(name: str) -> bool:
-    path = ROOT / name.replace(".", "/")
-    return path.is_dir() or path.with_suffix(".py").is_file()
+    """A module, or what a package itself offers."""
+    path, (package, _, attribute) = ROOT / name.replace(".", "/"), name.rpartition(".")
+    return path.is_dir() or path.with_suffix(".py").is_file() or hasattr(sys.modules.get(package), attribute)
 
 
 def is_field(section: str, name: str) -> bool:

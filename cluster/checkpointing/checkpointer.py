@@ -25,6 +25,7 @@ from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
+from ringcycle.user_cache import tensorflow_version
 
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a retry; each pause is twice the one before
@@ -277,7 +278,7 @@ class Checkpointer:
             images=self._run.images,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,
-            versions={"python": sys.version.split()[0], "tensorflow": version("tensorflow"), "ray": version("ray")},
+            versions={"python": sys.version.split()[0], "tensorflow": tensorflow_version(), "ray": version("ray")},
             config=self._run.config.model_dump(),
             parts=parts,
         )

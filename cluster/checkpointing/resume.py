@@ -20,7 +20,7 @@ from ringcycle.storage.store import Store
 # The global batch is compared as a product; all other fields of `train` and `model`, and these of `data`, affect the result.
 FREE_TO_CHANGE = {
     *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
-    *("train.ema", "model.convolution", "model.precision", "model.remat"),
+    *("train.ema", "train.seeds", "model.convolution", "model.precision", "model.remat"),
 }
 FIXED_DATA = {"data.crop_size", "data.flip"}
 

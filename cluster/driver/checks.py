@@ -17,6 +17,7 @@ from cluster.paths import CONFIG, checkpoints_of
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.evaluation.inception_weights import read_inception_weights
 from preprocess.shards.manifest import NAME as MANIFEST
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
@@ -99,14 +100,27 @@ def gpu_wanted(config: Config) -> bool:
     return config.cluster.device == "gpu"
 
 
-def check_nodes(storage: Location, shards: Location, start: Location | None) -> None:
-    """Raises UserError for the first node that does not see the same storage as the driver, the shards, or the checkpoint `start`."""
+def check_weights(config: Config) -> Path | None:
+    """The absolute path of `evaluate.weights`, None if it is empty. Raises UserError if it is no file of Inception weights."""
+    if not config.evaluate.weights:
+        return None
+    path = Path(config.evaluate.weights).expanduser().absolute()
+    read_inception_weights(path)
+    return path
+
+
+def check_nodes(storage: Location, shards: Location, start: Location | None, weights: Path | None) -> None:
+    """Raises UserError for the first node that does not see the same storage as the driver, the shards, the checkpoint `start`, or the file
+    `weights`.
+    """
     store, marker = Store(storage), _marker()
     with writing(storage, marker):
         store.write(marker, b"")
     wanted = [("run.storage", storage, marker), ("data.shards", shards, MANIFEST)]
     if start:
         wanted.append(("run.start_from", start, INDEX))
+    if weights:
+        wanted.append(("evaluate.weights", weights.parent, weights.name))
     try:
         for node, (field, path) in ask_nodes(_sees, usable_nodes(), wanted):
             if field:

@@ -56,6 +56,10 @@ class Screen:
                 )
         self._draw(progress_text(status.progress) if status.progress and status.phase == "training" else status.phase)
 
+    def begin(self) -> None:
+        """Another run's attempts follow, counted from 1 again."""
+        self._attempt, self._workers = 0, {}
+
     def close(self) -> None:
         """Remove the progress line."""
         if self._status:

@@ -38,13 +38,17 @@ class HeldOutEvaluator:
         self._root = child(run, "checkpoints")
         self._changed = threading.Condition()
         self._step: int | None = None
+        self._back_to = float("inf")  # the lowest step that the run went back to since the thread last looked
         self._closing = self._final = False
         self._thread = threading.Thread(target=self._work, name="held-out images", daemon=True)  # storage may hang for ever
         self._thread.start()
 
     def reached(self, step: int) -> None:
         """Training has finished this step."""
-        self._step = step  # the thread looks by itself
+        with self._changed:  # the thread looks by itself
+            if self._step is not None and step < self._step:
+                self._back_to = min(self._back_to, step)
+            self._step = step
 
     def finish(self, final: bool) -> float:
         """End the thread. final: training is finished, so the last checkpoint is evaluated too, and waited for, unless interrupted.
@@ -68,15 +72,15 @@ class HeldOutEvaluator:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, POLL_SECONDS)
-                closing, final = self._closing, self._final
+                closing, final, step = self._closing, self._final, self._step
+                back, self._back_to = self._back_to, float("inf")
             if closing and not final:
                 return
-            step = self._step
             if self._abandoned() or (closing and step is None):
                 return
             if step is None:
                 continue
-            done = min(done, step)  # the run may have gone back
+            done = int(min(done, back, step))
             if step // self._every > done // self._every or (final and step >= self._every and step > done):
                 done = self._evaluate_newest(done)
             if closing:

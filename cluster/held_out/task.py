@@ -12,7 +12,7 @@ from cluster.hardware.capacity import usable_nodes
 from cluster.held_out.images import HeldOutImages
 from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.inference.held_out import Evaluation, evaluate_images
-from cyclegan.inference.loading import load_translator
+from cyclegan.inference.loading import load_features, load_translator
 from preprocess.shards.manifest import Manifest
 from ringcycle.domains import DIRECTIONS
 from ringcycle.storage.location import Location
@@ -20,12 +20,13 @@ from ringcycle.storage.location import Location
 
 @dataclass(frozen=True)
 class HeldOutSettings:
-    """What to evaluate on. images: most of each domain. truths: see `HeldOutImages`."""
+    """What to evaluate on. images: most of each domain. truths: see `HeldOutImages`. weights: of Inception, for KID and FID."""
 
     shards: Location
     images: int
     crop_size: int
     truths: Path | None = None
+    weights: Path | None = None
 
 
 def evaluate_on_spare_cpus(checkpoint: Location, settings: HeldOutSettings) -> Evaluation:
@@ -59,4 +60,4 @@ def _evaluate(checkpoint: Location, settings: HeldOutSettings, threads: int) -> 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     translate = {direction: load_translator(trained, direction) for direction in DIRECTIONS}
-    return evaluate_images(translate, images)
+    return evaluate_images(translate, images, load_features(settings.weights) if settings.weights else None)

@@ -24,6 +24,11 @@ class CollapseWatch:
         self._means = np.zeros((2, 2))
         self._warned: set[str] = set()
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What was found so far, such as "G_AB inverted" or "G_BA flat"."""
+        return tuple(sorted(self._warned))
+
     def __call__(self, info: StepInfo) -> None:
         """Look at the images of a step."""
         now = colours(info.real, info.fake.numpy())

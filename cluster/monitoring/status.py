@@ -33,6 +33,7 @@ class Outcome:
     """How the training loop ended.
 
     checkpoint: the newest one, or "". diverged_at: if diverged, the first of the consecutive steps that had no effect, else 0.
+    faults: what the collapse watch found.
     """
 
     kind: Literal["finished", "stopped", "diverged", "failed"]
@@ -40,6 +41,7 @@ class Outcome:
     checkpoint: str = ""
     reason: str = ""
     diverged_at: int = 0
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from cluster.checkpointing.retention import smoothed
 from cluster.monitoring.status import Progress
 from cluster.monitoring.step_info import Hook, StepInfo
 from cluster.monitoring.weight_checksums import checksum
-from cyclegan.training.schedule import Schedule
 from cyclegan.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -76,8 +75,9 @@ class Reporter:
     SMOOTHING = 0.05
     """Weight of the newest step in the running mean of step times."""
 
-    def __init__(self, board: Any, schedule: Schedule, save_due: Callable[[int], bool]) -> None:
-        self._board, self._schedule, self._save_due = board, schedule, save_due
+    def __init__(self, board: Any, global_batch: int, steps: int, save_due: Callable[[int], bool]) -> None:
+        """steps: the last one."""
+        self._board, self._global_batch, self._last, self._save_due = board, global_batch, steps, save_due
         self._reported = float("-inf")
         self._answer: Any = None
         self._seconds = self._waited = 0.0
@@ -103,11 +103,11 @@ class Reporter:
         self._reported = now
         progress = Progress(
             step=info.step,
-            steps=self._schedule.steps,
+            steps=self._last,
             losses=info.losses,
-            images_per_second=2 * self._schedule.global_batch / self._seconds,
+            images_per_second=2 * self._global_batch / self._seconds,
             wait=self._waited / self._seconds,
-            seconds_left=self._seconds * (self._schedule.steps - info.step),
+            seconds_left=self._seconds * (self._last - info.step),
         )
         self._answer = self._board.set_progress.remote(progress, self._trained)
         self._trained = 0.0

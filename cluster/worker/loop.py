@@ -31,37 +31,38 @@ def no_flags(step: int) -> npt.NDArray[np.float32]:
 class TrainingLoop:
     """What the steps of one worker consist of.
 
-    draws: position → draws of this worker's pools, see `pool_draws`. flags: number of the next step → `[2]` float32 (save, stop), which the
-    step averages over the workers. hooks: called after each step, in order.
+    end: the last step, the schedule's or an earlier one. draws: position → draws of this worker's pools, see `pool_draws`. flags: number of
+    the next step → `[2]` float32 (save, stop), which the step averages over the workers. hooks: called after each step, in order.
     """
 
     program: CompiledFunction
     state: TrainingState
     feed: Feed
     schedule: Schedule
+    end: int
     draws: Callable[[int], npt.NDArray[np.int32]]
     hooks: Sequence[Hook]
     heartbeat: HeartbeatSender
     flags: Callable[[int], npt.NDArray[np.float32]] = no_flags
 
     def run(self, step: int) -> Outcome:
-        """Take the steps after `step` up to the schedule's end, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped,
+        """Take the steps after `step` up to `end`, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped,
         or the last one is.
 
         A step is dropped if an update skipped itself because its gradient, which is the same on all workers, was not finite.
         """
         dropped, updates = 0, self._updates()
-        while step < self.schedule.steps:
+        while step < self.end:
             info = self._take_step(step, updates)
             step, updates = info.step, self._updates()
             dropped = dropped + 1 if info.dropped else 0
-            if dropped == MAX_DROPPED or (dropped and step == self.schedule.steps):
+            if dropped == MAX_DROPPED or (dropped and step == self.end):
                 reason = ", ".join(f"{name} = {value:.3g}" for name, value in info.losses.items())
                 return Outcome("diverged", step, reason=reason, diverged_at=step - dropped + 1)
             self.heartbeat.finish_step(step, info.seconds)
             for hook in self.hooks:
                 hook(info)
-            if info.last and step < self.schedule.steps:
+            if info.last and step < self.end:
                 return Outcome("stopped", step)
         return Outcome("finished", step)
 
@@ -87,7 +88,7 @@ class TrainingLoop:
             cycled=cycled,
             save=bool(means["save"]),
             # A stop waits for a step with effect: nothing is saved while updates are being dropped.
-            last=(bool(means["stop"]) and not dropped) or step + 1 == self.schedule.steps,
+            last=(bool(means["stop"]) and not dropped) or step + 1 == self.end,
             dropped=dropped,
         )
 

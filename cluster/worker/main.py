@@ -103,6 +103,11 @@ class Worker:
         """The folder of the run's checkpoints."""
         return checkpoints_of(self.job.run)
 
+    @property
+    def end(self) -> int:
+        """The last step of this job."""
+        return min(self.schedule.steps, self.job.until or self.schedule.steps)
+
     @cached_property
     def train(self) -> TrainConfig:
         """The section `train`, with the batch of this worker."""
@@ -125,18 +130,20 @@ def _train(job: Job, heartbeat: HeartbeatSender) -> None:
         logs = Logs(job.run, worker.step) if worker.rank == 0 else None
         checkpointer = _checkpointer(worker, logs)
         reporter = _reporter(worker, checkpointer) if worker.rank == 0 else None
+        watch = CollapseWatch()
         loop = TrainingLoop(
             program=training.step,
             state=training.state,
             feed=feed,
             schedule=worker.schedule,
+            end=worker.end,
             draws=worker.draws,
-            hooks=_hooks(worker, training, checkpointer, logs, reporter),
+            hooks=_hooks(worker, training, checkpointer, logs, reporter, watch),
             heartbeat=heartbeat,
             flags=reporter.flags if reporter else no_flags,
         )
         heartbeat.enter_phase("training", worker.step)
-        outcome = loop.run(worker.step)
+        outcome = replace(loop.run(worker.step), faults=watch.faults)
         heartbeat.enter_phase("closing")
         outcome = _close(worker, checkpointer, logs, outcome)
     ray.train.collective.barrier()  # so that rank 0's checkpoint is there before any process of the group ends
@@ -194,7 +201,7 @@ def _feed(worker: Worker) -> Feed:
         worker.plan,
         WorkerShare(worker.rank, worker.workers, worker.train.batch),
         position=worker.step * global_batch,
-        end=worker.schedule.steps * global_batch,
+        end=worker.end * global_batch,
         settings=FeedSettings(
             actors=data.feed_actors,
             read_ahead_mb=data.read_ahead_mb,
@@ -265,11 +272,16 @@ def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
 def _reporter(worker: Worker, checkpointer: Checkpointer) -> hooks.Reporter:
     run = worker.job.config.run
     rule = SaveRule(run.checkpoint_every, run.checkpoint_minutes)
-    return hooks.Reporter(worker.board, worker.schedule, lambda step: rule.due(step, checkpointer.busy))
+    return hooks.Reporter(worker.board, worker.schedule.global_batch, worker.end, lambda step: rule.due(step, checkpointer.busy))
 
 
 def _hooks(
-    worker: Worker, training: CompiledTraining, checkpointer: Checkpointer, logs: Logs | None, reporter: hooks.Reporter | None
+    worker: Worker,
+    training: CompiledTraining,
+    checkpointer: Checkpointer,
+    logs: Logs | None,
+    reporter: hooks.Reporter | None,
+    watch: CollapseWatch,
 ) -> list[Hook]:
     """What happens after a step, in order: rank 0's metrics come before the checkpoint."""
     config = worker.job.config
@@ -282,7 +294,7 @@ def _hooks(
         result += logs.hooks(config, worker.job.images)
         result += [
             hooks.report_dropped_updates(),
-            every(config.run.log_every, CollapseWatch()),
+            every(config.run.log_every, watch),
             DataWait(config.data.feed_actors),
         ]
     cycle_loss = read_index(worker.resumed).cycle_loss if worker.resumed else None

@@ -1,7 +1,7 @@
 """A trained generator for use from Python: images in, images of the same type out."""
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -29,7 +29,7 @@ class Generator:
 
     @property
     def direction(self) -> str:
-        """ "AtoB" or "BtoA"."""
+        """AtoB or BtoA."""
         return self._direction
 
     @property
@@ -55,8 +55,8 @@ class Generator:
         other channels, and `preprocess.images.decode.BrokenImage` if the image does not fit in memory.
         """
         if isinstance(image, Image.Image):
-            return cast(T, self._translate_pillow(image))
-        return cast(T, self._translate_array(image))
+            return self._translate_pillow(image)
+        return self._translate_array(image)
 
     def translate_batch(self, images: Iterable[T]) -> list[T]:
         """Translate images one after another, in order; their sizes may differ. Raises as `translate`."""

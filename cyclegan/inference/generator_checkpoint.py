@@ -47,7 +47,8 @@ class GeneratorCheckpoint:
 def read_generators(location: Location, which: Which = "newest", field: str = "--checkpoint") -> GeneratorCheckpoint:
     """Read the generators of a checkpoint, or of the newest or best valid checkpoint of a run; damaged ones are logged and skipped.
 
-    The networks' sizes come from the checkpoint's own config. field: where the user gave the location. Raises UserError if `location` is neither, or holds nothing valid.
+    The networks' sizes come from the checkpoint's own config. field: where the user gave the location. Raises UserError if `location` is
+    neither, or holds nothing valid.
     """
     with reading(location, field):
         return _read(find_checkpoint(location, which, field), field)

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.held_out import Features
 from cyclegan.inference.scale import Preparation, Scale
 from cyclegan.inference.translation_plan import Shape
 from preprocess.images.decoded_image import ImageArray
@@ -33,6 +35,15 @@ def load_batch_translator(trained: GeneratorCheckpoint, direction: str, shapes: 
         from cyclegan.inference.batch_translator import BatchTranslator
 
         return BatchTranslator(trained, direction, shapes)
+
+
+def load_features(weights: Path) -> Features:
+    """Features of an Inception network with the weights of a file. Raises UserError if it is another file."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        from cyclegan.evaluation.inception import Inception
+
+        return Inception(weights).features
 
 
 def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, TooManyPixels, to_channels, to_depth
-from preprocess.images.file_headers import jpeg2000_size, kind_of_unread
-from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, is_deep_png, read_deep_png
+from preprocess.images.file_headers import HEIC, jpeg2000_size, kind_of_unread
+from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, image_page, is_deep_png, read_deep_png
 
 __all__ = [
     "EXTENSIONS",
@@ -85,8 +85,8 @@ def decode(
 ) -> ImageArray:
     """Decode an image file (its bytes, or its path) to upright pixels [H, W, channels].
 
-    EXIF, XMP and TIFF orientation are applied; palettes, CMYK and Lab are converted; only the first frame or page is used. The format
-    is detected from the content, never from the name.
+    EXIF, XMP and TIFF orientation are applied; palettes, CMYK and Lab are converted; only the first frame is used, or the first page
+    that is no thumbnail of another. The format is detected from the content, never from the name.
     channels: see `decoded_image.to_channels`. bits: 8 for uint8, 16 for uint16 (8 to 16 bits scales by 257, 16 to 8 by 1/257); None: as
     stored. at_least: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, no side below `at_least` pixels: several times faster.
     Raises BrokenImage, and nothing else, for a file that is not an image, is damaged, has other channels, or declares more than
@@ -122,10 +122,11 @@ def pixel_format_of(data: bytes | Path) -> PixelFormat:
     content = b""
     try:
         content = _bytes(data)
-        tiff = deep_tiff(content, math.inf)
+        page = image_page(content)
+        tiff = deep_tiff(content, page, math.inf)
         if tiff:
             return PixelFormat(tiff.colours, tiff.bits)
-        with _open(io.BytesIO(content)) as image:
+        with _open(io.BytesIO(content), page) as image:
             deep = _is_deep(image, content)
             return PixelFormat(1 if image.mode in _GREY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
     except BrokenImage:
@@ -144,10 +145,11 @@ def header_of(path: Path) -> ImageHeader:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         whole = _bytes(path) if head[:1] in b"IM\r\n" else b""
-        tiff = deep_tiff(whole, math.inf)
+        page = image_page(whole) if whole else 0
+        tiff = deep_tiff(whole, page, math.inf)
         if tiff:
             return _upright_header(*tiff.size, tiff.bits, tiff.orientation)
-        with _open(io.BytesIO(whole) if whole else path) as image:
+        with _open(io.BytesIO(whole) if whole else path, page) as image:
             # Pillow turns the size of a TIFF itself, and asking a PNG without this entry would decode all its pixels.
             upright = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
             return _upright_header(*image.size, 16 if _is_deep(image, whole or head) else 8, 1 if upright else _orientation(image))
@@ -172,17 +174,21 @@ def _bytes(data: bytes | Path) -> bytes:
     return data.lstrip(b"\r\n") if data[:1] in b"\r\n" else data  # some web servers send an empty line before a JPEG
 
 
-def _open(file: Path | io.BytesIO) -> Image.Image:
-    return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
+def _open(file: Path | io.BytesIO, page: int) -> Image.Image:
+    image = Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
+    if page:
+        image.seek(page)
+    return image
 
 
 def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedImage | Image.Image:
-    tiff = deep_tiff(data, megapixels)
+    page = image_page(data)
+    tiff = deep_tiff(data, page, megapixels)
     if tiff:
         return _decoded_tiff(tiff, megapixels)
     if megapixels * 1e6 > (Image.MAX_IMAGE_PIXELS or 0):
         Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)  # Pillow refuses images above twice this; one limit for all threads
-    with _open(io.BytesIO(data)) as image:
+    with _open(io.BytesIO(data), page) as image:
         _check_size(image.size, megapixels)
         if image.format == "JPEG2000":
             _check_jpeg2000(image, data)
@@ -268,6 +274,8 @@ def _as_broken(error: Exception, data: bytes, megapixels: float) -> BrokenImage:
     """The reason to reject a file, from the error that its decoder raised."""
     if isinstance(error, UnidentifiedImageError):
         kind = kind_of_unread(data)
+        if kind == HEIC:
+            return BrokenImage(f"damaged file ({HEIC})" if READS_HEIC else f"{HEIC} is not read without the extra `heic`")
         return BrokenImage(f"{kind} is not read" if kind else "unknown image format")
     if isinstance(error, Image.DecompressionBombError):
         return TooManyPixels(f"far too many pixels, more than {megapixels:g} megapixels")

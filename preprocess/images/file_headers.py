@@ -6,6 +6,7 @@ from typing import NamedTuple
 HEAD_BYTES = 32
 """How much of a file `is_image` and `kind_of_unread` look at."""
 
+HEIC = "HEIC"
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
@@ -49,10 +50,10 @@ def is_image(head: bytes, heic: bool = False) -> bool:
 
 
 def kind_of_unread(data: bytes) -> str:
-    """The name of an image format that this version recognises but does not decode; empty if unknown."""
+    """The name of an image format that this version recognises but does not decode, or not always; empty if unknown."""
     head = data[:HEAD_BYTES]
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
-        return "HEIC (without the extra `heic`)"
+        return HEIC
     if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "JPEG XL"
     if head.startswith(b"8BPS"):

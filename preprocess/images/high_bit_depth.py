@@ -3,6 +3,7 @@
 Pillow reduces 16-bit colour to 8 bits, and opens no TIFF whose channels match none of its modes.
 """
 
+import contextlib
 import io
 import logging
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from preprocess.images.file_headers import Jpeg2000Size, jpeg2000_size, jpeg_siz
 _PNG_DEPTH = 24  # offset of the bit depth: signature, length and name of IHDR, width, height
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 274
+_PAGES = 16  # looked at for the image
 _COLOURS = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3}
 _ALPHA = (1, 2)  # associated, unassociated
 # None, CCITT, LZW, deflate, PackBits, LZMA, Zstandard: their decoders write no more than a strip's bytes. libtiff checks JPEG itself.
@@ -48,7 +50,7 @@ def read_deep_png(data: bytes) -> DecodedImage:
 
 
 class DeepTiff:
-    """The first page of a TIFF file that Pillow cannot decode without loss."""
+    """The image of a TIFF file that Pillow cannot decode without loss."""
 
     def __init__(self, page: TiffPage, colours: int, alpha: bool, data: bytes) -> None:
         self._page = page
@@ -93,14 +95,31 @@ class DeepTiff:
                     raise BrokenImage(f"{size.width}x{size.height} pixels in {size.tiles} tiles and {count} bytes, out of proportion")
 
 
-def deep_tiff(data: bytes, megapixels: float) -> DeepTiff | None:
-    """The file as DeepTiff; None if it is not a TIFF or Pillow decodes it without loss.
+def image_page(data: bytes) -> int:
+    """Number of the page that holds the image: the first that is no reduced copy of another; 0 if there is none, or this is no TIFF.
+
+    Raises BrokenImage if the thumbnail's original is no page, as in raw photos: it lies in a sub-IFD.
+    """
+    if data[:4] not in _TIFF:
+        return 0
+    pages: Any = TiffFile(io.BytesIO(data)).pages
+    with contextlib.suppress(IndexError):
+        for number in range(_PAGES):
+            if not pages[number].is_reduced:
+                return number
+    if pages[0].subifds:
+        raise BrokenImage("a thumbnail beside its image, as in raw photos, which are not read")
+    return 0
+
+
+def deep_tiff(data: bytes, page_number: int, megapixels: float) -> DeepTiff | None:
+    """A page of the file as DeepTiff; None if it is not a TIFF or Pillow decodes it without loss.
 
     Raises BrokenImage for unsupported kinds, and for tiles of more than `megapixels`, which are decoded as a unit.
     """
     if data[:4] not in _TIFF:
         return None
-    page: Any = TiffFile(io.BytesIO(data)).pages[0]
+    page: Any = TiffFile(io.BytesIO(data)).pages[page_number]
     plain = page.compression in _PLAIN or page.compression in _JPEG
     if not plain and page.compression not in _SIZED:
         raise BrokenImage(f"TIFF compression {getattr(page.compression, 'name', page.compression)} is not read")

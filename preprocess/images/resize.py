@@ -7,6 +7,7 @@ when images shrink, so there is no aliasing. Lanczos is a little sharper, but ri
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from preprocess.images.decoded_image import BrokenImage, ImageArray
@@ -55,6 +56,11 @@ def resize(image: ImageArray | Image.Image, height: int, width: int) -> ImageArr
     return np.stack([_band(np.ascontiguousarray(pixels[..., i]), height, width) for i in range(pixels.shape[2])], 2)
 
 
+def resize_unrounded(image: ImageArray, height: int, width: int) -> npt.NDArray[np.float32]:
+    """Resize uint8 or uint16 [H, W, C] to float32 [height, width, C] on the same scale, neither rounded nor clipped: edges overshoot."""
+    return np.stack([_float_band(image[..., i], height, width) for i in range(image.shape[2])], 2)
+
+
 def sides(image: ImageArray | Image.Image) -> tuple[int, int]:
     """Height and width."""
     return (image.height, image.width) if isinstance(image, Image.Image) else (image.shape[0], image.shape[1])
@@ -68,9 +74,12 @@ def square(image: ImageArray | Image.Image, size: int) -> ImageArray:
 def _band(band: ImageArray, height: int, width: int) -> ImageArray:
     if band.dtype == np.uint8:
         return np.array(_bicubic(Image.fromarray(band), height, width))
-    exact = np.asarray(_bicubic(Image.fromarray(band.astype(np.float32)), height, width))
-    rounded: ImageArray = np.clip(np.rint(exact), 0, np.iinfo(band.dtype).max).astype(band.dtype)
+    rounded: ImageArray = np.clip(np.rint(_float_band(band, height, width)), 0, np.iinfo(band.dtype).max).astype(band.dtype)
     return rounded
+
+
+def _float_band(band: ImageArray, height: int, width: int) -> npt.NDArray[np.float32]:
+    return np.asarray(_bicubic(Image.fromarray(band.astype(np.float32)), height, width))  # Pillow's mode F
 
 
 def _bicubic(image: Image.Image, height: int, width: int) -> Image.Image:

@@ -18,6 +18,7 @@ from preprocess.images.decode import decode
 from preprocess.synthetic import write_dataset
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
+from tests.cyclegan.evaluation.inception_file import formula_weights, write_formula_weights
 from tests.cyclegan.made_checkpoint import write_checkpoint
 
 
@@ -85,6 +86,24 @@ def test_a_broken_image_is_left_out(made: Path, tmp_path: Path, caplog: pytest.L
     assert [message for message in caplog.messages if "00002.jpg: unknown image format" in message]
 
 
+def test_inception_weights_add_kid_and_fid(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source"
+    for domain in "AB":
+        (source / f"test{domain}").mkdir(parents=True)
+        for i in range(2):
+            shutil.copy(made / f"source/test{domain}/{i:05}.jpg", source / f"test{domain}")
+    weights = write_formula_weights(tmp_path / "weights.pth", formula_weights())
+    command = ["--checkpoint", str(made / "run"), str(source), "--features", "inception", "--weights", str(weights)]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()[1:5]] == ["sliced", "KID", "FID", "cycle"]
+    assert "is not pt_inception-2015-12-05-6726825d.pth" in printed.err
+    line = refused(capsys, *command[:-1], source / "testA/00000.jpg")
+    assert ": give pt_inception-2015-12-05-6726825d.pth, " in line
+    assert "error: --features = inception needs --weights: give pt_inception" in refused(capsys, *command[:-2])
+    assert "has no use without --features inception" in refused(capsys, *command[:3], *command[5:])
+
+
 def test_pairs_by_name(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "source"
     shutil.copytree(made / "source/testA", source / "testA")
@@ -99,7 +118,7 @@ def test_pairs_by_name(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     assert main([str(a) for a in arguments]) == 2
-    lines = capsys.readouterr().err.splitlines()
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("evaluating step")]
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     return lines[0]

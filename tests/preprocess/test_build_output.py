@@ -32,6 +32,7 @@ def test_a_build_succeeds_whatever_becomes_of_its_output(shell: str, encoding: s
             noise = np.random.default_rng([domain, i]).integers(0, 256, (32, 32, 3), np.uint8)
             Image.fromarray(noise).save(source / split / f"{i}.png")
         (source / split / NAME).write_bytes(b"broken")
+    Image.new("RGBA", (32, 32), (90, 9, 200, 0)).save(source / "trainB" / "3.png")  # white, since transparent
     options = "--load-size 32 --crop-size 32 --max-rejected 0.5 --build-actors 1"
     command = shell.format(command=f"{sys.executable} -m preprocess.build {source} {out} {options}")
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": encoding}
@@ -40,5 +41,7 @@ def test_a_build_succeeds_whatever_becomes_of_its_output(shell: str, encoding: s
     assert b"Traceback" not in result.stderr
     manifest = Manifest.load(out)
     manifest.verify(out)
-    assert {name: split.count for name, split in manifest.splits.items()} == {"trainA": 3, "trainB": 3}
+    assert {name: split.count for name, split in manifest.splits.items()} == {"trainA": 3, "trainB": 4}
     assert b"\x1b[2J" not in result.stdout + result.stderr
+    if shell == "{command}":
+        assert result.stdout.count(b"1 of 7 images are near-constant (trainB/3.png): nearly one colour") == 1

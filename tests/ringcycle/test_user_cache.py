@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ringcycle.errors import UserError
-from ringcycle.user_cache import compile_cache, private_folder, processor_kind, user_cache
+from ringcycle.user_cache import compile_cache, private_folder, processor_kind, tensorflow_version, user_cache
 
 
 def test_it_lies_where_the_user_keeps_caches(tmp_path: Path) -> None:
@@ -70,6 +70,15 @@ def test_the_compile_cache_is_private_and_named_by_what_its_programs_need(tmp_pa
     assert default.name.startswith("tensorflow-2.")
     assert default.name.endswith(processor_kind())
     assert compile_cache(str(tmp_path / "given")).parent == tmp_path / "given"
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "tensorflow_cpu"])
+def test_either_package_of_tensorflow_tells_the_version(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / f"{package}-9.8.7.dist-info" / "METADATA"
+    about.parent.mkdir()
+    about.write_text(f"Metadata-Version: 2.4\nName: {package}\nVersion: 9.8.7\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert tensorflow_version() == "9.8.7"
 
 
 def test_a_compile_cache_that_others_may_write_to_is_refused(tmp_path: Path) -> None:

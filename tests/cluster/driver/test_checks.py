@@ -6,7 +6,7 @@ import pytest
 import ray
 
 from cluster.config import Config, load_config
-from cluster.driver.checks import cpus_of_workers, held_run, storage_location
+from cluster.driver.checks import check_weights, cpus_of_workers, held_run, storage_location
 from cluster.paths import CONFIG
 from ringcycle.errors import UserError
 
@@ -111,3 +111,10 @@ def test_workers_that_do_not_fit(options: list[str], joined: bool, gpu: bool, te
     with pytest.raises(UserError) as error:
         cpus_of_workers(config, joined, gpu)
     assert str(error.value) == f"cluster.workers = {text}"
+
+
+def test_inception_weights_are_read_before_anything_starts(tmp_path: Path) -> None:
+    assert check_weights(Config()) is None
+    (tmp_path / "weights.pth").write_text("none")
+    with pytest.raises(UserError, match=r"weights\.pth .*: give pt_inception-2015-12-05-6726825d\.pth"):
+        check_weights(load_config(["--evaluate.weights", str(tmp_path / "weights.pth")], {}))

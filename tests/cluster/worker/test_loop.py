@@ -30,7 +30,7 @@ class Noise:
         return np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE, 3), np.uint8)
 
 
-def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = None, **settings: Any) -> Outcome:
+def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = None, until: int = 0, **settings: Any) -> Outcome:
     """The outcome of a loop whose units are not compiled, which would only take time."""
     model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     state = make_state(model, train, (SIZE, SIZE))
@@ -42,6 +42,7 @@ def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = Non
         state=state,
         feed=feed,
         schedule=make_schedule(train, 1, 10),
+        end=until or train.steps,
         draws=lambda position: pool_draws(0, position, ROWS, 1, train.pool_size),
         hooks=[hook],
         heartbeat=HeartbeatSender(([] if heartbeats is None else heartbeats).append, "node"),
@@ -58,6 +59,15 @@ def test_steps_without_effect_are_dropped_and_then_end_the_run() -> None:
     assert outcome.step - outcome.diverged_at + 1 == MAX_DROPPED
     assert [info.dropped for info in steps] == [step >= outcome.diverged_at for step in range(1, outcome.step)]
     assert "G_AB = nan" in outcome.reason
+
+
+def test_it_may_end_before_the_schedule_does() -> None:
+    steps: list[StepInfo] = []
+    assert run(TrainConfig(steps=9), steps.append, until=2) == Outcome("finished", 2)
+    assert [info.last for info in steps] == [False, True]
+    whole: list[StepInfo] = []
+    run(TrainConfig(steps=9), whole.append)
+    assert [info.rate for info in steps] == [info.rate for info in whole[:2]], "with the rates of the complete run"
 
 
 def test_the_first_step_is_reported_at_once() -> None:

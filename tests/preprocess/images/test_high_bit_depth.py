@@ -131,6 +131,38 @@ def test_all_eight_orientations_match_pillow(n: int, kind: str) -> None:
     np.testing.assert_array_equal(decode(buffer.getvalue(), channels=1, bits=16)[..., 0], expected)
 
 
+def pages(*images: np.ndarray, reduced: int, inner: bool = False, **options: Any) -> bytes:
+    """A file of several pages, of which the first `reduced` say that they are thumbnails; inner: the others lie below the first one."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for number, image in enumerate(images):
+            thumbnail = number < reduced
+            writer.write(image, subfiletype=int(thumbnail), subifds=len(images) - reduced if inner and thumbnail else None, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("reduced", [1, 2])
+def test_a_thumbnail_is_not_the_image(dtype: Any, reduced: int) -> None:
+    """Also where the depth differs: 8 bits go through Pillow, 16 do not."""
+    image, other = noise(16, 24, 3, dtype=dtype), noise(20, 20, 3, dtype=dtype)
+    data = pages(*[noise(8, 12, 3, dtype=np.uint8)] * reduced, image, other, reduced=reduced, photometric="rgb")
+    assert pixel_format_of(data) == PixelFormat(3, 8 * image.itemsize)
+    np.testing.assert_array_equal(decode(data, bits=None), image)
+
+
+def test_a_file_of_thumbnails_is_its_first() -> None:
+    first, second = noise(8, 12, 3, dtype=np.uint8), noise(8, 12, 3, dtype=np.uint8)
+    np.testing.assert_array_equal(decode(pages(first, second, reduced=2, photometric="rgb")), first)
+
+
+def test_a_thumbnail_of_a_raw_photo_is_no_image() -> None:
+    data = pages(noise(8, 12, 3, dtype=np.uint8), noise(16, 24, 3, dtype=np.uint8), reduced=1, inner=True, photometric="rgb")
+    for read in (decode, pixel_format_of):
+        with pytest.raises(BrokenImage, match="a thumbnail beside its image, as in raw photos, which are not read"):
+            read(data)
+
+
 def test_headers_of_ordinary_files(tmp_path: Path) -> None:
     for mode, form in (
         ("L", PixelFormat(1, 8)),

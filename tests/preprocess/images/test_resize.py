@@ -8,7 +8,7 @@ from PIL import Image
 
 from preprocess.images.decode import decode, decode_to_resize
 from preprocess.images.decoded_image import BrokenImage
-from preprocess.images.resize import prepare, resize, square
+from preprocess.images.resize import prepare, resize, resize_unrounded, square
 
 
 def image(height: int, width: int) -> np.ndarray:
@@ -89,3 +89,11 @@ def test_16_bits_keep_their_depth_without_wrapping() -> None:
     edge[:, 20:] = 65535
     got = resize(edge, 100, 100)[50, :, 0].astype(int)
     assert got.min() == 0 and got.max() == 65535 and (np.diff(got) < 3000).sum() > 90
+
+
+def test_unrounded_levels_are_what_rounding_starts_from() -> None:
+    pixels = np.random.default_rng(5).integers(0, 65536, (40, 30, 2)).astype(np.uint16)
+    exact = resize_unrounded(pixels, 60, 50)
+    assert exact.dtype == np.float32 and exact.min() < 0 and exact.max() > 65535
+    np.testing.assert_array_equal(np.clip(np.rint(exact), 0, 65535), resize(pixels, 60, 50))
+    np.testing.assert_array_equal(resize_unrounded(pixels, 40, 30), pixels)

@@ -85,9 +85,9 @@ def test_wrong_sources(source: Path, tmp_path: Path) -> None:
 def test_empty_domain(source: Path) -> None:
     (source / "trainB" / "x.tiff").unlink()
     assert "no images in trainB (it is empty): put" in message(source)
-    for name in ("a.txt", "b.TXT", "c.heic", "d"):
+    for name in ("a.txt", "b.TXT", "c.tga", "d"):
         put(source / "trainB", name)
-    assert "no images in trainB (4 files, .txt, .heic, without extension)" in message(source)
+    assert "no images in trainB (4 files, .txt, .tga, without extension)" in message(source)
 
 
 def test_long_lists_of_folders_are_truncated(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""A race of two seeds on a real cluster, whose winner goes on; and a run that starts from the result."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cyclegan.checkpoint_files.folders import verify
+from cyclegan.checkpoint_files.parts import read_arrays
+from preprocess.synthetic import write_dataset
+from tests.cluster.launch import TINY, Launch, options
+
+pytestmark = pytest.mark.process
+
+
+def test_race_and_start_from(programs: Path, tmp_path: Path) -> None:
+    write_dataset(tmp_path / "images", images=20, test=4, size=32)
+    here = {"data.source": tmp_path / "images", "run.storage": tmp_path / "runs", "cluster.compile_cache": programs}
+    common = options({**TINY, **here, "cluster.workers": 1, "run.checkpoint_every": 20, "evaluate.images": 4})
+
+    seeds = options({"train.seeds": 2, "race.steps": 20, "train.steps": 40, "run.name": "raced"})
+    output = Launch([*common, *seeds]).end(0)
+    run = tmp_path / "runs/raced"
+    record = json.loads((run / "race.json").read_text())
+    winner = record["winner"]
+    assert [entrant["seed"] for entrant in record["entrants"]] == [0, 1]
+    assert f"race: seed {winner} goes on" in output
+    assert "finished: 40 steps" in output
+    first, last = (run / f"checkpoints/step-000000{step}" for step in (20, 40))
+    assert verify(first).config["train"]["seed"] == verify(last).config["train"]["seed"] == winner
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [10, 20, 30, 40]
+    assert "is already finished at step 40" in Launch([*common, *seeds]).end(0), "with the winner's seed"
+
+    start = options({"run.start_from": run, "run.name": "second", "train.steps": 1, "train.learning_rate": 1e-30, "train.seed": 7})
+    output = Launch([*common, *start]).end(0)
+    assert f"with the weights of {last}" in output
+    second = tmp_path / "runs/second/checkpoints/step-00000001"
+    names = ("generators.weights", "discriminators.weights")
+    before, after = (read_arrays(folder, verify(folder).parts[0], names) for folder in (last, second))
+    for name in names:
+        np.testing.assert_array_equal(before[name], after[name])
