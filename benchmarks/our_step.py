@@ -10,10 +10,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from cluster.worker.compile_cache import give_back_memory
 from cluster.worker.strategy import set_threads
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.training import passes
+from cyclegan.training.compile_cache import give_back_memory
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.state import make_state

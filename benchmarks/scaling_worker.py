@@ -49,10 +49,10 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     import numpy as np
     import tensorflow as tf
 
-    from cluster.worker.compile_cache import set_up_xla
     from cluster.worker.compile_training import GroupSettings, compile_training
     from cluster.worker.strategy import EXCHANGES, runner, set_threads
     from cyclegan.config import ModelSpec, TrainConfig
+    from cyclegan.training.compile_cache import set_up_xla
     from cyclegan.training.image_pool import pool_draws
     from cyclegan.training.step import make_step
 

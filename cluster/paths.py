@@ -1,13 +1,10 @@
 """Names of files and folders in STORAGE/NAME and on each node."""
 
-import hashlib
-import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ringcycle.storage.location import Location, child, is_remote
-from ringcycle.user_cache import private_folder, user_cache
+from ringcycle.user_cache import user_cache
 
 CONFIG = "config.toml"
 """The resolved configuration."""
@@ -20,33 +17,6 @@ GOODPUT = "goodput.json"
 def checkpoints_of(run: Location) -> Location:
     """Holds one folder for each step with a checkpoint, complete or in progress."""
     return child(run, "checkpoints")
-
-
-def compile_cache(given: str) -> Path:
-    """This node's folder for compiled programs, below `given` or else the user's own: one per version of TensorFlow and kind of processor.
-
-    Programs are native code. Raises UserError if the folder belongs to another user, or others may write to it.
-    """
-    root = private_folder(Path(given).expanduser().absolute()) if given else user_cache()
-    return root / f"tensorflow-{tensorflow_version()}-{processor_kind()}"
-
-
-def tensorflow_version() -> str:
-    """The version of TensorFlow, by whichever of its packages is installed, without the seconds that importing it takes."""
-    try:
-        return version("tensorflow")
-    except PackageNotFoundError:
-        return version("tensorflow-cpu")
-
-
-def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """A name for the instructions that this processor has: a home folder may be shared by different machines."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return f"{platform.machine()}-{hashlib.blake2b(flags.encode(), digest_size=4).hexdigest()}"
 
 
 def ray_folder(run: Location) -> Path:

@@ -15,11 +15,11 @@ from cluster.driver.shard_compatibility import check_identity
 from cluster.hardware.affinity import bind_process
 from cluster.hardware.default_workers import default_workers_here
 from cluster.job import images_by_settings
-from cluster.paths import compile_cache
 from cyclegan.config import ModelSpec
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.stderr import quiet_stderr
+from ringcycle.user_cache import compile_cache
 
 if TYPE_CHECKING:
     from cyclegan.training.compiled_function import CompileReport
@@ -51,9 +51,9 @@ def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
     if (config.cluster.most if config.cluster.workers else workers) > 1:  # their programs name other devices than a single worker's
         os.environ["TF_CONFIG"] = _group_of_one()
     with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        from cluster.worker.compile_cache import set_up_xla
         from cluster.worker.compile_training import GroupSettings, compile_passes
         from cluster.worker.strategy import set_threads
+        from cyclegan.training.compile_cache import set_up_xla
         from cyclegan.training.hlo_report import describe, dump_options
 
         set_threads(len(share.compute))

@@ -28,7 +28,6 @@ from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
 from cluster.monitoring.status import Outcome, RunStatus
-from cluster.paths import compile_cache
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
@@ -42,6 +41,7 @@ from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store
+from ringcycle.user_cache import compile_cache
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from cyclegan.inference.held_out_folder import CURE, Reading, held_out_folder
 from cyclegan.inference.loading import load_features, load_translator
 from cyclegan.inference.progress import screen
 from cyclegan.inference.scale import Scale, read_scale
-from cyclegan.translate import SCALE_HELP, WHICH_HELP
+from cyclegan.inference.translation_request import SCALE_HELP, WHICH_HELP
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError

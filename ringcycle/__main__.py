@@ -16,6 +16,7 @@ COMMANDS = {
     "build": ("preprocess.build", "turn images into shards"),
     "inspect": ("preprocess.inspect", "show what shards hold"),
     "translate": ("cyclegan.translate", "translate images"),
+    "translate-folder": ("cluster.translate", "translate a folder on all nodes of a Ray cluster"),
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """What `--help` prints."""
-    lines = [f"  {name:12}{does}" for name, (_, does) in COMMANDS.items()]
+    lines = [f"  {name:18}{does}" for name, (_, does) in COMMANDS.items()]
     return "\n".join(
         ["usage: ringcycle COMMAND [ARGUMENTS]", "", *lines, "", "`ringcycle COMMAND --help` lists the arguments of a command."]
     )

@@ -1,9 +1,12 @@
 """The folder where this user's processes on a node keep what they can make again: compiled programs, shards of object stores."""
 
+import hashlib
 import os
+import platform
 import stat
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ringcycle.errors import UserError
@@ -32,6 +35,33 @@ def private_folder(folder: Path) -> Path:
     if fact:
         raise UserError(f"{folder} {fact}, so it cannot be trusted: delete it, or set XDG_CACHE_HOME to a folder of yours")
     return folder
+
+
+def compile_cache(given: str = "") -> Path:
+    """This node's folder for compiled programs, below `given` or else the user's own: one per version of TensorFlow and kind of processor.
+
+    Programs are native code. Raises UserError if the folder belongs to another user, or others may write to it.
+    """
+    root = private_folder(Path(given).expanduser().absolute()) if given else user_cache()
+    return root / f"tensorflow-{tensorflow_version()}-{processor_kind()}"
+
+
+def tensorflow_version() -> str:
+    """The version of TensorFlow, by whichever of its packages is installed, without the seconds that importing it takes."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return version("tensorflow-cpu")
+
+
+def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """A name for the instructions that this processor has: a home folder may be shared by different machines."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{platform.machine()}-{hashlib.blake2b(flags.encode(), digest_size=4).hexdigest()}"
 
 
 def _in_home(environment: Mapping[str, str]) -> Path | None:

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from cluster.calibration.search import Figures
 from cluster.config import Config
 from cluster.hardware.affinity import bind_process
-from cluster.paths import compile_cache
 from cyclegan.config import ImageFormat, ModelSpec
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
+from ringcycle.user_cache import compile_cache
 
 STEPS = 4  # that are timed, after a first one that is not
 PEER_TIMEOUT = 300.0  # seconds; the first step waits for workers that still load programs from the cache
@@ -46,9 +46,9 @@ def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     import numpy as np
     import tensorflow as tf
 
-    from cluster.worker.compile_cache import set_up_xla
     from cluster.worker.compile_training import GroupSettings, compile_training
     from cluster.worker.strategy import set_threads
+    from cyclegan.training.compile_cache import set_up_xla
     from cyclegan.training.image_pool import pool_draws
 
     config, train = order.config, order.config.train

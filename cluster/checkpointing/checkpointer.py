@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
-from cluster.paths import tensorflow_version
 from cyclegan.checkpoint_files.folders import drop_leftovers
 from cyclegan.checkpoint_files.index import Index, publish
 from cyclegan.checkpoint_files.names import step_folder
@@ -26,6 +25,7 @@ from cyclegan.config import ImageFormat
 from cyclegan.training.state import Arrays, TrainingState
 from ringcycle.storage.location import Location, is_remote, reason
 from ringcycle.storage.store import Store, parent_and_name
+from ringcycle.user_cache import tensorflow_version
 
 PARTS_POLL_SECONDS = 0.05, 0.5  # pauses between checks for the other ranks' parts: the first, and the longest
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a retry; each pause is twice the one before

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from cluster.worker.compile_cache import compile_units
 from cluster.worker.strategy import EXCHANGES, make_strategy, runner
 from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.training.compile_cache import compile_units
 from cyclegan.training.compiled_function import CompiledFunction, CompileReport
 from cyclegan.training.passes import Passes, make_passes
 from cyclegan.training.state import TrainingState, make_state

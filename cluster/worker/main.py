@@ -26,9 +26,8 @@ from cluster.monitoring.data_wait import DataWait
 from cluster.monitoring.logs import Logs
 from cluster.monitoring.status import Outcome, WorkerInfo
 from cluster.monitoring.step_info import Hook, every
-from cluster.paths import CONFIG, checkpoints_of, compile_cache
+from cluster.paths import CONFIG, checkpoints_of
 from cluster.worker import hooks
-from cluster.worker.compile_cache import set_up_xla
 from cluster.worker.compile_training import CompiledTraining, GroupSettings, compile_training
 from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.loop import TrainingLoop, no_flags
@@ -36,6 +35,7 @@ from cluster.worker.strategy import set_threads
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.config import TrainConfig
+from cyclegan.training.compile_cache import set_up_xla
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.schedule import Schedule, make_schedule
 from cyclegan.training.state import Arrays
@@ -48,6 +48,7 @@ from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
+from ringcycle.user_cache import compile_cache
 
 log = logging.getLogger(__name__)
 

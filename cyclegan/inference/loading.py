@@ -1,27 +1,43 @@
 """A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.held_out import Features
 from cyclegan.inference.progress import Meter, silent
 from cyclegan.inference.scale import Preparation, Scale
+from cyclegan.inference.translation_plan import Shape
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
+
+if TYPE_CHECKING:
+    from cyclegan.inference.batch_translator import BatchTranslator
 
 Translate = Callable[[ImageArray], ImageArray]
 """See `Translator`. Raises BrokenImage if the image does not fit in memory or on the disk."""
 
 
-def load_translator(trained: GeneratorCheckpoint, direction: str, memory: int | None = None, meter: Meter = silent) -> Translate:
-    """The generator of `direction`, one of DIRECTIONS, ready to run. memory, meter, and what it raises: see `Translator`."""
+def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
+    """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
         from cyclegan.inference.translator import Translator
 
-        return Translator(trained, direction, memory, meter)
+        return Translator(trained, direction)
+
+
+def load_batch_translator(
+    trained: GeneratorCheckpoint, direction: str, shapes: Sequence[Shape], memory: int | None = None, meter: Meter = silent
+) -> "BatchTranslator":
+    """A `BatchTranslator`, with TensorFlow imported for it. Raises UserError as it does."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        from cyclegan.inference.batch_translator import BatchTranslator
+
+        return BatchTranslator(trained, direction, shapes, memory, meter)
 
 
 def load_features(weights: Path) -> Features:

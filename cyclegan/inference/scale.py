@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from preprocess.images.decoded_image import ImageArray
-from preprocess.images.resize import Mode, prepare, resize
+from preprocess.images.resize import Mode, prepared_size, resize
 from ringcycle.errors import UserError
 
 SMALLEST, LARGEST = 8, 100_000  # pixels
@@ -48,11 +48,15 @@ class Scale:
     def scaled(self, image: ImageArray, trained: Preparation | None) -> ImageArray:
         """The image [H, W, C] as the generator gets it. At the trained scale it may lose its proportions, as in training."""
         height, width, _ = image.shape
+        return resize(image, *self.scaled_size(height, width, trained))
+
+    def scaled_size(self, height: int, width: int, trained: Preparation | None) -> tuple[int, int]:
+        """Height and width that `scaled` gives an image of height x width."""
         if isinstance(self.shorter, int):
-            return resize(image, *in_proportion(height, width, self.shorter / min(height, width)))
+            return in_proportion(height, width, self.shorter / min(height, width))
         if self.shorter == "native" or trained is None or not trained.resizes:
-            return image
-        return prepare(image, trained.preprocess, trained.load_size, trained.crop_size)
+            return height, width
+        return prepared_size(height, width, trained.preprocess, trained.load_size, trained.crop_size)
 
     def restored(self, result: ImageArray, height: int, width: int) -> ImageArray:
         """The translation of an image that was height x width: in its size if `restore`, else in its proportions."""

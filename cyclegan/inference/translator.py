@@ -1,8 +1,8 @@
 """One generator at work: images of any size in, images of the same size, of the other domain's channels, out.
 
-Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation (XLA: 8 to 25 s a
-size for a ResNet-9), and takes the same time as a graph, since the convolutions are nearly all of it. On CPUs an image that does not
-fit in memory is computed in strips.
+Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation, and takes the same
+time as a graph, since the convolutions are nearly all of it. `CompiledTranslator` is for many images of a size. On CPUs an image that
+does not fit in memory is computed in strips.
 """
 
 import logging
@@ -21,6 +21,7 @@ from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.progress import Meter, silent
 from cyclegan.inference.strip_plan import plan_strips
 from cyclegan.inference.strips import StripGenerator
+from cyclegan.inference.translation_plan import padding
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate
 from cyclegan.networks.generator_layers import generator_parts
@@ -35,9 +36,8 @@ from ringcycle.storage.location import reason
 
 log = logging.getLogger(__name__)
 
-MULTIPLE = 4  # two layers of stride 2
-SMALLEST = 8  # the residual blocks reflect one pixel of a quarter of the side
 BYTES_PER_FILTER = 33  # of each pixel, at the peak, which lies in the layers of full size; 29 to 33 measured
+LARGEST = 2**22  # pixels computed at once: TensorFlow's convolutions die of SIGSEGV at 12 million with 64 channels
 CODEC = 4.5  # times an image's own bytes, at the peak of decoding or encoding it; 1 to 4.5 measured
 CURE = "set TMPDIR to a folder with more room"
 
@@ -59,7 +59,8 @@ class Translator:
             )
         self._made = self._model.channels_of(direction)[1]
         i = DIRECTIONS.index(direction)
-        self._parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
+        self.parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
+        """By name, `[1, …]` each."""
         self._memory, self._meter = memory, meter
         if memory is not None and _resident() > memory:
             raise UserError(f"--memory = {_shown(memory)}, but without any image the process takes {_shown(_resident())}: allow more")
@@ -72,11 +73,13 @@ class Translator:
         Raises BrokenImage if it does not fit in a GPU's memory, or its strips neither in memory nor on the disk.
         """
         height, width, _ = pixels.shape
-        bottom, right = _missing(height), _missing(width)
-        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "reflect") if bottom or right else pixels
+        bottom, right = padding(height, width)
+        padded = np.pad(pixels, (bottom, right, (0, 0)), "reflect") if bottom[1] or right[1] else pixels
         bits = max(self._model.bits, 8 * pixels.itemsize)
-        if not has_gpu() and BYTES_PER_FILTER * self._model.filters * height * width > (free := self._free()):
-            return self._in_strips(padded, (height, width, self._made), bits, free)
+        if not has_gpu():
+            free = self.free()
+            if height * width > LARGEST or self._bytes_of(height * width) > free:
+                return self._in_strips(padded, (height, width, self._made), bits, free)
         return to_pixels(self._whole(padded)[:height, :width, : self._made], bits)
 
     def _whole(self, pixels: ImageArray) -> npt.NDArray[np.float32]:
@@ -84,7 +87,7 @@ class Translator:
         surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
             signed = tf.pad(to_signed(tf.constant(pixels)), surplus)[None, None]
-            translated: npt.NDArray[np.float32] = generate(self._parameters, signed, self._model)[0, 0].numpy()
+            translated: npt.NDArray[np.float32] = generate(self.parameters, signed, self._model)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
             raise BrokenImage(f"{_size(pixels.shape)} do not fit in the device's memory") from error
         return translated
@@ -93,16 +96,16 @@ class Translator:
         """The translation in `free` bytes: its first rows, columns and channels, as many as `shape` has."""
         size, parts, folder = _size(shape), generator_parts(self._model), scratch_folder(os.environ)
         own = prod(shape) * bits // 8
-        plan = plan_strips(parts, pixels.shape[0], pixels.shape[1], free - own)
+        plan = plan_strips(parts, pixels.shape[0], pixels.shape[1], min(free - own, self._bytes_of(LARGEST)))
         try:
             room = shutil.disk_usage(folder).free
             if plan.disk > room:
                 raise BrokenImage(f"{size} need {_shown(plan.disk)} of files in {folder}, {_shown(room)} are free: {CURE}")
             self._check_memory(size, free, max(plan.memory + own, int((CODEC - 1) * pixels.nbytes)))
-            log.info(f"{size} take too much memory at once: in strips, with up to {_shown(plan.disk)} of files in {folder}")
+            log.info(f"{size} are too many at once: in strips, with up to {_shown(plan.disk)} of files in {folder}")
             result = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
             with self._meter(plan.count, "strips") as advance:
-                StripGenerator(self._parameters, parts, plan.strips, folder).generate(pixels, result, advance)
+                StripGenerator(self.parameters, parts, plan.strips, folder).generate(pixels, result, advance)
         except OSError as error:
             raise BrokenImage(f"{size} need files in {folder}, which fails ({reason(error)}): {CURE}") from error
         return result
@@ -112,14 +115,14 @@ class Translator:
             left = "free" if self._memory is None else f"left of --memory = {_shown(self._memory)}: allow {_shown(needed - free)} more"
             raise BrokenImage(f"{size} need {_shown(needed)} of memory even in strips, {_shown(free)} are {left}")
 
-    def _free(self) -> int:
+    def _bytes_of(self, pixels: int) -> int:
+        """Memory that an image takes which is computed at once."""
+        return BYTES_PER_FILTER * self._model.filters * pixels
+
+    def free(self) -> int:
         """Bytes that the process may still take."""
         allowed = [] if self._memory is None else [max(0, self._memory - _resident())]
         return min([available_memory(), *allowed])
-
-
-def _missing(side: int) -> int:
-    return max(-side % MULTIPLE, SMALLEST - side)
 
 
 def _resident() -> int:

@@ -1,7 +1,7 @@
 """Convolutions of both directions at once: for each layer the fastest known algorithm, or TensorFlow's own.
 
 Letters: B images, H and W height and width, k kernel side, C input channels, K output channels. The leading 2 is the direction;
-the plain algorithm also takes a single direction, which inference needs.
+translation computes a single direction, so all algorithms take a leading 1 as well.
 """
 
 from collections.abc import Callable

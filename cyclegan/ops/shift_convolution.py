@@ -10,15 +10,15 @@ import tensorflow as tf
 
 def shift_convolution(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     """Correlate x [2, B, H, W, C] with w [2, k, k, C, K] without padding, K small: [2, B, H - k + 1, W - k + 1, K]."""
-    _, batch, height, width, c = x.shape
+    directions, batch, height, width, c = x.shape
     k, channels = w.shape[1], w.shape[-1]
     out_height, out_width = height - k + 1, width - k + 1
 
     @tf.custom_gradient
     def convolve(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-        pixels = tf.reshape(x, (2, batch * height * width, c))
-        kernel = tf.reshape(tf.transpose(w, (0, 1, 2, 4, 3)), (2, k * k * channels, c))
-        taps = tf.reshape(tf.matmul(kernel, pixels, transpose_b=True), (2, k, k, channels, batch, height, width))
+        pixels = tf.reshape(x, (directions, batch * height * width, c))
+        kernel = tf.reshape(tf.transpose(w, (0, 1, 2, 4, 3)), (directions, k * k * channels, c))
+        taps = tf.reshape(tf.matmul(kernel, pixels, transpose_b=True), (directions, k, k, channels, batch, height, width))
         # Vertical shifts, then horizontal ones: 2 k terms instead of k k.
         vertical = tf.add_n([taps[:, i, :, :, :, i : i + out_height] for i in range(k)])
         y = tf.add_n([vertical[:, j, ..., j : j + out_width] for j in range(k)])
@@ -29,9 +29,9 @@ def shift_convolution(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
             back = range(k - 1, -1, -1)
             dtaps = tf.stack([dy[..., j : j + width] for j in back], 1)
             dtaps = tf.stack([dtaps[..., i : i + height, :] for i in back], 1)
-            dtaps = tf.reshape(dtaps, (2, k * k * channels, batch * height * width))
+            dtaps = tf.reshape(dtaps, (directions, k * k * channels, batch * height * width))
             dx = tf.reshape(tf.matmul(dtaps, kernel, transpose_a=True), x.shape)
-            dw = tf.transpose(tf.reshape(dtaps @ pixels, (2, k, k, channels, c)), (0, 1, 2, 4, 3))
+            dw = tf.transpose(tf.reshape(dtaps @ pixels, (directions, k, k, channels, c)), (0, 1, 2, 4, 3))
             return dx, dw
 
         return tf.transpose(y, (0, 2, 3, 4, 1)), gradient

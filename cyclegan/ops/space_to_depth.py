@@ -79,10 +79,10 @@ def patches(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:
 
 def _kernel_to_depth(w: tf.Tensor, b: int) -> tf.Tensor:
     """Kernel [2, q b, q b, C, K] as the kernel [2, q, q, b b C, K] for images after space-to-depth."""
-    _, side, _, c, k = w.shape
+    directions, side, _, c, k = w.shape
     q = side // b
-    w = tf.reshape(w, (2, q, b, q, b, c, k))
-    return tf.reshape(tf.transpose(w, (0, 1, 3, 2, 4, 5, 6)), (2, q, q, b * b * c, k))
+    w = tf.reshape(w, (directions, q, b, q, b, c, k))
+    return tf.reshape(tf.transpose(w, (0, 1, 3, 2, 4, 5, 6)), (directions, q, q, b * b * c, k))
 
 
 def _rearrange(w: tf.Tensor, taps: npt.NDArray[Any]) -> tf.Tensor:
@@ -93,4 +93,4 @@ def _rearrange(w: tf.Tensor, taps: npt.NDArray[Any]) -> tf.Tensor:
     n, b, _ = taps.shape
     taps = tf.constant(taps, w.dtype)
     w = tf.einsum("npk,mqh,dkhco->dnmcpqo", taps, taps, w)
-    return tf.reshape(w, (2, n, n, w.shape[3], b * b * w.shape[-1]))
+    return tf.reshape(w, (w.shape[0], n, n, w.shape[3], b * b * w.shape[-1]))

@@ -23,10 +23,12 @@ __all__ = [
     "READS_HEIC",
     "BrokenImage",
     "ImageArray",
+    "ImageHeader",
     "PixelFormat",
     "TooManyPixels",
     "decode",
     "decode_to_resize",
+    "header_of",
     "pixel_format_of",
 ]
 
@@ -39,6 +41,8 @@ EXTENSIONS = frozenset(
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 _ORIENTATION_TAG = 0x0112
+_TRANSPOSED = (5, 6, 7, 8)
+_HEAD_BYTES = 32
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,6 +69,14 @@ class PixelFormat(NamedTuple):
     """Pixels as the header describes them. channels: 1 for grey, 3 for colour (without alpha), else the number of bands; bits: 8 or 16."""
 
     channels: int
+    bits: int
+
+
+class ImageHeader(NamedTuple):
+    """Size of the upright image, and bits of a sample, 8 or 16."""
+
+    height: int
+    width: int
     bits: int
 
 
@@ -114,13 +126,45 @@ def pixel_format_of(data: bytes | Path) -> PixelFormat:
         tiff = deep_tiff(content, page, math.inf)
         if tiff:
             return PixelFormat(tiff.colours, tiff.bits)
-        with _open(content, page) as image:
-            deep = is_deep_png(content) or image.mode == "I" or image.mode.startswith("I;16")
+        with _open(io.BytesIO(content), page) as image:
+            deep = _is_deep(image, content)
             return PixelFormat(1 if image.mode in _GREY or image.mode.startswith("I;16") else 3, 16 if deep else 8)
     except BrokenImage:
         raise
     except Exception as error:
         raise _as_broken(error, content, MEGAPIXELS) from error
+
+
+def header_of(path: Path) -> ImageHeader:
+    """Size and bits of what `decode` will make of a file. Reads its header only, or all of a TIFF; no pixel is decoded.
+
+    An orientation behind the pixels of a PNG file goes unseen. Raises BrokenImage if the file cannot be opened.
+    """
+    head = b""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        whole = _bytes(path) if head[:1] in b"IM\r\n" else b""
+        page = image_page(whole) if whole else 0
+        tiff = deep_tiff(whole, page, math.inf)
+        if tiff:
+            return _upright_header(*tiff.size, tiff.bits, tiff.orientation)
+        with _open(io.BytesIO(whole) if whole else path, page) as image:
+            # Pillow turns the size of a TIFF itself, and asking a PNG without this entry would decode all its pixels.
+            upright = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+            return _upright_header(*image.size, 16 if _is_deep(image, whole or head) else 8, 1 if upright else _orientation(image))
+    except BrokenImage:
+        raise
+    except Exception as error:
+        raise _as_broken(error, head, MEGAPIXELS) from error
+
+
+def _upright_header(width: int, height: int, bits: int, orientation: int) -> ImageHeader:
+    return ImageHeader(width, height, bits) if orientation in _TRANSPOSED else ImageHeader(height, width, bits)
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    return is_deep_png(data) or image.mode == "I" or image.mode.startswith("I;16")
 
 
 def _bytes(data: bytes | Path) -> bytes:
@@ -130,8 +174,8 @@ def _bytes(data: bytes | Path) -> bytes:
     return data.lstrip(b"\r\n") if data[:1] in b"\r\n" else data  # some web servers send an empty line before a JPEG
 
 
-def _open(data: bytes, page: int) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+def _open(file: Path | io.BytesIO, page: int) -> Image.Image:
+    image = Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
     if page:
         image.seek(page)
     return image
@@ -144,7 +188,7 @@ def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedIma
         return _decoded_tiff(tiff, megapixels)
     if megapixels * 1e6 > (Image.MAX_IMAGE_PIXELS or 0):
         Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)  # Pillow refuses images above twice this; one limit for all threads
-    with _open(data, page) as image:
+    with _open(io.BytesIO(data), page) as image:
         _check_size(image.size, megapixels)
         if image.format == "JPEG2000":
             _check_jpeg2000(image, data)
@@ -187,7 +231,7 @@ def _orientation(image: Image.Image) -> int:
 def _upright(decoded: DecodedImage, orientation: int) -> DecodedImage:
     """Apply an orientation to pixels outside Pillow: 5 to 8 transpose first."""
     pixels = decoded.pixels
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TRANSPOSED:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

@@ -26,16 +26,21 @@ def prepare(image: ImageArray | Image.Image, mode: Mode, load_size: int, crop_si
     proportion, but at least crop_size. crop, none: unchanged. Raises BrokenImage if the image is smaller than a crop in mode `crop`.
     """
     height, width = sides(image)
-    if mode == "resize_and_crop":
-        return square(image, load_size)
-    if mode == "none":
-        return np.asarray(image)
-    assert crop_size is not None, mode
     if mode == "crop":
+        assert crop_size is not None, mode
         if min(height, width) < crop_size:
             raise BrokenImage(f"{width}x{height} pixels, less than data.crop_size = {crop_size}")
-        return np.asarray(image)
-    return resize(image, int(max(load_size * height / width, crop_size)), load_size)
+    return resize(image, *prepared_size(height, width, mode, load_size, crop_size))
+
+
+def prepared_size(height: int, width: int, mode: Mode, load_size: int, crop_size: int | None) -> tuple[int, int]:
+    """Height and width that `prepare` gives an image of height x width."""
+    if mode == "resize_and_crop":
+        return load_size, load_size
+    if mode in ("none", "crop"):
+        return height, width
+    assert crop_size is not None, mode
+    return int(max(load_size * height / width, crop_size)), load_size
 
 
 def resize(image: ImageArray | Image.Image, height: int, width: int) -> ImageArray:

@@ -63,9 +63,15 @@ def small_run(folder: Path, programs: Path, values: Mapping[str, object]) -> lis
 class Launch:
     """One launch of a command; its output is collected while it runs."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        command: str = "cluster.train",
+    ) -> None:
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "cluster.train", *arguments],
+            [*prefix, sys.executable, "-m", command, *arguments],
             cwd=ROOT,
             env=dict(environment) if environment else {**clean_environment(), "RAY_ADDRESS": "local"},
             stdout=subprocess.PIPE,

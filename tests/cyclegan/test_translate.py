@@ -246,7 +246,7 @@ def test_memory_stays_below_its_bound_and_the_result_the_same(tmp_path: Path) ->
 
     # TensorFlow takes 0.6 GiB; the image at once 1.5 GiB more.
     stderr = translated(2**30, "strips.png")
-    assert stderr[0] == "2003x1499 pixels take too much memory at once: in strips, with up to 275.2 MiB of files in /var/tmp"
+    assert stderr[0] == "2003x1499 pixels are too many at once: in strips, with up to 275.2 MiB of files in /var/tmp"
     assert translated(4 * 2**30, "whole.png") == []
     strips, whole = (decode(tmp_path / name).astype(int) for name in ("strips.png", "whole.png"))
     assert np.std(whole) > 10 and np.abs(strips - whole).max() <= 1

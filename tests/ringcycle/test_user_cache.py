@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ringcycle.errors import UserError
-from ringcycle.user_cache import private_folder, user_cache
+from ringcycle.user_cache import compile_cache, private_folder, processor_kind, tensorflow_version, user_cache
 
 
 def test_it_lies_where_the_user_keeps_caches(tmp_path: Path) -> None:
@@ -60,3 +60,38 @@ def test_a_user_without_an_entry_in_the_password_file(tmp_path: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == str(tmp_path / "ringcycle-54321")
+
+
+def test_the_compile_cache_is_private_and_named_by_what_its_programs_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    default = compile_cache("")
+    assert default.parent == tmp_path / "ringcycle"
+    assert default.parent.stat().st_mode & 0o777 == 0o700
+    assert default.name.startswith("tensorflow-2.")
+    assert default.name.endswith(processor_kind())
+    assert compile_cache(str(tmp_path / "given")).parent == tmp_path / "given"
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "tensorflow_cpu"])
+def test_either_package_of_tensorflow_tells_the_version(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / f"{package}-9.8.7.dist-info" / "METADATA"
+    about.parent.mkdir()
+    about.write_text(f"Metadata-Version: 2.4\nName: {package}\nVersion: 9.8.7\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert tensorflow_version() == "9.8.7"
+
+
+def test_a_compile_cache_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match=r"shared may be written to by others \(mode 0777\), so it cannot be trusted: delete it"):
+        compile_cache(str(folder))
+
+
+def test_machines_with_other_instructions_have_other_folders(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("processor : 0\nflags\t\t: fpu avx2\nprocessor : 1\nflags\t\t: fpu avx2\n")
+    (tmp_path / "new").write_text("processor : 0\nflags\t\t: fpu avx2 avx512f\n")
+    assert processor_kind(tmp_path / "old") == processor_kind(tmp_path / "old")
+    assert processor_kind(tmp_path / "old") != processor_kind(tmp_path / "new")
+    assert processor_kind(tmp_path / "missing") in processor_kind()

@@ -10,9 +10,12 @@ from cyclegan.inference.progress import meter, track
 
 def test_lines_come_at_intervals_where_there_is_no_terminal() -> None:
     console = Console(file=io.StringIO())
-    seconds = count(step=6)  # the clock is read at first, once an item, and once more for a line
+    seconds = count(step=6)
     assert list(track("abcdef", "translating", console, lambda: float(next(seconds)))) == list("abcdef")
-    assert console.file.getvalue().splitlines() == [f"translating: {done} of 6" for done in (2, 4)]  # type: ignore[attr-defined]
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "translating: 2 of 6, 0.2 images/s",
+        "translating: 4 of 6, 0.2 images/s",
+    ]
 
 
 def test_terminal_shows_a_bar_and_lines_above_it() -> None:

@@ -77,7 +77,7 @@ def test_what_does_not_fit_in_memory_comes_in_strips(caplog: pytest.LogCaptureFi
     memory = psutil.Process().memory_info().rss + 150 * 2**20  # at once it needs 166 MiB, in strips 107
     with caplog.at_level("INFO"):
         got = Translator(TRAINED, "BtoA", memory, meter)(pixels)
-    assert caplog.messages == ["1201x1097 pixels take too much memory at once: in strips, with up to 30.3 MiB of files in /var/tmp"]
+    assert caplog.messages == ["1201x1097 pixels are too many at once: in strips, with up to 30.3 MiB of files in /var/tmp"]
     assert len(counts) == 1 and counts[0][0] == counts[0][1] > len(generator_shapes(MODEL))
     expected = Translator(TRAINED, "BtoA")(pixels)
     assert got.dtype == expected.dtype and got.shape == expected.shape
@@ -140,3 +140,14 @@ def test_16_bits_come_out_if_they_go_in_or_were_trained_on() -> None:
     assert eight(pixels).dtype == np.uint8 and got.dtype == np.uint16
     assert np.abs(got / 257 - eight(pixels)).max() <= 0.51
     assert Translator(of_channels(3, 3, bits=16), "BtoA")(pixels).dtype == np.uint16
+
+
+def test_no_more_pixels_are_computed_at_once_than_tensorflow_survives(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    translate, pixels = Translator(TRAINED, "AtoB"), image(120, 80)
+    whole = translate(pixels)
+    monkeypatch.setattr("cyclegan.inference.translator.LARGEST", 120 * 80 - 1)
+    assert np.abs(translate(pixels).astype(int) - whole).max() <= 1
+    assert "80x120 pixels are too many at once: in strips" in caplog.text

@@ -74,6 +74,17 @@ def test_fast_equals_plain_in_float64(k, stride, c, channels, size, batch):
     assert_same(value_and_gradients(fast, x, w), value_and_gradients(plain, x, w), 1e-10)
 
 
+@pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
+def test_a_single_direction_is_its_half_of_both(k, stride, c, channels):
+    x, w = tensors((2, 2, 9, 10, c), (2, k, k, c, channels))
+    np.testing.assert_allclose(conv2d(x[1:], w[1:], stride=stride), conv2d(x, w, stride=stride)[1:], atol=1e-12)
+
+
+def test_a_single_direction_is_its_half_of_both_transposed():
+    x, w = tensors((2, 2, 4, 5, 3), (2, 3, 3, 3, 4))
+    np.testing.assert_allclose(conv2d_transpose(x[1:], w[1:]), conv2d_transpose(x, w)[1:], atol=1e-12)
+
+
 @pytest.mark.parametrize("mode", ["zero", "reflect"])
 @pytest.mark.parametrize(("k", "stride", "c", "channels"), LAYERS)
 def test_padded_fast_equals_padded_plain(k, stride, c, channels, mode):

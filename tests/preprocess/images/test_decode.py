@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from preprocess.images.decode import EXTENSIONS, BrokenImage, ImageArray, decode
+from preprocess.images.decode import EXTENSIONS, BrokenImage, ImageArray, decode, header_of
 
 # pytest resets the filter that decode.py sets; a test below runs without pytest to check that no warning escapes.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -52,6 +52,7 @@ def test_awkward_file_decodes_or_is_broken(path: Path) -> None:
     pixels = decode(path)
     assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
     np.testing.assert_array_equal(pixels, decode(path.read_bytes()))
+    assert header_of(path) == (*pixels.shape[:2], 8 * decode(path, bits=None).itemsize)
 
 
 def awkward(name: str) -> ImageArray:
@@ -100,6 +101,24 @@ def test_transparent_parts_become_white() -> None:
 
 def test_half_transparent_is_halfway_to_white() -> None:
     np.testing.assert_array_equal(decode(png(np.array([[[100, 0, 200, 128]]], np.uint8))), [[[177, 127, 227]]])
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_header_tells_the_size_of_the_upright_image(kind: str, orientation: int, tmp_path: Path) -> None:
+    image, exif = Image.new("RGB", (30, 20)), Image.Exif()
+    exif[274] = orientation
+    image.save(tmp_path / "image", kind, exif=exif)
+    assert header_of(tmp_path / "image") == ((30, 20, 8) if orientation == 6 else (20, 30, 8))
+    (tmp_path / "image").write_bytes(b"\r\n" + (tmp_path / "image").read_bytes())
+    assert header_of(tmp_path / "image")[:2] == decode(tmp_path / "image").shape[:2]
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"II*\0"])
+def test_a_header_of_none_is_broken(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(data)
+    with pytest.raises(BrokenImage):
+        header_of(tmp_path / "image")
 
 
 def test_16_bits_are_scaled_not_clipped() -> None:
