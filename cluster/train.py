@@ -163,7 +163,7 @@ def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: R
 
 def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:
     """What evaluates a checkpoint; None without held-out images."""
-    if not all(manifest.splits[split].count for split in TEST_SPLITS):
+    if not all(split in manifest.splits and manifest.splits[split].count for split in TEST_SPLITS):
         return None
     folder = Path(data.source) / "truth" if data.source and "://" not in data.source else None
     truths = folder if folder and folder.is_dir() else None

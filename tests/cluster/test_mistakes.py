@@ -71,6 +71,7 @@ def test_a_worker_that_dies_in_cpp_is_reported_with_its_last_words(source: Path,
     command = [sys.executable, "-m", "cluster.train", *(word for name, value in values.items() for word in (f"--{name}", str(value)))]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 1, done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
+    assert done.stderr.count("\n") == 1, done.stderr
+    line = done.stderr
     assert "worker 0 died" in line
     assert "Unknown flag in XLA_FLAGS: --xla_no_such_flag=1" in line
