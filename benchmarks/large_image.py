@@ -3,7 +3,7 @@
     python -m benchmarks.large_image [--width 8000 --height 6000 --filters 32 --blocks 9 --memory 2GiB] [--whole]
 
 The image is read from a PNG file and its translation written to one, as by `cyclegan.translate`; weights are initial ones. --whole
-then computes it at once too, where memory suffices, and compares.
+then computes it at once too, where memory suffices, and compares, in 16 bits.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--memory", default="2GiB")
     parser.add_argument("--whole", action="store_true")
     given = parser.parse_args()
-    spec = ModelSpec(filters=given.filters, blocks=given.blocks)
+    spec = ModelSpec(filters=given.filters, blocks=given.blocks, bits=16 if given.whole else 8)
     trained = GeneratorCheckpoint("initial", 0, spec, FlatParameters(generator_shapes(spec)).initial(0))
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.png"
@@ -66,7 +66,7 @@ def main() -> None:
         print(f"files of at most {disk.most / MIB:,.0f} MiB", flush=True)
         if given.whole:
             whole = translated(image, trained, 2**60, disk)
-            print(f"largest difference {np.abs(strips.astype(int) - whole).max()} of 255, standard deviation {np.std(whole):.1f}")
+            print(f"largest difference {np.abs(strips.astype(int) - whole).max():,} of 65,535, standard deviation {np.std(whole):,.0f}")
 
 
 def translated(image: Path, trained: GeneratorCheckpoint, memory: int, disk: DiskMeter) -> ImageArray:
