@@ -1,10 +1,10 @@
 """Parts of shards fetched from an object store, kept on a node's own disk and shared by its processes."""
 
 import contextlib
-import functools
 import itertools
 import logging
 import os
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -23,6 +23,8 @@ _STALE_SECONDS = 3600.0  # age at which an unfinished file counts as abandoned
 _PATIENCE = 10.0  # seconds to wait for another process's sweep
 _CRC = 4
 _number = itertools.count()
+_warning = threading.Lock()
+_warned: set[tuple[Path, str]] = set()
 log = logging.getLogger(__name__)
 
 
@@ -118,9 +120,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-@functools.cache
 def _warn_once(folder: Path, fact: str) -> None:
-    log.warning("the shard cache %s on %s cannot be written (%s): reading without it", folder, os.uname().nodename, fact)
+    """Log what is wrong with a folder, once per process however many threads find it."""
+    with _warning:
+        new = (folder, fact) not in _warned
+        _warned.add((folder, fact))
+    if new:
+        log.warning("the shard cache %s on %s cannot be written (%s): reading without it", folder, os.uname().nodename, fact)
 
 
 def _read(path: Path) -> bytes | None:

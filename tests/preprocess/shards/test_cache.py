@@ -1,8 +1,10 @@
 """The cache on a node's disk: bounded, evicts the least recently used first, never returns a damaged entry, shared by processes."""
 
+import logging
 import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,24 @@ def _read_all(folder: Path, step: int) -> bool:
     cache = ShardCache(folder, 44 * SIZE)
     order = [n * step % 60 for n in range(60)] * 5
     return all(cache.get(key(n), lambda n=n: content(key(n))) == content(key(n)) for n in order)  # type: ignore[misc]
+
+
+def test_threads_that_fail_to_write_at_once_log_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    cache = ShardCache(tmp_path / "file" / "below", 10**9)
+    lines: list[str] = []
+
+    class SlowHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            time.sleep(0.05)  # the other threads get there meanwhile
+            lines.append(record.getMessage())
+
+    handler = SlowHandler()
+    logging.getLogger("preprocess").addHandler(handler)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda n: cache.get(key(n), lambda: b"content"), range(16))) == [b"content"] * 16
+    finally:
+        logging.getLogger("preprocess").removeHandler(handler)
+    assert len(lines) == 1
+    assert lines[0].endswith("cannot be written (Not a directory): reading without it")
