@@ -4,13 +4,14 @@ PRODUCT_SIDE = 3072
 PRODUCT = 2.0 * PRODUCT_SIDE**3
 
 
-def step_operations(size: int, filters: int, blocks: int, batch: int) -> float:
+def step_operations(size: int, filters: int, blocks: int, batch: int, generator: str = "resnet") -> float:
     """Multiplications and additions of all convolutions of one step with identity loss, RGB, as the reference orders it.
 
     Generators: three evaluations each, with both gradients. Discriminators: one image with the input's gradient in the generators' pass,
     two images with both gradients in their own.
     """
-    g, d = _generator(size, filters, blocks), _discriminator(size, filters)
+    g = _generator(size, filters, blocks) if generator == "resnet" else _unet(size, filters, {"unet_128": 7, "unet_256": 8}[generator])
+    d = _discriminator(size, filters)
     return 2.0 * batch * (3 * 3 * g + 2 * d + 2 * 3 * d)
 
 
@@ -20,6 +21,16 @@ def _generator(size: int, n: int, blocks: int) -> float:
     ends = 2 * _layer(size, 7, 3, n)
     middle = 2 * (_layer(half, 3, n, 2 * n) + _layer(quarter, 3, 2 * n, 4 * n))  # a transposed layer costs the same
     return ends + middle + 2 * blocks * _layer(quarter, 3, 4 * n, 4 * n)
+
+
+def _unet(size: int, n: int, depth: int) -> float:
+    """For one image, forward: each level's convolution and its transposed one, which has the channels of both ways."""
+    widths = [n * min(2**i, 8) for i in range(depth)]
+    total = 0.0
+    for i, width in enumerate(widths):
+        outer, side = widths[i - 1] if i else 3, size // 2 ** (i + 1)
+        total += _layer(side, 4, outer, width) + _layer(side, 4, width if i == depth - 1 else 2 * width, outer)
+    return total
 
 
 def _discriminator(size: int, n: int) -> float:

@@ -25,13 +25,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("size", "filters", "blocks", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--generator", default="resnet")
+    parser.add_argument("--norm", default="instance")
+    parser.add_argument("--upsample", default="transposed")
     parser.add_argument("--convolution", default="auto")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--remat", action="store_true")
     parser.add_argument("--graph", action="store_true", help="without XLA")
     given = parser.parse_args()
     set_threads(given.threads)
-    ways = {"convolution": given.convolution, "precision": given.precision, "remat": given.remat}
+    ways = {name: getattr(given, name) for name in ("generator", "norm", "upsample", "convolution", "precision", "remat")}
     model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, **ways)
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))

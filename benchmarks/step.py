@@ -62,6 +62,7 @@ class Contender:
 def contenders(given: argparse.Namespace) -> list[Contender]:
     """Ours first, then PyTorch's variants if an interpreter is given."""
     sizes = ["--size", given.size, "--filters", given.filters, "--blocks", given.blocks, "--batch", given.batch, "--threads", given.threads]
+    sizes += ["--generator", given.generator, "--norm", given.norm, "--upsample", given.upsample]
     sizes = [str(word) for word in sizes]
     ours = [sys.executable, "-m", "benchmarks.our_step", *sizes]
     own = {
@@ -69,7 +70,7 @@ def contenders(given: argparse.Namespace) -> list[Contender]:
         "ours, bfloat16": ["--precision", "bfloat16"],
         "ours, plain convolutions": ["--convolution", "plain"],
         "ours, plain, without XLA": ["--convolution", "plain", "--graph"],
-        "ours, model.remat": ["--remat"],
+        **({"ours, model.remat": ["--remat"]} if given.generator == "resnet" else {}),
     }
     chosen = {"ours", *(["ours, bfloat16"] if given.precision == "bfloat16" else []), *(own if given.own_ways else [])}
     result = [Contender(name, [*ours, *options]) for name, options in own.items() if name in chosen]
@@ -86,6 +87,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--generator", choices=("resnet", "unet_128", "unet_256"), default="resnet")
+    parser.add_argument("--norm", choices=("instance", "batch", "none"), default="instance")
+    parser.add_argument("--upsample", choices=("transposed", "resize"), default="transposed")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=7)
@@ -106,9 +110,10 @@ def main() -> None:
         for contender in (*entered, product):
             contender.step()
     peak = PRODUCT / min(product.seconds)
-    needed = step_operations(given.size, given.filters, given.blocks, given.batch)
+    needed = step_operations(given.size, given.filters, given.blocks, given.batch, given.generator)
     ours = entered[0]
-    sizes = f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, batch {given.batch}"
+    kind = f"{given.blocks} blocks" if given.generator == "resnet" else given.generator
+    sizes = f"{given.size}×{given.size}, {given.filters} filters, {kind}, {given.norm} norm, {given.upsample}, batch {given.batch}"
     print(f"{sizes}, {given.threads} threads, {given.rounds} rounds")
     print(f"{'':34}{'minimum':>9}{'median':>9}{'maximum':>9}{'ratio to ours':>16}{'memory':>9}{'of peak':>9}")
     for contender in entered:

@@ -7,30 +7,41 @@ import argparse
 import itertools
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": nn.InstanceNorm2d,
+    "batch": nn.BatchNorm2d,
+    "none": lambda _: nn.Identity(),
+}
 
-def generator(filters: int, blocks: int) -> nn.Module:
+
+def generator(filters: int, blocks: int, norm: str = "instance", upsample: str = "transposed") -> nn.Module:
     """ResNet generator: c7s1-k, d2k, d4k, R4k × blocks, u2k, uk, c7s1-3."""
-    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7), nn.InstanceNorm2d(filters), nn.ReLU(True)]
+    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7), NORMS[norm](filters), nn.ReLU(True)]
     for width in (filters, 2 * filters):
-        layers += [nn.Conv2d(width, 2 * width, 3, 2, 1), nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
-    layers += [Residual(4 * filters) for _ in range(blocks)]
+        layers += [nn.Conv2d(width, 2 * width, 3, 2, 1), NORMS[norm](2 * width), nn.ReLU(True)]
+    layers += [Residual(4 * filters, norm) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        layers += [nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1), nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+        if upsample == "resize":
+            layers += [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), nn.Conv2d(width, width // 2, 3)]
+        else:
+            layers += [nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1)]
+        layers += [NORMS[norm](width // 2), nn.ReLU(True)]
     return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh())
 
 
 class Residual(nn.Module):
     """A residual block: two 3×3 convolutions beside the identity."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, norm: str) -> None:
         super().__init__()
-        half = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width)]
-        other = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width)]
+        half = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), NORMS[norm](width)]
+        other = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), NORMS[norm](width)]
         self.branch = nn.Sequential(*half, nn.ReLU(True), *other)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -38,11 +49,35 @@ class Residual(nn.Module):
         return x + self.branch(x)
 
 
-def discriminator(filters: int) -> nn.Module:
+class Level(nn.Module):
+    """A level of the U-Net around the one below: its input beside what comes back from below."""
+
+    def __init__(self, outer: int, inner: int, norm: str, below: nn.Module | None) -> None:
+        super().__init__()
+        down = [nn.LeakyReLU(0.2), nn.Conv2d(outer, inner, 4, 2, 1)]
+        up = [nn.ReLU(True), nn.ConvTranspose2d(inner if below is None else 2 * inner, outer, 4, 2, 1), NORMS[norm](outer)]
+        self.inside = nn.Sequential(*down, *up) if below is None else nn.Sequential(*down, NORMS[norm](inner), below, *up)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x` and the way through this level, by channels."""
+        return torch.cat([x, self.inside(x)], 1)
+
+
+def unet(filters: int, depth: int, norm: str) -> nn.Module:
+    """U-Net generator of so many levels."""
+    widths = [filters * min(2**i, 8) for i in range(depth)]
+    below = None
+    for outer, inner in zip(widths[-2::-1], widths[:0:-1], strict=True):
+        below = Level(outer, inner, norm, below)
+    assert below is not None
+    return nn.Sequential(nn.Conv2d(3, filters, 4, 2, 1), below, nn.ReLU(True), nn.ConvTranspose2d(2 * filters, 3, 4, 2, 1), nn.Tanh())
+
+
+def discriminator(filters: int, norm: str) -> nn.Module:
     """70×70 PatchGAN: C64-C128-C256-C512 and one logit per patch."""
     layers: list[nn.Module] = [nn.Conv2d(3, filters, 4, 2, 1), nn.LeakyReLU(0.2, True)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
-        layers += [nn.Conv2d(width, 2 * width, 4, stride, 1), nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2, True)]
+        layers += [nn.Conv2d(width, 2 * width, 4, stride, 1), NORMS[norm](2 * width), nn.LeakyReLU(0.2, True)]
     return nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, 1, 1))
 
 
@@ -52,7 +87,7 @@ class Step:
     def __init__(self, given: argparse.Namespace) -> None:
         torch.manual_seed(0)
         self.autocast = given.bfloat16
-        nets = [generator(given.filters, given.blocks) for _ in range(2)] + [discriminator(given.filters) for _ in range(2)]
+        nets = [made_generator(given) for _ in range(2)] + [discriminator(given.filters, given.norm) for _ in range(2)]
         if given.channels_last:
             nets = [net.to(memory_format=torch.channels_last) for net in nets]
         self.parameters_d = list(itertools.chain(nets[2].parameters(), nets[3].parameters()))
@@ -89,6 +124,13 @@ class Step:
         self.optimizer_d.step()
 
 
+def made_generator(given: argparse.Namespace) -> nn.Module:
+    """A generator as the command line describes it."""
+    if given.generator == "resnet":
+        return generator(given.filters, given.blocks, given.norm, given.upsample)
+    return unet(given.filters, {"unet_128": 7, "unet_256": 8}[given.generator], given.norm)
+
+
 def squares(logits: torch.Tensor, target: float) -> torch.Tensor:
     """LSGAN: mean of (logits - target)²."""
     return functional.mse_loss(logits, torch.full_like(logits, target))
@@ -99,6 +141,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("size", "filters", "blocks", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    for name in ("generator", "norm", "upsample"):
+        parser.add_argument(f"--{name}", required=True)
     for name in ("channels-last", "compile", "bfloat16"):
         parser.add_argument(f"--{name}", action="store_true")
     given = parser.parse_args()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, SettingsConfigDict
 
 from cyclegan.config import ModelConfig, TrainConfig
@@ -158,6 +158,22 @@ class Config(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     race: RaceConfig = RaceConfig()
     cluster: ClusterConfig = ClusterConfig()
+
+    @model_validator(mode="after")
+    def _networks_fit(self) -> "Config":
+        crop, model = self.data.crop_size, self.model
+        if crop % model.multiple:
+            upper = -(-crop // model.multiple) * model.multiple
+            raise ValueError(
+                f"data.crop_size = {crop} is not a multiple of {model.multiple}, but model.generator = {model.generator} halves it "
+                f"{model.halvings} times: use {upper}, or a generator of fewer levels"
+            )
+        if crop < model.smallest_judged:
+            raise ValueError(
+                f"data.crop_size = {crop} is too small for model.discriminator_layers = {model.discriminator_layers}, which need "
+                f"{model.smallest_judged}: use larger crops or fewer layers"
+            )
+        return self
 
     @property
     def global_batch(self) -> int:

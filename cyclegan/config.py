@@ -29,9 +29,26 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    generator: Literal["resnet", "unet", "unet_128", "unet_256"] = Field(
+        "resnet", description="kind of generator; unet_128 and unet_256 halve the size 7 and 8 times, unet model.unet_depth times"
+    )
     filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a generator (c7s1-k)")
-    blocks: int = Field(9, ge=1, le=32, description="residual blocks of a generator: 6 for 128x128, 9 for 256x256")
+    blocks: int = Field(9, ge=1, le=32, description="residual blocks of a resnet: 6 for 128x128, 9 for 256x256")
+    unet_depth: int = Field(7, ge=2, le=12, description="how often generator = unet halves the size; sides must be multiples of 2^depth")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="how a resnet doubles the size: transposed convolution, or resize and convolution (no checkerboard)"
+    )
+    discriminator: Literal["basic", "n_layers", "pixel"] = Field(
+        "basic", description="kind of discriminator: basic (70x70 patches), n_layers (model.discriminator_layers), pixel (1x1)"
+    )
     discriminator_filters: int = Field(64, ge=4, le=512, description="channels after the first layer of a discriminator (Ck)")
+    discriminator_layers: int = Field(3, ge=1, le=8, description="layers of stride 2 of discriminator = n_layers; 3 is basic")
+    norm: Literal["instance", "batch", "none"] = Field(
+        "instance", description="norm after convolutions; batch takes each worker's own batch, and in translation the image alone"
+    )
+    spectral_norm: bool = Field(False, description="whether kernels of the discriminators are divided by their spectral norm")
+    init: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field("normal", description="distribution of initial kernels")
+    init_gain: float = Field(0.02, gt=0, description="scale of initial kernels: deviation of normal, gain of xavier and orthogonal")
     convolution: Literal["auto", "plain"] = Field(
         "auto", description="algorithm of the convolutions: auto (the fastest known for the device) or plain (TensorFlow's own)"
     )
@@ -39,6 +56,37 @@ class ModelConfig(BaseModel):
         "float32", description="type of the operands of large matrix products; bfloat16 only for processors with bfloat16 instructions"
     )
     remat: bool = Field(False, description="whether generators recompute each part for its gradient: less memory, more time")
+
+    @property
+    def halvings(self) -> int:
+        """How often a generator halves the size."""
+        return {"resnet": 2, "unet": self.unet_depth, "unet_128": 7, "unet_256": 8}[self.generator]
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of images are multiples of this."""
+        return int(2**self.halvings)
+
+    @property
+    def smallest(self) -> int:
+        """The least height and width of images: a resnet mirrors a pixel of a quarter of the side."""
+        return 8 if self.generator == "resnet" else self.multiple
+
+    @property
+    def smallest_judged(self) -> int:
+        """The least height and width of images that the discriminators classify."""
+        return {"basic": 24, "n_layers": int(3 * 2**self.discriminator_layers), "pixel": 1}[self.discriminator]
+
+    @model_validator(mode="after")
+    def _resnet_options(self) -> Self:
+        if self.generator != "resnet":
+            for name, value in (("upsample", "transposed"), ("remat", False)):
+                if getattr(self, name) != value:
+                    raise ValueError(
+                        f"model.{name} = {str(getattr(self, name)).lower()}, which model.generator = {self.generator} does not have: "
+                        f"use model.{name} = {str(value).lower()}, or model.generator = resnet"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _precision_fits(self) -> Self:

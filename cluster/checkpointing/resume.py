@@ -21,6 +21,7 @@ from ringcycle.storage.store import Store
 FREE_TO_CHANGE = {
     *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
     *("train.ema", "train.seeds", "model.convolution", "model.precision", "model.remat"),
+    *("model.init", "model.init_gain"),
 }
 FIXED_DATA = {"data.crop_size", "data.flip"}
 

@@ -11,8 +11,11 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import reading
 
-SIZES = ("filters", "blocks", "discriminator_filters", "channels_a", "channels_b")
-"""Fields of `ModelSpec` that determine the shapes of the weights."""
+SIZES = (
+    *("generator", "filters", "blocks", "unet_depth", "upsample", "norm"),
+    *("discriminator", "discriminator_filters", "discriminator_layers", "channels_a", "channels_b"),
+)
+"""Fields of `ModelSpec` that determine what the weights are."""
 
 
 def start_weights(config: Config, images: ImageFormat, needed: bool = True) -> Location | None:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from cyclegan.checkpoint_files.upgrade import ARRAYS
 from cyclegan.config import ImageFormat, ModelConfig, ModelSpec, TrainConfig
-from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
+from cyclegan.networks.shapes import discriminator_shapes, generator_shapes, spectral_shapes
 
 ENCRYPTED = 1  # bit of a zip member's flags
 SUFFIX = ".npy"
@@ -63,6 +63,8 @@ def expected_arrays(config: Mapping[str, Mapping[str, Any]], images: ImageFormat
         size = sum(map(prod, shapes.values()))
         result |= {f"{pair}.{name}": ArrayKind(single, (size,)) for name in ("weights", "first", "second")}
         result[f"{pair}.updates"] = ArrayKind(np.dtype(np.int32), ())
+    if spec.spectral_norm:
+        result["discriminators.spectral"] = ArrayKind(single, (sum(map(prod, spectral_shapes(spec).values())),))
     if train.ema:
         result[AVERAGE] = result[WEIGHTS]
     return result | {

@@ -31,15 +31,15 @@ class CompiledTranslator:
 
         def translate(pixels: tf.Tensor) -> tf.Tensor:
             signed = tf.pad(to_signed(pixels), [[0, 0]] * 3 + [[0, model.channels - taken]])
-            return quantized(generate(parameters, signed[None], fast)[0, ..., :made], bits)
+            return quantized(generate(parameters, signed[None], fast, alone=True)[0, ..., :made], bits)
 
         images = tf.TensorSpec([shape.batch, shape.height, shape.width, taken], tf.uint8 if shape.bits == 8 else tf.uint16)
         self._program = tf.function(translate, input_signature=[images], jit_compile=True, autograph=False).get_concrete_function()
-        self._shape, self._cache, self._compiled = shape, cache, False
+        self._model, self._shape, self._cache, self._compiled = model, shape, cache, False
 
     def fits(self, image: ImageArray) -> bool:
         """Whether an image is padded to the size of the shape, and has its bits."""
-        (_, bottom), (_, right) = padding(*image.shape[:2])
+        (_, bottom), (_, right) = padding(*image.shape[:2], self._model)
         size = (image.shape[0] + bottom, image.shape[1] + right, 8 * image.itemsize)
         return size == (self._shape.height, self._shape.width, self._shape.bits)
 
@@ -50,7 +50,7 @@ class CompiledTranslator:
         """
         batch = np.zeros(self._program.inputs[0].shape, images[0].dtype)
         for place, image in zip(batch, images, strict=False):
-            place[:] = np.pad(image, (*padding(*image.shape[:2]), (0, 0)), "reflect")
+            place[:] = np.pad(image, (*padding(*image.shape[:2], self._model), (0, 0)), "reflect")
         # One process of a node compiles at a time, so that the others find the program in the cache.
         with nullcontext() if self._compiled else locked(self._cache / "compile.lock", report=False):
             translated = self._program(tf.constant(batch)).numpy()

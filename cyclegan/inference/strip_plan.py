@@ -42,9 +42,12 @@ class StripPlan:
 
 
 def strip_of(layer: Layer, start: int, stop: int, height: int) -> Strip:
-    """The strip of rows [start, stop) of the result, for an input of `height` rows. A transposed layer's begin and end at even rows."""
+    """The strip of rows [start, stop) of the result, for an input of `height` rows. Where the size doubles, both are even."""
     if layer.transposed:  # rows 2i and 2i + 1 of the result come from rows i and i + 1 of the input
         return Strip(start, stop, start // 2, min(stop // 2 + 1, height), 0, 0)
+    if layer.doubled:  # one row more on either side, whose half is not needed
+        top, bottom = start == 0, stop == 2 * height
+        return Strip(start, stop, start // 2 - (not top), stop // 2 + (not bottom), int(top), int(bottom))
     first = start * layer.stride - layer.pad
     last = (stop - 1) * layer.stride - layer.pad + layer.side
     return Strip(start, stop, max(0, first), min(last, height), max(0, -first), max(0, last - height))
@@ -52,7 +55,8 @@ def strip_of(layer: Layer, start: int, stop: int, height: int) -> Strip:
 
 def strip_bytes(layer: Layer, strip: Strip, width: int) -> int:
     """Bytes that computing one strip takes at its peak, for an input of `width`."""
-    read = (strip.above + strip.last - strip.first + strip.below) * (width + 2 * layer.pad) * layer.inputs
+    copies = 4 if layer.doubled else 1
+    read = copies * (strip.above + strip.last - strip.first + strip.below) * (width + 2 * layer.pad) * layer.inputs
     made = (strip.stop - strip.start) * layer.result_side(width) * layer.outputs
     return _fixed_bytes(layer) + FLOAT * (INPUT_COPIES * read + RESULT_COPIES * made)
 
@@ -77,7 +81,7 @@ def plan_strips(parts: Sequence[Part], height: int, width: int, memory: int) -> 
 
 def _rows(layer: Layer, height: int, width: int, memory: int) -> int:
     """The tallest strip that takes `memory` bytes, or else the smallest."""
-    unit = 2 if layer.transposed else 1
+    unit = 2 if layer.transposed or layer.doubled else 1
     one, two = (strip_bytes(layer, strip_of(layer, 0, n * unit, height), width) for n in (1, 2))
     return unit * max(1, 1 + (memory - one) // (two - one))
 

@@ -1,6 +1,6 @@
 """A generator applied to an image that is too large for memory: layer by layer, each in strips of rows, activations on disk.
 
-Instance norm is the only operation that sees the whole image. So a layer's strips are convolved, written, and counted into the norm's
+The norm is the only operation that sees the whole image. So a layer's strips are convolved, written, and counted into the norm's
 mean and variance; the next layer normalizes what it reads. The result is that of the whole image, to rounding: there are no tiles
 whose seams could show.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from cyclegan.inference.activation_file import ActivationFile, Rows
@@ -53,22 +54,33 @@ class _Image:
 
 
 class _Normalized:
-    """A convolution's result after instance norm and, if `relu`, ReLU; at the end of a residual block, added to the block's input."""
+    """A convolution's result after its norm and, if the layer has it, ReLU; at the end of a residual block, added to the block's input."""
 
-    def __init__(self, file: ActivationFile, moments: ChannelMoments, relu: bool, added: ActivationFile | None) -> None:
+    def __init__(
+        self,
+        file: ActivationFile,
+        moments: ChannelMoments,
+        layer: Layer,
+        affine: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None,
+        added: ActivationFile | None,
+    ) -> None:
         self.shape = file.shape
-        self._file, self._relu, self._added = file, relu, added
+        self._file, self._layer, self._added = file, layer, added
         self._mean = moments.mean.astype(np.float32)
-        self._inverse = (1 / np.sqrt(moments.variance + EPSILON)).astype(np.float32)
+        inverse = (1 / np.sqrt(moments.variance + EPSILON)).astype(np.float32)
+        self._scale, self._shift = (inverse * affine[0], affine[1]) if affine else (inverse, None)
 
     def read(self, start: int, rows: Rows) -> None:
         one = np.empty((1, *rows.shape[1:]), np.float32)
         for i in range(len(rows)):
             row = rows[i : i + 1]
             self._file.read(start + i, row)
-            row -= self._mean
-            row *= self._inverse
-            if self._relu:
+            if self._layer.norm:
+                row -= self._mean
+                row *= self._scale
+            if self._shift is not None:
+                row += self._shift
+            if self._layer.relu:
                 np.maximum(row, 0, out=row)
             if self._added:
                 self._added.read(start + i, one)
@@ -125,7 +137,11 @@ class StripGenerator:
                     else:
                         file, moments = self._convolve(x, layer, files, advance)
                         x.close()
-                        x = _Normalized(file, moments, layer.relu, kept if layer is part.layers[-1] else None)
+                        x = _Normalized(file, moments, layer, self._affine(layer), kept if layer is part.layers[-1] else None)
+
+    def _affine(self, layer: Layer) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
+        """Scale and shift [K] after a layer's norm."""
+        return (self.parameters[layer.scale][0].numpy(), self.parameters[layer.shift][0].numpy()) if layer.affine else None
 
     def _file(self, shape: tuple[int, int, int], files: ExitStack) -> ActivationFile:
         file = ActivationFile(self.folder, shape)
@@ -160,5 +176,8 @@ class StripGenerator:
         del rows  # copied
         if layer.transposed:
             return conv2d_transpose(images, kernel, convolution="plain")[0, 0, : strip.stop - strip.start]
+        if layer.doubled:
+            wide = tf.repeat(tf.repeat(images, 2, 2), 2, 3)
+            images = wide[:, :, 1 - strip.above : wide.shape[2] - 1 + strip.below]
         images = bordered(images, (strip.above, strip.below), (layer.pad, layer.pad), layer.mode)
         return conv2d(images, kernel, stride=layer.stride, convolution="plain")[0, 0]

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.unet_layers import unet_levels
 
-MULTIPLE = 4  # two layers of stride 2
-SMALLEST = 8  # the residual blocks reflect one pixel of a quarter of the side
 BATCH_PIXELS = 2**19  # of a batch, with 64 filters; more gain nothing
 LARGEST_BATCH = 16
 LARGEST_IMAGE = 2**21  # pixels, with 64 filters: 1920x1080
@@ -58,9 +57,9 @@ class Speed:
     compile_seconds_per_block: float = 1.0
 
 
-def padding(height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """What a translator adds at (top, bottom) and (left, right), to get multiples of 4, at least 8."""
-    return (0, _padded(height) - height), (0, _padded(width) - width)
+def padding(height: int, width: int, model: ModelSpec) -> tuple[tuple[int, int], tuple[int, int]]:
+    """What a translator adds at (top, bottom) and (left, right), to get sizes that the generator takes."""
+    return (0, _padded(height, model) - height), (0, _padded(width, model) - width)
 
 
 def plan_jobs(sizes: Sequence[Size | None], model: ModelSpec, cores: int, speed: Speed | None = None) -> list[Job]:
@@ -90,7 +89,10 @@ def shapes_of(jobs: Iterable[Job]) -> list[Shape]:
 def operations(model: ModelSpec, height: int, width: int) -> float:
     """Multiplications and additions of one generator for an image, by direct convolution."""
     n = model.filters
-    return 2.0 * height * width * (98 * model.channels * n + 18 * n * n * (model.blocks + 1))
+    if model.generator == "resnet":
+        return 2.0 * height * width * (98 * model.channels * n + 18 * n * n * (model.blocks + 1))
+    layers = [(i, layer) for i, level in enumerate(unet_levels(model)) for layer in (level.down, level.up)]
+    return 2.0 * height * width * sum(16 * layer.inputs * layer.outputs / 4 ** (i + 1) for i, layer in layers)
 
 
 def memory_of(shape: Shape, model: ModelSpec) -> int:
@@ -110,20 +112,20 @@ def describe(jobs: Sequence[Job]) -> str:
 
 def _shape(size: Size, model: ModelSpec) -> Shape | None:
     """The program for an image; None if it is too large for one."""
-    height, width = _padded(size.height), _padded(size.width)
+    height, width = _padded(size.height, model), _padded(size.width, model)
     work = height * width * model.filters / 64
     if work > LARGEST_IMAGE:
         return None
     return Shape(min(max(1, int(BATCH_PIXELS / work)), LARGEST_BATCH), height, width, size.bits)
 
 
-def _padded(side: int) -> int:
-    return max(-(-side // MULTIPLE) * MULTIPLE, SMALLEST)
+def _padded(side: int, model: ModelSpec) -> int:
+    return max(-(-side // model.multiple) * model.multiple, model.smallest)
 
 
 def _seconds_saved(shape: Shape, images: int, model: ModelSpec, cores: int, speed: Speed) -> float:
     work = images * operations(model, shape.height, shape.width) / cores
-    compiling = speed.compile_seconds + speed.compile_seconds_per_block * model.blocks
+    compiling = speed.compile_seconds + speed.compile_seconds_per_block * (model.blocks if model.generator == "resnet" else model.halvings)
     return work / speed.eager - work / speed.compiled - compiling
 
 

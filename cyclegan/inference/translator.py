@@ -69,11 +69,11 @@ class Translator:
         """Translate pixels [H, W, channels of their domain], any size, to [H, W, channels of the other domain].
 
         Both uint8 or uint16; the result has 16 bits if the image has, or if the training had. The image is continued by
-        reflection at the bottom and right to multiples of 4, at least 8, and cut back.
-        Raises BrokenImage if it does not fit in a GPU's memory, or its strips neither in memory nor on the disk.
+        reflection at the bottom and right to a size that the generator takes, and cut back.
+        Raises BrokenImage if it does not fit in a GPU's memory, or its strips neither in memory nor on the disk. A unet has no strips.
         """
         height, width, _ = pixels.shape
-        bottom, right = padding(height, width)
+        bottom, right = padding(height, width, self._model)
         padded = np.pad(pixels, (bottom, right, (0, 0)), "reflect") if bottom[1] or right[1] else pixels
         bits = max(self._model.bits, 8 * pixels.itemsize)
         if not has_gpu():
@@ -87,7 +87,7 @@ class Translator:
         surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
             signed = tf.pad(to_signed(tf.constant(pixels)), surplus)[None, None]
-            translated: npt.NDArray[np.float32] = generate(self.parameters, signed, self._model)[0, 0].numpy()
+            translated: npt.NDArray[np.float32] = generate(self.parameters, signed, self._model, alone=True)[0, 0].numpy()
         except tf.errors.ResourceExhaustedError as error:
             raise BrokenImage(f"{_size(pixels.shape)} do not fit in the device's memory") from error
         return translated
@@ -95,6 +95,10 @@ class Translator:
     def _in_strips(self, pixels: ImageArray, shape: tuple[int, int, int], bits: int, free: int) -> ImageArray:
         """The translation in `free` bytes: its first rows, columns and channels, as many as `shape` has."""
         size, parts, folder = _size(shape), generator_parts(self._model), scratch_folder(os.environ)
+        if self._model.generator != "resnet":
+            raise BrokenImage(
+                f"{size} are too many for a {self._model.generator}, which cannot be computed in strips: give a smaller --scale"
+            )
         own = prod(shape) * bits // 8
         plan = plan_strips(parts, pixels.shape[0], pixels.shape[1], min(free - own, self._bytes_of(LARGEST)))
         try:

@@ -1,33 +1,34 @@
-"""The 70x70 PatchGAN discriminator (arXiv 1703.10593, section 7.2), both directions at once.
-
-Ck is a 4x4 convolution with k filters, instance norm and leaky ReLU of slope 0.2; the first has no norm. As in the paper's
-reference code, strides are 2, 2, 2, 1 and 1, and padding is one zero on each side.
-"""
+"""The discriminators, both directions at once; `discriminator_layers` lists their layers."""
 
 from collections.abc import Mapping
 
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.normalization import instance_norm
+from cyclegan.networks.discriminator_layers import discriminator_layers
+from cyclegan.networks.generator_layers import scale_of, shift_of
+from cyclegan.networks.normalization import leaky_relu, normalized
 from cyclegan.ops.convolution import conv2d
 
 LEAK = 0.2
 
 
 def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
-    """Classify images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, H // 8 - 2, W // 8 - 2, 1], one per 70x70 patch.
+    """Classify images [2, B, H, W, C] in [-1, 1] patch by patch: logits [2, B, h, w, 1].
 
-    parameters: named as in `discriminator_shapes`, in the dtype of the images. H and W are at least 24.
+    basic: one per 70x70 patch, h = H // 8 - 2; n_layers: h = H // 2^n - 2; pixel: one per pixel. parameters: named as in
+    `discriminator_shapes`, in the dtype of the images. H and W are at least `spec.smallest_judged`.
     """
-    n = spec.discriminator_filters
-
-    def layer(x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
-        return conv2d(x, parameters[f"{name}/kernel"], stride=stride, pad=1, convolution=spec.convolution, precision=spec.precision)
-
-    x = layer(images, f"C{n}", 2) + parameters[f"C{n}/bias"][:, None, None, None]
-    x = tf.maximum(x, LEAK * x)
-    x = instance_norm(layer(x, f"C{2 * n}", 2), LEAK)
-    x = instance_norm(layer(x, f"C{4 * n}", 2), LEAK)
-    x = instance_norm(layer(x, f"C{8 * n}", 1), LEAK)
-    return layer(x, "C1", 1) + parameters["C1/bias"][:, None, None, None]
+    x = images
+    for layer in discriminator_layers(spec):
+        pad = 0 if layer.side == 1 else 1
+        kernel = parameters[layer.kernel]
+        x = conv2d(x, kernel, stride=layer.stride, pad=pad, convolution=spec.convolution, precision=spec.precision)
+        if layer.bias:
+            x += parameters[f"{layer.name}/bias"][:, None, None, None]
+        if layer.norm:
+            affine = (parameters[scale_of(layer.kernel)], parameters[shift_of(layer.kernel)]) if layer.affine else None
+            x = normalized(x, spec.norm, LEAK, affine, alone=False)
+        elif not layer.last:
+            x = leaky_relu(x, LEAK)
+    return x

@@ -10,20 +10,19 @@ from math import prod
 import numpy as np
 import tensorflow as tf
 
-from ringcycle.hashing import generator
-
-INITIAL_DEVIATION = 0.02  # paper, section 7.2: Gaussian N(0, 0.02)
+from cyclegan.networks.initial_values import InitialValues
 
 
 class FlatParameters:
     """Maps parameter names to slices of a flat vector, in the order of `shapes`.
 
-    shapes: name -> `[2, …]`, the direction first. dtype: of the vector; float32 in training, float64 in tests.
+    shapes: name -> `[2, …]`, the direction first. dtype: of the vector; float32 in training, float64 in tests. values: initial ones.
     """
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: tf.DType = tf.float32) -> None:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: tf.DType = tf.float32, values: InitialValues | None = None) -> None:
         self.shapes = dict(shapes)
         self.dtype = dtype
+        self._values = values or InitialValues()
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -45,8 +44,8 @@ class FlatParameters:
         return tf.concat([tf.reshape(parts[name], [-1]) for name in self.shapes], 0)
 
     def initial(self, seed: int) -> np.ndarray:
-        """Initial values `[size]`: kernels N(0, 0.02), biases 0. They depend on (seed, parameter name) only."""
-        return np.concatenate([_initial(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(
+        """Initial values `[size]`; unless told otherwise, kernels N(0, 0.02), biases 0. They depend on (seed, parameter name) only."""
+        return np.concatenate([self._values(seed, name, shape).ravel() for name, shape in self.shapes.items()]).astype(
             self.dtype.as_numpy_dtype
         )
 
@@ -54,9 +53,3 @@ class FlatParameters:
         """Parameters by name as views of the NumPy vector `[size]`."""
         parts = np.split(flat, np.cumsum(self.sizes)[:-1])
         return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
-
-
-def _initial(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if name.endswith("bias"):
-        return np.zeros(shape)
-    return generator(seed, f"initial {name}").normal(0.0, INITIAL_DEVIATION, shape)

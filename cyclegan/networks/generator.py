@@ -1,4 +1,4 @@
-"""The ResNet generator (arXiv 1703.10593, section 7.2), both directions at once; `generator_layers` lists its layers."""
+"""The generators, both directions at once: the ResNet (arXiv 1703.10593, section 7.2; layers in `generator_layers`), or the U-Net."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,39 +7,45 @@ import tensorflow as tf
 
 from cyclegan.config import ModelSpec
 from cyclegan.networks.generator_layers import Layer, Part, generator_parts
-from cyclegan.networks.normalization import instance_norm
-from cyclegan.ops.convolution import conv2d, conv2d_transpose
+from cyclegan.networks.normalization import normalized
+from cyclegan.networks.unet import unet
+from cyclegan.ops.convolution import conv2d, conv2d_doubled, conv2d_transpose
 from cyclegan.ops.remat import remat
 
 RELU = 0.0
 
 
-def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
+def generate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec, alone: bool = False) -> tf.Tensor:
     """Translate images [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range.
 
-    parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of 4, at least 8.
+    parameters: named as in `generator_shapes`, in the dtype of the images. H and W are multiples of `spec.multiple`, at least
+    `spec.smallest`. alone: whether the result of an image is independent of the others even with batch norm, see `normalized`.
     """
+    if spec.generator != "resnet":
+        return unet(parameters, images, spec, alone)
     x = images
     for part in generator_parts(spec):
-        compute = partial(_compute, part, spec)
+        compute = partial(_compute, part, spec, alone)
         x = (remat(compute) if spec.remat else compute)(x, *(parameters[name] for name in part.shapes))
     return x
 
 
-def _compute(part: Part, spec: ModelSpec, x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
+def _compute(part: Part, spec: ModelSpec, alone: bool, x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
     parameters = dict(zip(part.shapes, values, strict=True))
     y = x
     for layer in part.layers:
-        y = _layer(layer, spec, parameters, y)
+        y = _layer(layer, spec, alone, parameters, y)
     return x + y if part.residual else y
 
 
-def _layer(layer: Layer, spec: ModelSpec, parameters: Mapping[str, tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+def _layer(layer: Layer, spec: ModelSpec, alone: bool, parameters: Mapping[str, tf.Tensor], x: tf.Tensor) -> tf.Tensor:
     kernel = parameters[layer.kernel]
-    if layer.transposed:
-        y = conv2d_transpose(x, kernel, convolution=spec.convolution, precision=spec.precision)
+    if layer.transposed or layer.doubled:
+        double = conv2d_doubled if layer.doubled else conv2d_transpose
+        y = double(x, kernel, convolution=spec.convolution, precision=spec.precision)
     else:
         y = conv2d(x, kernel, stride=layer.stride, pad=layer.pad, mode=layer.mode, convolution=spec.convolution, precision=spec.precision)
     if layer.bias:
         return tf.tanh(y + parameters[layer.bias][:, None, None, None])
-    return instance_norm(y, RELU if layer.relu else None)
+    affine = (parameters[layer.scale], parameters[layer.shift]) if layer.affine else None
+    return normalized(y, spec.norm, RELU if layer.relu else None, affine, alone)

@@ -1,7 +1,7 @@
 """The layers of the ResNet generator (arXiv 1703.10593, section 7.2), as data. Imports no TensorFlow.
 
 Codes are the paper's: c7s1-k is a 7x7 convolution of stride 1 with k filters, dk a 3x3 convolution of stride 2, Rk a residual block of
-two 3x3 convolutions, uk a transposed 3x3 convolution of stride 2.
+two 3x3 convolutions, uk a transposed 3x3 convolution of stride 2, or, if `model.upsample` is resize, repeated pixels and a 3x3 convolution.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from cyclegan.config import ModelSpec
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution and what follows it: instance norm and perhaps ReLU; or, where the layer has a bias, the bias and tanh.
+    """A convolution and what follows it: if `norm`, the norm, and perhaps ReLU; or, where the layer has a bias, the bias and tanh.
 
     kernel, bias: names of parameters. side: of the kernel. inputs, outputs: channels. pad: width of the border, of zeros or of the mirror
-    image. transposed: its result is twice as large, see `ops.convolution.conv2d_transpose`.
+    image. transposed, doubled: its result is twice as large, see `conv2d_transpose` and `conv2d_doubled` in `ops.convolution`. affine:
+    whether scale and shift, parameters too, follow the norm.
     """
 
     kernel: str
@@ -26,18 +27,32 @@ class Layer:
     mode: Literal["zero", "reflect"] = "reflect"
     stride: int = 1
     transposed: bool = False
+    doubled: bool = False
     relu: bool = True
     bias: str | None = None
+    norm: bool = True
+    affine: bool = False
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of its parameters: kernel [2, k, k, C, K], bias [2, K]."""
-        shapes: dict[str, tuple[int, ...]] = {self.kernel: (2, self.side, self.side, self.inputs, self.outputs)}
-        return shapes | {self.bias: (2, self.outputs)} if self.bias else shapes
+        """Name and shape of its parameters: kernel [2, k, k, C, K], bias, scale and shift [2, K]."""
+        vectors = [self.bias] if self.bias else [self.scale, self.shift] if self.affine else []
+        kernel = {self.kernel: (2, self.side, self.side, self.inputs, self.outputs)}
+        return kernel | dict.fromkeys(vectors, (2, self.outputs))
+
+    @property
+    def scale(self) -> str:
+        """Name of the norm's scale."""
+        return scale_of(self.kernel)
+
+    @property
+    def shift(self) -> str:
+        """Name of the norm's shift."""
+        return shift_of(self.kernel)
 
     def result_side(self, side: int) -> int:
         """Height or width of the result, from that of the input."""
-        return 2 * side if self.transposed else side // self.stride
+        return 2 * side if self.transposed or self.doubled else side // self.stride
 
     def result_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """H, W and channels of the result, from those of the input."""
@@ -57,23 +72,38 @@ class Part:
         return {name: shape for layer in self.layers for name, shape in layer.shapes.items()}
 
 
+def scale_of(kernel: str) -> str:
+    """Name of the scale of the norm after a kernel's convolution."""
+    return kernel.replace("kernel", "scale")
+
+
+def shift_of(kernel: str) -> str:
+    """Name of the shift of the norm after a kernel's convolution."""
+    return kernel.replace("kernel", "shift")
+
+
 def generator_parts(spec: ModelSpec) -> list[Part]:
-    """Encoder, residual blocks and decoder. Only the last layer has a bias: before a norm a bias has no effect."""
+    """Encoder, residual blocks and decoder of a resnet.
+
+    Only the last layer has a bias: before a norm a bias has no effect, and without norms the reference code has none either.
+    """
     n, images = spec.filters, spec.channels
+    after = {"norm": spec.norm != "none", "affine": spec.norm == "batch"}
+    double = {"doubled" if spec.upsample == "resize" else "transposed": True, **after}
     # A name distinct from the first layer's even when images have as many channels as that has filters.
     last = f"c7s1-{images}" + (".last" if images == n else "")
     encoder = Part(
         (
-            Layer(f"c7s1-{n}/kernel", 7, images, n, pad=3),
-            Layer(f"d{2 * n}/kernel", 3, n, 2 * n, mode="zero", stride=2),
-            Layer(f"d{4 * n}/kernel", 3, 2 * n, 4 * n, mode="zero", stride=2),
+            Layer(f"c7s1-{n}/kernel", 7, images, n, pad=3, **after),
+            Layer(f"d{2 * n}/kernel", 3, n, 2 * n, mode="zero", stride=2, **after),
+            Layer(f"d{4 * n}/kernel", 3, 2 * n, 4 * n, mode="zero", stride=2, **after),
         )
     )
     blocks = [
         Part(
             (
-                Layer(f"R{4 * n}.{i}/kernel1", 3, 4 * n, 4 * n),
-                Layer(f"R{4 * n}.{i}/kernel2", 3, 4 * n, 4 * n, relu=False),
+                Layer(f"R{4 * n}.{i}/kernel1", 3, 4 * n, 4 * n, **after),
+                Layer(f"R{4 * n}.{i}/kernel2", 3, 4 * n, 4 * n, relu=False, **after),
             ),
             residual=True,
         )
@@ -81,8 +111,8 @@ def generator_parts(spec: ModelSpec) -> list[Part]:
     ]
     decoder = Part(
         (
-            Layer(f"u{2 * n}/kernel", 3, 4 * n, 2 * n, transposed=True),
-            Layer(f"u{n}/kernel", 3, 2 * n, n, transposed=True),
+            Layer(f"u{2 * n}/kernel", 3, 4 * n, 2 * n, **double),
+            Layer(f"u{n}/kernel", 3, 2 * n, n, **double),
             Layer(f"{last}/kernel", 7, n, images, pad=3, bias=f"{last}/bias"),
         )
     )

@@ -1,26 +1,25 @@
 """Names and shapes of the networks' parameters. Imports no TensorFlow: checkpoints are checked against them before any is loaded."""
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.discriminator_layers import discriminator_layers
 from cyclegan.networks.generator_layers import generator_parts
+from cyclegan.networks.unet_layers import unet_levels
 
 
 def generator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K]."""
-    return {name: shape for part in generator_parts(spec) for name, shape in part.shapes.items()}
+    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases, scales and shifts [2, K]."""
+    if spec.generator == "resnet":
+        return {name: shape for part in generator_parts(spec) for name, shape in part.shapes.items()}
+    levels = unet_levels(spec)
+    layers = [level.down for level in levels] + [level.up for level in reversed(levels)]
+    return {name: shape for layer in layers for name, shape in layer.shapes.items()}
 
 
 def discriminator_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases [2, K].
+    """Name and shape of each parameter, in layer order; kernels [2, k, k, C, K], biases, scales and shifts [2, K]."""
+    return {name: shape for layer in discriminator_layers(spec) for name, shape in layer.shapes.items()}
 
-    Only the first and the last layer have a bias: before a norm a bias has no effect.
-    """
-    n = spec.discriminator_filters
-    return {
-        f"C{n}/kernel": (2, 4, 4, spec.channels, n),
-        f"C{n}/bias": (2, n),
-        f"C{2 * n}/kernel": (2, 4, 4, n, 2 * n),
-        f"C{4 * n}/kernel": (2, 4, 4, 2 * n, 4 * n),
-        f"C{8 * n}/kernel": (2, 4, 4, 4 * n, 8 * n),
-        "C1/kernel": (2, 4, 4, 8 * n, 1),
-        "C1/bias": (2, 1),
-    }
+
+def spectral_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Name of each kernel of the discriminators, and shape [2, K] of its vectors in `spectral_norm`."""
+    return {layer.kernel: (2, layer.outputs) for layer in discriminator_layers(spec)}

@@ -12,7 +12,7 @@ import tensorflow as tf
 from cyclegan.ops.lazy_gather import Mode, Pixels, as_pixels, as_tensor, padded
 from cyclegan.ops.matmul import MatMul, matmul_bfloat16
 from cyclegan.ops.shift_convolution import shift_convolution
-from cyclegan.ops.space_to_depth import patches, strided, transposed, unstrided
+from cyclegan.ops.space_to_depth import doubled, patches, strided, transposed, transposed_4, unstrided
 from cyclegan.ops.winograd import winograd
 
 Convolution = Callable[[Pixels, tf.Tensor, MatMul], Pixels]
@@ -71,15 +71,29 @@ def conv2d(
 
 
 def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", precision: str = "float32") -> tf.Tensor:
-    """Double the size by a transposed 3x3 convolution of stride 2: along each axis, x[i] w[a] is added to result[2i + a - 1].
+    """Double the size by a transposed convolution of stride 2: along each axis, x[i] w[a] is added to result[2i + a - 1].
 
-    x: [2, B, H, W, C]. w: [2, 3, 3, C, K]. Result: [2, B, 2H, 2W, K]. Equals torch's ConvTranspose2d with kernel 3, stride 2,
-    padding 1 and output_padding 1, as in the paper's reference code. convolution, precision: as in `conv2d`.
+    x: [2, B, H, W, C]. w: [2, k, k, C, K], k = 3 or 4. Result: [2, B, 2H, 2W, K]. Equals torch's ConvTranspose2d with stride 2 and
+    padding 1, and for k = 3 output_padding 1, as in the paper's reference code. convolution, precision: as in `conv2d`.
     """
     if convolution == "plain" or has_gpu():
         return _plain_transpose(x, w)
+    if w.shape[1] == 4:
+        small = _few_outputs if w.shape[-1] <= FEW // 4 else partial(winograd, m=4)
+        return as_tensor(transposed_4(as_pixels(x), w, MATMULS[precision], small))
     # u128 41 / 52, u64 44 / 68, measured like the entries of FAST.
     return as_tensor(transposed(as_pixels(x), w, MATMULS[precision], partial(winograd, m=4)))
+
+
+def conv2d_doubled(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", precision: str = "float32") -> tf.Tensor:
+    """Double the size by repeating pixels, then convolve with a mirrored border: [2, B, H, W, C] to [2, B, 2H, 2W, K].
+
+    w: [2, 3, 3, C, K]. Unlike a transposed convolution, which covers neighbouring pixels with different numbers of taps, it makes no
+    checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard). convolution, precision: as in `conv2d`.
+    """
+    if convolution == "plain" or has_gpu():
+        return _plain(tf.repeat(tf.repeat(x, 2, 2), 2, 3), w, 1, 1, "reflect")
+    return as_tensor(winograd(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision], m=4))
 
 
 @cache
@@ -100,6 +114,8 @@ def _plain(x: tf.Tensor, w: tf.Tensor, stride: int, pad: int, mode: Mode) -> tf.
 
 def _plain_transpose(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     _, batch, height, width, _ = tf.unstack(tf.shape(x))
-    full = (batch, 2 * height + 1, 2 * width + 1, w.shape[-1])
+    more = w.shape[1] - 2
+    full = (batch, 2 * height + more, 2 * width + more, w.shape[-1])
     kernel = tf.transpose(w, (0, 1, 2, 4, 3))
-    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, 1:, 1:] for i in range(w.shape[0])])
+    inner = slice(1, None if more == 1 else -1)
+    return tf.stack([tf.nn.conv2d_transpose(x[i], kernel[i], full, 2, "VALID")[:, inner, inner] for i in range(w.shape[0])])

@@ -57,11 +57,26 @@ def unstrided(x: Pixels, w: tf.Tensor, matmul: MatMul, b: int, small: SmallConvo
 # [2, 2, 3]: along one axis, pixel 2i of the result is x[i] w[1], pixel 2i + 1 is x[i] w[2] + x[i + 1] w[0].
 _TRANSPOSED_TAPS = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]])
 
+# [2, 2, 4]: along one axis, pixel 2i - 1 of the result is x[i - 1] w[2] + x[i] w[0], pixel 2i is x[i - 1] w[3] + x[i] w[1].
+_TRANSPOSED_4_TAPS = np.array([[[0, 0, 1, 0], [0, 0, 0, 1]], [[1, 0, 0, 0], [0, 1, 0, 0]]])
+
 
 def transposed(x: Pixels, w: tf.Tensor, matmul: MatMul, small: SmallConvolution) -> Pixels:
     """Double the size, as defined by `convolution.conv2d_transpose`: each pixel gives a square of 2 x 2."""
     x = cropped_or_padded(x, x.height + 1, x.width + 1)
     return depth_to_space(small(x, _rearrange(w, _TRANSPOSED_TAPS), matmul), 2)
+
+
+def transposed_4(x: Pixels, w: tf.Tensor, matmul: MatMul, small: SmallConvolution) -> Pixels:
+    """As `transposed`, for a kernel of side 4: each 2 x 2 pixels give the square between them."""
+    index = np.pad(x.index, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), constant_values=ZEROS)
+    squares = depth_to_space(small(Pixels(x.values, index), _rearrange(w, _TRANSPOSED_4_TAPS), matmul), 2)
+    return Pixels(squares.values, squares.index[:, :, 1:-1, 1:-1])
+
+
+def doubled(x: Pixels) -> Pixels:
+    """Double the size: each pixel gives a square of 2 x 2 equal ones."""
+    return Pixels(x.values, x.index.repeat(2, 2).repeat(2, 3))
 
 
 def patches(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:

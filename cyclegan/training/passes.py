@@ -4,6 +4,7 @@ Both directions are computed together: index 0 of the leading axis is A to B, in
 gradient, followed by losses and flags, which are averaged over workers in the same all-reduce.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.discriminator import discriminate
 from cyclegan.networks.generator import generate
+from cyclegan.networks.spectral_norm import divided, iterated
 from cyclegan.training.adam import adam_update
 from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
@@ -70,6 +72,17 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         """Translate images of (A, B) to (B, A)."""
         return _masked(mask_B_A, generate(parameters, images, spec))
 
+    def both(network: Callable[[tf.Tensor], tf.Tensor], one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+        """Results for two batches, joined; at once, unless batch norm would mix them."""
+        return tf.concat([network(one), network(other)], 1) if spec.norm == "batch" else network(tf.concat([one, other], 1))
+
+    def judge(parameters: Mapping[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+        return discriminate(divided(parameters, vectors()) if spec.spectral_norm else parameters, images, spec)
+
+    def vectors() -> dict[str, tf.Tensor]:
+        assert state.spectral is not None and state.spectral_layout is not None
+        return state.spectral_layout.split(state.spectral.read_value())
+
     def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = signed_of(real)
         d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
@@ -78,7 +91,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
             tape.watch(parameters)
             fake, same = fake_and_same(parameters, signed)
             cycled = translate(parameters, _swap(fake))
-            adversarial = lsgan_loss(discriminate(d_parameters, fake, spec), 1.0)
+            adversarial = lsgan_loss(judge(d_parameters, fake), 1.0)
             cycle = train.lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
                 train.lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
@@ -90,8 +103,8 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
     def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not train.lambda_identity:
             return translate(parameters, signed), signed
-        both = translate(parameters, tf.concat([signed, _swap(signed)], 1))
-        return both[:, :part], both[:, part:]
+        results = both(lambda images: translate(parameters, images), signed, _swap(signed))
+        return results[:, :part], results[:, part:]
 
     def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         real_B_A = _swap(signed_of(real))  # D[i] classifies the results of G[i]: (D_B, D_A)
@@ -99,7 +112,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            logits = discriminate(parameters, tf.concat([real_B_A, shown], 1), spec)
+            logits = both(lambda images: judge(parameters, images), real_B_A, shown)
             # Halved, to slow D down relative to G (paper, section 7.1).
             losses = 0.5 * (lsgan_loss(logits[:, : train.batch], 1.0) + lsgan_loss(logits[:, train.batch :], 0.0))
             loss = tf.reduce_sum(losses)
@@ -113,6 +126,9 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
 
     def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
         adam_update(state.discriminators, vector, rate, train.beta1, train.beta2)
+        if state.spectral is not None and state.spectral_layout is not None:
+            parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
+            state.spectral.assign(state.spectral_layout.join(iterated(parameters, vectors())))
 
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")

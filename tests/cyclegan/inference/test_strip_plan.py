@@ -7,6 +7,7 @@ from cyclegan.networks.generator_layers import Layer, generator_parts
 FIRST = Layer("first", 7, 3, 8, pad=3)
 DOWN = Layer("down", 3, 8, 16, mode="zero", stride=2)
 UP = Layer("up", 3, 16, 8, transposed=True)
+RESIZED = Layer("up", 3, 16, 8, doubled=True)
 GIB = 2**30
 
 
@@ -23,6 +24,10 @@ GIB = 2**30
         (UP, 0, 2, Strip(0, 2, 0, 2, 0, 0)),
         (UP, 4, 10, Strip(4, 10, 2, 6, 0, 0)),
         (UP, 22, 24, Strip(22, 24, 11, 12, 0, 0)),
+        (RESIZED, 0, 2, Strip(0, 2, 0, 2, 1, 0)),
+        (RESIZED, 4, 10, Strip(4, 10, 1, 6, 0, 0)),
+        (RESIZED, 22, 24, Strip(22, 24, 10, 12, 0, 1)),
+        (RESIZED, 0, 24, Strip(0, 24, 0, 12, 1, 1)),
     ],
 )
 def test_strips_read_what_their_convolution_reaches(layer: Layer, start: int, stop: int, strip: Strip) -> None:

@@ -62,6 +62,18 @@ def test_strips_equal_the_whole_image(
     assert np.abs(result / 32767.5 - 1 - expected).max() < 2e-5 + 0.5 / 32767.5
 
 
+@pytest.mark.parametrize("memory", [SMALLEST, SEVERAL])
+@pytest.mark.parametrize("options", [{"norm": "batch"}, {"norm": "none"}, {"upsample": "resize"}])
+def test_strips_of_other_layers_equal_the_whole_image(options: dict[str, str], memory: int, tmp_path: Path) -> None:
+    model = ModelSpec(filters=4, blocks=1, convolution="plain", **options)
+    parts, parameters, pixels = generator_parts(model), parameters_of(model), image(28, 20)
+    result = np.zeros((28, 20, 3), np.uint16)
+    StripGenerator(parameters, parts, plan_strips(parts, 28, 20, memory).strips, tmp_path).generate(pixels, result, lambda: None)
+    expected = whole(parameters, pixels, model)
+    assert np.std(expected) > 0.1
+    assert np.abs(result / 32767.5 - 1 - expected).max() < 2e-5 + 0.5 / 32767.5
+
+
 def test_files_take_the_planned_space_and_are_closed(tmp_path: Path) -> None:
     parts = generator_parts(MODEL)
     plan = plan_strips(parts, 20, 16, SEVERAL)

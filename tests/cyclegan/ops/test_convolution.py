@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.ops.convolution import FAST, FEW, conv2d, conv2d_transpose
+from cyclegan.ops.convolution import FAST, FEW, conv2d, conv2d_doubled, conv2d_transpose
 
 RNG = np.random.default_rng(0)
 MANY = FEW + 2
@@ -28,7 +28,7 @@ def by_definition(x, w, stride):
 def transposed_by_definition(x, w):
     _, batch, height, width, _ = x.shape
     y = np.zeros((2, batch, 2 * height, 2 * width, w.shape[-1]))
-    for direction, image, i, j, a, b in np.ndindex(2, batch, height, width, 3, 3):
+    for direction, image, i, j, a, b in np.ndindex(2, batch, height, width, *w.shape[1:3]):
         top, left = 2 * i + a - 1, 2 * j + b - 1
         if 0 <= top < 2 * height and 0 <= left < 2 * width:
             y[direction, image, top, left] += x[direction, image, i, j] @ w[direction, a, b]
@@ -59,8 +59,9 @@ def test_plain_equals_the_definition(k, stride):
     np.testing.assert_allclose(conv2d(x, w, stride=stride, convolution="plain"), by_definition(x.numpy(), w.numpy(), stride), atol=1e-12)
 
 
-def test_plain_transpose_equals_the_definition():
-    x, w = tensors((2, 2, 4, 5, 3), (2, 3, 3, 3, 4))
+@pytest.mark.parametrize("k", [3, 4])
+def test_plain_transpose_equals_the_definition(k):
+    x, w = tensors((2, 2, 4, 5, 3), (2, k, k, 3, 4))
     np.testing.assert_allclose(conv2d_transpose(x, w, convolution="plain"), transposed_by_definition(x.numpy(), w.numpy()), atol=1e-12)
 
 
@@ -80,8 +81,9 @@ def test_a_single_direction_is_its_half_of_both(k, stride, c, channels):
     np.testing.assert_allclose(conv2d(x[1:], w[1:], stride=stride), conv2d(x, w, stride=stride)[1:], atol=1e-12)
 
 
-def test_a_single_direction_is_its_half_of_both_transposed():
-    x, w = tensors((2, 2, 4, 5, 3), (2, 3, 3, 3, 4))
+@pytest.mark.parametrize("k", [3, 4])
+def test_a_single_direction_is_its_half_of_both_transposed(k):
+    x, w = tensors((2, 2, 4, 5, 3), (2, k, k, 3, 4))
     np.testing.assert_allclose(conv2d_transpose(x[1:], w[1:]), conv2d_transpose(x, w)[1:], atol=1e-12)
 
 
@@ -101,9 +103,10 @@ def test_padding_of_plain_convolutions(mode):
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("size", [(1, 2), (4, 4), (5, 7)])
-def test_fast_transpose_equals_plain_in_float64(size, batch):
-    x, w = tensors((2, batch, *size, 5), (2, 3, 3, 5, 4))
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 4), (5, 7)])
+@pytest.mark.parametrize(("k", "channels"), [(3, 4), (4, 4), (4, 5)])  # a kernel of side 4 has another algorithm for few channels
+def test_fast_transpose_equals_plain_in_float64(k, channels, size, batch):
+    x, w = tensors((2, batch, *size, 5), (2, k, k, 5, channels))
     plain = partial(conv2d_transpose, convolution="plain")
     assert_same(value_and_gradients(conv2d_transpose, x, w), value_and_gradients(plain, x, w), 1e-10)
 
@@ -127,8 +130,20 @@ def test_bfloat16_is_close(k, stride, c, channels):
         assert np.std(ours - theirs) < 0.03 * np.std(theirs)
 
 
-def test_compiled_fast_transpose_equals_plain_in_float32():
-    x, w = tensors((2, 1, 9, 10, 20), (2, 3, 3, 20, 12), "float32")
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("size", [(1, 2), (4, 4), (5, 7)])
+def test_doubling_repeats_pixels_and_convolves(size, batch):
+    x, w = tensors((2, batch, *size, 5), (2, 3, 3, 5, 4))
+    y = x.numpy().repeat(2, 2).repeat(2, 3)
+    y = np.pad(y, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)], "reflect")
+    plain = partial(conv2d_doubled, convolution="plain")
+    np.testing.assert_allclose(plain(x, w), by_definition(y, w.numpy(), 1), atol=1e-12)
+    assert_same(value_and_gradients(conv2d_doubled, x, w), value_and_gradients(plain, x, w), 1e-10)
+
+
+@pytest.mark.parametrize("k", [3, 4])
+def test_compiled_fast_transpose_equals_plain_in_float32(k):
+    x, w = tensors((2, 1, 9, 10, 20), (2, k, k, 20, 12), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(conv2d_transpose, x, w), jit_compile=True)
     assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d_transpose(x, w, convolution="plain"), x, w), 1e-4)
 
