@@ -39,7 +39,7 @@ class CompiledTranslator:
 
     def fits(self, image: ImageArray) -> bool:
         """Whether an image is padded to the size of the shape, and has its bits."""
-        (_, bottom), (_, right) = padding(*image.shape[:2], self._model)
+        (_, bottom), (_, right) = self._padding(image)
         size = (image.shape[0] + bottom, image.shape[1] + right, 8 * image.itemsize)
         return size == (self._shape.height, self._shape.width, self._shape.bits)
 
@@ -50,7 +50,7 @@ class CompiledTranslator:
         """
         batch = np.zeros(self._program.inputs[0].shape, images[0].dtype)
         for place, image in zip(batch, images, strict=False):
-            place[:] = np.pad(image, (*padding(*image.shape[:2], self._model), (0, 0)), "reflect")
+            place[:] = np.pad(image, (*self._padding(image), (0, 0)), "reflect")
         # One process of a node compiles at a time, so that the others find the program in the cache.
         with nullcontext() if self._compiled else locked(self._cache / "compile.lock", report=False):
             translated = self._program(tf.constant(batch)).numpy()
@@ -58,3 +58,7 @@ class CompiledTranslator:
             self._compiled = True
             give_back_memory()
         return [result[: image.shape[0], : image.shape[1]] for result, image in zip(translated, images, strict=False)]
+
+    def _padding(self, image: ImageArray) -> tuple[tuple[int, int], tuple[int, int]]:
+        height, width, _ = image.shape
+        return padding(height, width, self._model)

@@ -68,7 +68,8 @@ class _Normalized:
         self._file, self._layer, self._added = file, layer, added
         self._mean = moments.mean.astype(np.float32)
         inverse = (1 / np.sqrt(moments.variance + EPSILON)).astype(np.float32)
-        self._scale, self._shift = (inverse * affine[0], affine[1]) if affine else (inverse, None)
+        self._scale = inverse * affine[0] if affine else inverse
+        self._shift = affine[1] if affine else None
 
     def read(self, start: int, rows: Rows) -> None:
         one = np.empty((1, *rows.shape[1:]), np.float32)

@@ -92,7 +92,7 @@ def operations(model: ModelSpec, height: int, width: int) -> float:
     if model.generator == "resnet":
         return 2.0 * height * width * (98 * model.channels * n + 18 * n * n * (model.blocks + 1))
     layers = [(i, layer) for i, level in enumerate(unet_levels(model)) for layer in (level.down, level.up)]
-    return 2.0 * height * width * sum(16 * layer.inputs * layer.outputs / 4 ** (i + 1) for i, layer in layers)
+    return 2.0 * height * width * sum(16 * layer.inputs * layer.outputs * 0.25 ** (i + 1) for i, layer in layers)
 
 
 def memory_of(shape: Shape, model: ModelSpec) -> int:

@@ -5,6 +5,7 @@ two 3x3 convolutions, uk a transposed 3x3 convolution of stride 2, or, if `model
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from cyclegan.config import ModelSpec
@@ -88,22 +89,22 @@ def generator_parts(spec: ModelSpec) -> list[Part]:
     Only the last layer has a bias: before a norm a bias has no effect, and without norms the reference code has none either.
     """
     n, images = spec.filters, spec.channels
-    after = {"norm": spec.norm != "none", "affine": spec.norm == "batch"}
-    double = {"doubled" if spec.upsample == "resize" else "transposed": True, **after}
+    layer = partial(Layer, norm=spec.norm != "none", affine=spec.norm == "batch")
+    double = partial(layer, doubled=True) if spec.upsample == "resize" else partial(layer, transposed=True)
     # A name distinct from the first layer's even when images have as many channels as that has filters.
     last = f"c7s1-{images}" + (".last" if images == n else "")
     encoder = Part(
         (
-            Layer(f"c7s1-{n}/kernel", 7, images, n, pad=3, **after),
-            Layer(f"d{2 * n}/kernel", 3, n, 2 * n, mode="zero", stride=2, **after),
-            Layer(f"d{4 * n}/kernel", 3, 2 * n, 4 * n, mode="zero", stride=2, **after),
+            layer(f"c7s1-{n}/kernel", 7, images, n, pad=3),
+            layer(f"d{2 * n}/kernel", 3, n, 2 * n, mode="zero", stride=2),
+            layer(f"d{4 * n}/kernel", 3, 2 * n, 4 * n, mode="zero", stride=2),
         )
     )
     blocks = [
         Part(
             (
-                Layer(f"R{4 * n}.{i}/kernel1", 3, 4 * n, 4 * n, **after),
-                Layer(f"R{4 * n}.{i}/kernel2", 3, 4 * n, 4 * n, relu=False, **after),
+                layer(f"R{4 * n}.{i}/kernel1", 3, 4 * n, 4 * n),
+                layer(f"R{4 * n}.{i}/kernel2", 3, 4 * n, 4 * n, relu=False),
             ),
             residual=True,
         )
@@ -111,8 +112,8 @@ def generator_parts(spec: ModelSpec) -> list[Part]:
     ]
     decoder = Part(
         (
-            Layer(f"u{2 * n}/kernel", 3, 4 * n, 2 * n, **double),
-            Layer(f"u{n}/kernel", 3, 2 * n, n, **double),
+            double(f"u{2 * n}/kernel", 3, 4 * n, 2 * n),
+            double(f"u{n}/kernel", 3, 2 * n, n),
             Layer(f"{last}/kernel", 7, n, images, pad=3, bias=f"{last}/bias"),
         )
     )
