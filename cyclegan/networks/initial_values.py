@@ -39,12 +39,12 @@ class InitialValues:
         return random.normal(0.0, self._deviation(name, shape), shape)
 
     def _deviation(self, name: str, shape: tuple[int, ...]) -> float:
+        if self.kind == "normal":
+            return self.gain
         _, side, _, inputs, outputs = shape
         if self.kind == "xavier":
             return self.gain * sqrt(2 / (side * side * (inputs + outputs)))
-        if self.kind == "kaiming":
-            return sqrt(2 / (side * side * (outputs if name in self.transposed else inputs)))
-        return self.gain
+        return sqrt(2 / (side * side * (outputs if name in self.transposed else inputs)))
 
     def _orthogonal(self, random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
         """A kernel [k, k, C, K] whose rows, one for each output, or for each input of a transposed one, are orthogonal."""

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.flat_parameters import INITIAL_DEVIATION, FlatParameters
+from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 
 SHAPES = {"a/kernel": (2, 3, 3, 1, 4), "b/kernel": (2, 5), "b/bias": (2, 2)}
@@ -79,8 +79,8 @@ def test_networks_start_as_in_the_paper(shapes: dict[str, tuple[int, ...]]) -> N
             np.testing.assert_array_equal(value, 0)
         else:
             # Five standard errors of the mean and the standard deviation of this many normal values.
-            assert abs(value.mean()) < 5 * INITIAL_DEVIATION / np.sqrt(value.size)
-            assert abs(value.std() - 0.02) < 5 * INITIAL_DEVIATION / np.sqrt(2 * value.size)
+            assert abs(value.mean()) < 5 * 0.02 / np.sqrt(value.size)
+            assert abs(value.std() - 0.02) < 5 * 0.02 / np.sqrt(2 * value.size)
             assert not np.any(value[0] == value[1]), f"{name}: both directions start alike"
 
 
