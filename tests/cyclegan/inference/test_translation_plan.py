@@ -10,6 +10,7 @@ from cyclegan.config import ModelSpec
 from cyclegan.inference.translation_plan import Job, Shape, Size, Speed, describe, memory_of, operations, padding, plan_jobs, shapes_of
 
 RESNET_9 = ModelSpec()
+UNET = ModelSpec(generator="unet", unet_depth=5)
 FREE = Speed(compile_seconds=0, compile_seconds_per_block=0)
 SQUARE, WIDE, DEEP = Size(256, 256, 8), Size(254, 253, 8), Size(256, 256, 16)
 
@@ -80,7 +81,11 @@ def test_each_image_is_in_one_job(sizes: list[Size | None], cores: int) -> None:
         assert all(len(job.images) <= (job.shape.batch if job.shape else 1) for job in jobs)
 
 
-@pytest.mark.parametrize(("side", "added"), [(1, 7), (7, 1), (8, 0), (9, 3), (12, 0)])
-def test_padding(side: int, added: int) -> None:
-    assert padding(side, 8) == ((0, added), (0, 0))
-    assert padding(8, side) == ((0, 0), (0, added))
+@pytest.mark.parametrize(
+    ("model", "side", "added"),
+    [*((RESNET_9, side, added) for side, added in [(1, 7), (7, 1), (8, 0), (9, 3), (12, 0)]), (UNET, 1, 31), (UNET, 32, 0), (UNET, 33, 31)],
+)
+def test_padding(model: ModelSpec, side: int, added: int) -> None:
+    exact = model.smallest
+    assert padding(side, exact, model) == ((0, added), (0, 0))
+    assert padding(exact, side, model) == ((0, 0), (0, added))
