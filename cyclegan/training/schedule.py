@@ -80,7 +80,9 @@ def make_schedule(config: TrainConfig, global_batch: int, epoch_length: int) -> 
         )
     warmup = round(config.warmup if config.warmup >= 1 else config.warmup * steps)
     if warmup > steps:
-        raise UserError(f"train.warmup = {warmup:,} is longer than the run of {steps:,} steps: give fewer steps, or a fraction below 1")
+        raise UserError(
+            f"train.warmup = {warmup:,} is longer than the run of {steps:,} steps: give fewer steps, or a fraction of the length below 1"
+        )
     factor, _ = RULES[config.rate_rule]
     return Schedule(
         steps,
