@@ -51,10 +51,11 @@ def test_value_and_gradient_equal_those_of_plain_operations(graph: bool) -> None
         with tf.GradientTape() as tape:
             tape.watch(weights)
             expected = plain_penalty(weights, real[direction], fake[direction], mix[direction])
-        np.testing.assert_allclose(penalty[direction], expected, rtol=1e-10)
+        # The slope 0.2 of TensorFlow's leaky ReLU is float32.
+        np.testing.assert_allclose(penalty[direction], expected, rtol=1e-7)
         slopes = tape.gradient(expected, weights, unconnected_gradients="zero")
         for (name, value), slope in zip(gradient.items(), slopes, strict=True):
-            np.testing.assert_allclose(value[direction], slope, rtol=0, atol=1e-10 * np.abs(slope).max(), err_msg=name)
+            np.testing.assert_allclose(value[direction], slope, rtol=0, atol=1e-7 * np.abs(slope).max(), err_msg=name)
 
 
 def test_a_linear_critic_is_known_by_hand() -> None:
