@@ -1,8 +1,14 @@
 """The `model` and `train` sections, and the format of the images, which the shards determine."""
 
+import json
+import math
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Loss = Literal["lsgan", "vanilla", "hinge", "wgangp"]
+Policy = Literal["linear", "step", "cosine"]
+RateRule = Literal["sqrt", "linear", "none"]
 
 
 class ImageFormat(BaseModel):
@@ -121,14 +127,38 @@ class TrainConfig(BaseModel):
     )
     epochs: float = Field(200, gt=0, description="length in epochs of max(|A|, |B|) images; ignored unless train.steps is 0")
     steps: int = Field(0, ge=0, description="length in steps; 0: train.epochs decides")
-    constant_fraction: float = Field(
-        0.5, ge=0, le=1, description="fraction of the length at a constant rate, which then falls linearly to 0"
+    schedule: Policy = Field(
+        "linear",
+        description="learning rate: linear (constant, then falling linearly to 0), step (times 0.1 every train.decay_epochs), or cosine "
+        "(falling to 0 along half a cosine)",
     )
-    learning_rate: float = Field(2e-4, gt=0, description="Adam's rate at global batch 1; multiplied by sqrt(global batch) above that")
+    constant_fraction: float = Field(
+        0.5, ge=0, le=1, description="fraction of the length at a constant rate, which then falls linearly to 0; for schedule = linear"
+    )
+    decay_epochs: float = Field(50, gt=0, description="epochs after each of which the rate is multiplied by 0.1; for schedule = step")
+    warmup: float = Field(
+        0, ge=0, description="beginning in which the rate rises linearly: a number of steps, or below 1 a fraction of the length; 0: none"
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's rate at global batch 1; train.rate_rule scales it for larger ones")
+    rate_rule: RateRule = Field(
+        "sqrt", description="factor of the rate at a larger global batch: its square root (sqrt), the batch itself (linear), or 1 (none)"
+    )
+    discriminator_rate: float = Field(
+        1.0, gt=0, description="rate of the discriminators, as a factor of the generators' (two time scales, arXiv 1706.08500)"
+    )
+    clip_norm: float = Field(
+        0.0, ge=0, description="largest L2 norm of each network's gradient, which is scaled down to it (gradient clipping); 0: no limit"
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the first moment")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the second moment")
-    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle loss")
-    lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, as a factor of lambda_cycle")
+    loss: Loss = Field(
+        "lsgan",
+        description="adversarial loss: lsgan (least squares), vanilla (cross-entropy), hinge, wgangp (Wasserstein, gradient penalty)",
+    )
+    lambda_cycle: float | tuple[float, float] = Field(
+        10.0, description="weight of the cycle losses; [A, B]: of A to B to A (lambda_A), and of B to A to B (lambda_B)"
+    )
+    lambda_identity: float = Field(0.5, ge=0, description="weight of the identity losses, as a factor of lambda_cycle")
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
     ema: float = Field(
         0.999, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translates; 0: no average"
@@ -137,6 +167,31 @@ class TrainConfig(BaseModel):
         1, ge=1, le=64, description="runs with train.seed, train.seed + 1, … that race for race.steps steps; the best one goes on"
     )
     seed: int = Field(0, ge=0, description="seed of initial values, order, crops, flips and pools")
+
+    @field_validator("lambda_cycle", mode="before")
+    @classmethod
+    def _read_lambda_cycle(cls, value: object) -> object:
+        """A number or [A, B]; text if it comes from the environment or the command line."""
+        try:
+            given = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            given = None
+        pair = given if isinstance(given, list | tuple) else (given, given)
+        if len(pair) != 2 or not all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in pair):
+            raise ValueError(f"train.lambda_cycle = {value}: give a number of 0 or more, or two as [A, B]")
+        return pair[0] if pair[0] == pair[1] else tuple(pair)
+
+    @field_validator("warmup")
+    @classmethod
+    def _whole_steps(cls, warmup: float) -> float:
+        if warmup > 1 and warmup % 1:
+            raise ValueError(f"train.warmup = {warmup:g} is no number of steps: give a whole one, or a fraction of the length below 1")
+        return warmup
+
+    @property
+    def lambda_a_b(self) -> tuple[float, float]:
+        """Weights of the cycle losses of A → B → A and of B → A → B."""
+        return self.lambda_cycle if isinstance(self.lambda_cycle, tuple) else (self.lambda_cycle, self.lambda_cycle)
 
     @model_validator(mode="after")
     def _parts(self) -> Self:

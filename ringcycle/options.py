@@ -12,7 +12,14 @@ from pydantic.fields import FieldInfo
 from ringcycle.errors import UserError
 from ringcycle.storage.location import redacted
 
-_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT", int | tuple[int, int]: "N|[MIN,MAX]"}
+_KINDS: dict[Any, str] = {
+    int: "N",
+    float: "X",
+    bool: "true|false",
+    str: "TEXT",
+    int | tuple[int, int]: "N|[MIN,MAX]",
+    float | tuple[float, float]: "X|[A,B]",
+}
 
 
 def add_option(group: _ActionsContainer, option: str, field: FieldInfo) -> None:

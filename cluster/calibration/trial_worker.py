@@ -49,7 +49,7 @@ def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     from cluster.worker.compile_training import GroupSettings, compile_training
     from cluster.worker.strategy import set_threads
     from cyclegan.training.compile_cache import set_up_xla
-    from cyclegan.training.image_pool import pool_draws
+    from cyclegan.training.draws import step_draws
 
     config, train = order.config, order.config.train
     set_threads(threads)
@@ -64,7 +64,7 @@ def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     images = tf.constant(np.random.default_rng(0).integers(0, real.dtype.max + 1, real.shape, real.dtype.as_numpy_dtype))
     seconds = []
     for number in range(1 + STEPS):
-        draws = tf.constant(pool_draws(train.seed, number * train.batch, np.arange(train.batch), train.batch, train.pool_size))
+        draws = tf.constant(step_draws(train, number * train.batch, np.arange(train.batch), train.batch))
         begin = time.perf_counter()
         training.step(images, draws, tf.zeros(flags.shape, flags.dtype), tf.constant(1e-5, rate.dtype))[0].numpy()
         seconds.append(time.perf_counter() - begin)

@@ -19,9 +19,10 @@ from ringcycle.storage.store import Store
 
 # The global batch is compared as a product; all other fields of `train` and `model`, and these of `data`, affect the result.
 FREE_TO_CHANGE = {
-    *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
-    *("train.ema", "train.seeds", "model.convolution", "model.precision", "model.remat"),
-    *("model.init", "model.init_gain"),
+    *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.ema", "train.seeds"),
+    *("train.schedule", "train.constant_fraction", "train.decay_epochs", "train.warmup"),
+    *("train.learning_rate", "train.rate_rule", "train.discriminator_rate", "train.clip_norm"),
+    *("model.convolution", "model.precision", "model.remat", "model.init", "model.init_gain"),
 }
 FIXED_DATA = {"data.crop_size", "data.flip"}
 
@@ -50,7 +51,9 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
 
     A field that the checkpoint lacks, because an earlier version wrote it, counts as its default; one that only it has is ignored.
     """
-    old, new = _flat(Config().model_dump()) | _flat(index.config), _flat(config.model_dump())
+    # As JSON, in which pairs are lists: the index comes from a file.
+    old, new = (_flat(tree) for tree in (Config().model_dump(mode="json"), config.model_dump(mode="json")))
+    old |= _flat(index.config)
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
         if old[field] != new[field]:

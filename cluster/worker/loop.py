@@ -31,7 +31,7 @@ def no_flags(step: int) -> npt.NDArray[np.float32]:
 class TrainingLoop:
     """What the steps of one worker consist of.
 
-    end: the last step, the schedule's or an earlier one. draws: position → draws of this worker's pools, see `pool_draws`. flags: number of
+    end: the last step, the schedule's or an earlier one. draws: position → draws of this worker's rows, see `step_draws`. flags: number of
     the next step → `[2]` float32 (save, stop), which the step averages over the workers. hooks: called after each step, in order.
     """
 

@@ -36,7 +36,7 @@ from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.config import TrainConfig
 from cyclegan.training.compile_cache import set_up_xla
-from cyclegan.training.image_pool import pool_draws
+from cyclegan.training.draws import step_draws
 from cyclegan.training.schedule import Schedule, make_schedule
 from cyclegan.training.state import Arrays
 from preprocess.feed.feed import Feed, FeedSettings
@@ -119,8 +119,8 @@ class Worker:
         return np.arange(self.schedule.global_batch)[self.rank :: self.workers]
 
     def draws(self, position: int) -> npt.NDArray[np.int32]:
-        """What this worker's image pools do at `position`."""
-        return pool_draws(self.train.seed, position, self.rows, self.schedule.global_batch, self.train.pool_size)
+        """The random numbers of this worker's rows at `position`."""
+        return step_draws(self.train, position, self.rows, self.schedule.global_batch)
 
 
 def _train(job: Job, heartbeat: HeartbeatSender) -> None:

@@ -56,7 +56,7 @@ def pool_draws(seed: int, position: int, rows: npt.NDArray[np.int64], global_bat
 def query(pool: ImagePool, fakes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """Swap about half of the new fakes for older ones; the pool changes in place, and never stores a non-finite image.
 
-    fakes and result: `[2, B, H, W, C]`. draws: `[2, B, 2]` int32 from `pool_draws`.
+    fakes and result: `[2, B, H, W, C]`. draws: `[2, B, 2]` int32 from `pool_draws`, or more columns, of which these are the first.
     """
     batch = fakes.shape[1]
     slot, take = draws[..., 0], draws[..., 1] == 1

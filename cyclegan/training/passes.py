@@ -16,8 +16,11 @@ from cyclegan.networks.spectral_norm import divided, iterated
 from cyclegan.training.adam import adam_update
 from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
+from cyclegan.training.draws import uniform, width
+from cyclegan.training.gradient_clipping import clip_norms
+from cyclegan.training.gradient_penalty import MIX, gradient_penalty
 from cyclegan.training.image_pool import query
-from cyclegan.training.losses import l1_loss, lsgan_loss
+from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss
 from cyclegan.training.moving_average import update_average
 from cyclegan.training.pixels import to_signed
 from cyclegan.training.state import TrainingState
@@ -64,6 +67,11 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
     real = tf.TensorSpec(shape, tf.uint8 if spec.bits == 8 else tf.uint16, "real")
     real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
+    adversarial_loss = ADVERSARIAL_LOSSES[train.loss]
+    twice_differentiable = spec.model_copy(update={"convolution": "plain", "precision": "float32"})
+    lambda_a, lambda_b = train.lambda_a_b
+    # Of (cycled_B, cycled_A), and of (same_B, same_A).
+    lambda_cycle = lambda_a if lambda_a == lambda_b else tf.constant([lambda_b, lambda_a], dtype)
 
     def signed_of(real: tf.Tensor) -> tf.Tensor:
         return _masked(mask_A_B, to_signed(real, dtype))
@@ -76,8 +84,8 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         """Results for two batches, joined; at once, unless batch norm would mix them."""
         return tf.concat([network(one), network(other)], 1) if spec.norm == "batch" else network(tf.concat([one, other], 1))
 
-    def judge(parameters: Mapping[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-        return discriminate(divided(parameters, vectors()) if spec.spectral_norm else parameters, images, spec)
+    def judge(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, form: ModelSpec = spec) -> tf.Tensor:
+        return discriminate(divided(parameters, vectors()) if spec.spectral_norm else parameters, images, form)
 
     def vectors() -> dict[str, tf.Tensor]:
         assert state.spectral is not None and state.spectral_layout is not None
@@ -91,10 +99,10 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
             tape.watch(parameters)
             fake, same = fake_and_same(parameters, signed)
             cycled = translate(parameters, _swap(fake))
-            adversarial = lsgan_loss(judge(d_parameters, fake), 1.0)
-            cycle = train.lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
+            adversarial = adversarial_loss.generator(judge(d_parameters, fake))
+            cycle = lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
-                train.lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
+                lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
             )
             loss = tf.reduce_sum(adversarial + cycle + identity)
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
@@ -113,18 +121,27 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             logits = both(lambda images: judge(parameters, images), real_B_A, shown)
-            # Halved, to slow D down relative to G (paper, section 7.1).
-            losses = 0.5 * (lsgan_loss(logits[:, : train.batch], 1.0) + lsgan_loss(logits[:, train.batch :], 0.0))
+            losses = adversarial_loss.real(logits[:, : train.batch]) + adversarial_loss.fake(logits[:, train.batch :])
+            if train.loss == "wgangp":
+                mix = uniform(draws, train, MIX, dtype)
+                losses += gradient_penalty(lambda x: judge(parameters, x, twice_differentiable), real_B_A, shown, mix, mask_B_A)
+            losses = 0.5 * losses  # to slow D down relative to G (paper, section 7.1)
             loss = tf.reduce_sum(losses)
         return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
 
     def update_generators(vector: tf.Tensor, rate: tf.Tensor) -> None:
         generators = state.generators
+        if train.clip_norm:
+            vector = clip_norms(vector, state.generator_layout, train.clip_norm)
         updated = adam_update(generators, vector, rate, train.beta1, train.beta2)
         if state.average is not None:
             update_average(state.average, generators.weights.read_value(), generators.updates, updated, train.ema)
 
     def update_discriminators(vector: tf.Tensor, rate: tf.Tensor) -> None:
+        if train.clip_norm:
+            vector = clip_norms(vector, state.discriminator_layout, train.clip_norm)
+        if train.discriminator_rate != 1:
+            rate *= train.discriminator_rate
         adam_update(state.discriminators, vector, rate, train.beta1, train.beta2)
         if state.spectral is not None and state.spectral_layout is not None:
             parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
@@ -136,7 +153,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         generator_pass=CompiledFunction(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
         discriminator_pass=CompiledFunction(
             discriminator_pass,
-            [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], 2], tf.int32, "draws")],
+            [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], width(train)], tf.int32, "draws")],
         ),
         update_generators=CompiledFunction(update_generators, [g_vector, rate]),
         update_discriminators=CompiledFunction(update_discriminators, [d_vector, rate]),

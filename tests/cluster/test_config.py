@@ -56,6 +56,24 @@ def test_help_shows_every_field() -> None:
             )
             for given in ("-1", "two", "[4, 2]", "[1, 2, 3]", "[1.5, 2]", "5000")
         ),
+        *(
+            (["--train.lambda_cycle", given], "", f"train.lambda_cycle = {given}: give a number of 0 or more, or two as [A, B]")
+            for given in ("-1", "ten", "[10]", "[10, -1]", "[1, 2, 3]", "inf", "true", '["1", "2"]')
+        ),
+        (["--train.loss", "lsgna"], "", "train.loss = lsgna: input should be 'lsgan', 'vanilla', 'hinge' or 'wgangp'"),
+        (["--train.schedule", "plateau"], "", "train.schedule = plateau: input should be 'linear', 'step' or 'cosine'"),
+        (["--train.rate_rule", "square"], "", "train.rate_rule = square: input should be 'sqrt', 'linear' or 'none'"),
+        *(
+            (
+                ["--train.warmup", given],
+                "",
+                f"train.warmup = {given} is no number of steps: give a whole one, or a fraction of the length below 1",
+            )
+            for given in ("1.5", "inf")
+        ),
+        (["--train.warmup", "-1"], "", "train.warmup = -1: input should be greater than or equal to 0"),
+        (["--train.clip_norm", "-1"], "", "train.clip_norm = -1: input should be greater than or equal to 0"),
+        (["--train.discriminator_rate", "0"], "", "train.discriminator_rate = 0: input should be greater than 0"),
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
         (
@@ -170,6 +188,15 @@ def test_toml_is_utf_8_in_any_locale(tmp_path: Path) -> None:
 def test_a_number_of_workers_or_a_span(given: str, least: int, most: int, tmp_path: Path) -> None:
     config = load_config(["--cluster.workers", given, "--train.batch", "3"], {})
     assert (config.cluster.least, config.cluster.most, config.global_batch) == (least, most, 3 * most)
+    (tmp_path / "c.toml").write_text(as_toml(config))
+    assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
+
+
+@pytest.mark.parametrize(("given", "weights"), [("7", (7, 7)), ("[7, 7]", (7, 7)), ("[10, 2.5]", (10, 2.5)), ("[0,1]", (0, 1))])
+def test_one_weight_of_the_cycle_losses_or_two(given: str, weights: tuple[float, float], tmp_path: Path) -> None:
+    config = load_config(["--train.lambda_cycle", given], {})
+    assert config.train.lambda_a_b == weights
+    assert load_config([], {"RINGCYCLE_TRAIN__LAMBDA_CYCLE": given}) == config
     (tmp_path / "c.toml").write_text(as_toml(config))
     assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
 

@@ -15,8 +15,9 @@ Weights = list[tf.Tensor]
 
 
 def instance_norm(x: tf.Tensor) -> tf.Tensor:
-    mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
-    return tf.nn.batch_normalization(x, mean, variance, None, None, 1e-5)
+    # tf.nn.moments takes the mean inside the variance as constant, which is wrong for a second derivative.
+    centred = x - tf.reduce_mean(x, [1, 2], keepdims=True)
+    return centred / tf.sqrt(tf.reduce_mean(centred**2, [1, 2], keepdims=True) + 1e-5)
 
 
 def reflect(x: tf.Tensor, width: int) -> tf.Tensor:

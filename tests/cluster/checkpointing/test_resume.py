@@ -8,7 +8,7 @@ import pytest
 from cluster.checkpointing.resume import check_resumable, load_state, newest_checkpoint, remove_partial
 from cluster.config import Config, load_config
 from cyclegan.checkpoint_files.folders import find_newest
-from cyclegan.checkpoint_files.index import Index, publish
+from cyclegan.checkpoint_files.index import Index, encode, publish
 from cyclegan.checkpoint_files.names import INDEX
 from cyclegan.checkpoint_files.parts import write_part, written_parts
 from cyclegan.config import ImageFormat
@@ -88,6 +88,10 @@ def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
         (["--model.remat", "true"], "f", ""),
         (["--train.ema", "0"], "f", ""),
         (["--train.steps", "9", "--train.learning_rate", "1e-4", "--run.keep", "7"], "f", ""),
+        (["--train.schedule", "cosine", "--train.warmup", "5", "--train.rate_rule", "none"], "f", ""),
+        (["--train.discriminator_rate", "2", "--train.clip_norm", "1"], "f", ""),
+        (["--train.loss", "hinge"], "f", "train.loss = hinge, but run default was trained with lsgan"),
+        (["--train.lambda_cycle", "[10, 5]"], "f", "train.lambda_cycle = [10.0, 5.0], but run default was trained with 10.0"),
     ],
 )
 def test_what_may_change_on_resume(arguments: list[str], fingerprint: str, error: str) -> None:
@@ -100,6 +104,12 @@ def test_what_may_change_on_resume(arguments: list[str], fingerprint: str, error
     with pytest.raises(UserError) as caught:
         check_resumable(index(1, 2, old, []), Path("c"), new, fingerprint)
     assert error in str(caught.value)
+
+
+def test_a_pair_is_the_same_after_it_was_in_a_file() -> None:
+    config = load_config(["--cluster.workers", "2", "--train.lambda_cycle", "[10, 5]"], {})
+    written = Index.model_validate_json(encode(index(1, 2, config, [])))
+    check_resumable(written, Path("c"), config, "f")
 
 
 @pytest.mark.parametrize(

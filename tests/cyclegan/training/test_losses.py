@@ -1,8 +1,15 @@
-"""Losses of both directions against NumPy."""
+"""Losses of both directions against NumPy, and adversarial ones against PyTorch."""
+
+import json
+from typing import get_args
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
-from cyclegan.training.losses import l1_loss, lsgan_loss
+from cyclegan.config import Loss
+from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss, lsgan_loss
+from tests.cyclegan.training.torch_values import LOSSES, ROLES, VALUES, logits
 
 # Rounding errors in sums of about a hundred float64 numbers.
 CLOSE = {"rtol": 1e-14}
@@ -13,6 +20,29 @@ def test_lsgan_loss_is_the_mean_square_per_direction() -> None:
     for target in (0.0, 1.0):
         np.testing.assert_allclose(lsgan_loss(logits, target), [np.mean((logits[i] - target) ** 2) for i in range(2)], **CLOSE)
     np.testing.assert_array_equal(lsgan_loss(np.ones((2, 1, 2, 2, 1)), 1.0), [0, 0])
+
+
+def test_each_loss_is_known() -> None:
+    assert get_args(Loss) == tuple(ADVERSARIAL_LOSSES) == LOSSES
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_values_and_gradients_equal_pytorch(name: str, role: str) -> None:
+    expected = json.loads(VALUES.read_text())["losses"][f"{name} {role}"]
+    x = tf.constant(logits())
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values = getattr(ADVERSARIAL_LOSSES[name], role)(x)
+    np.testing.assert_allclose(values, expected["values"], **CLOSE)
+    np.testing.assert_allclose(np.reshape(tape.gradient(values, x), (2, -1)), expected["gradients"], rtol=1e-13, atol=1e-18)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_large_logits_stay_finite(name: str) -> None:
+    x = tf.constant([[100.0], [-100.0]])[:, :, None, None, None]
+    for role in ROLES:
+        assert np.isfinite(getattr(ADVERSARIAL_LOSSES[name], role)(x)).all()
 
 
 def test_l1_loss_is_the_mean_absolute_difference_per_direction() -> None:

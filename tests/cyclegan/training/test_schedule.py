@@ -1,5 +1,6 @@
-"""Lengths and learning rates: the paper's numbers, larger global batches, epochs and steps."""
+"""Lengths and learning rates: the paper's numbers, larger global batches, epochs and steps, and policies against PyTorch's."""
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from cyclegan.config import TrainConfig
 from cyclegan.training.schedule import make_schedule
 from ringcycle.errors import UserError
+from tests.cyclegan.training.torch_values import DECAY_EPOCHS, EPOCHS, VALUES, WARMUP
 
 HORSES = 1334  # max(|A|, |B|) of horse2zebra
 
@@ -74,3 +76,71 @@ def test_description_gives_length_and_rate() -> None:
         "66,700 steps of 4 images per domain (200.0 epochs of 1,334); "
         "rate = learning_rate × √(global batch) = 0.0004, constant for 50% of the steps, then falling linearly to 0"
     )
+
+
+def torch_rates(policy: str) -> list[float]:
+    """The rate in each of EPOCHS epochs, from 1."""
+    rates: list[float] = json.loads(VALUES.read_text())["schedules"][policy]
+    return rates
+
+
+@pytest.mark.parametrize(("policy", "global_batch"), [("step", 1), ("step", 4), ("cosine", 1), ("cosine", 4)])
+def test_policies_equal_pytorchs_at_the_start_of_each_epoch(policy: str, global_batch: int) -> None:
+    config = TrainConfig(schedule=policy, epochs=EPOCHS, decay_epochs=DECAY_EPOCHS, learning_rate=1, rate_rule="none")
+    schedule = make_schedule(config, global_batch, 100)
+    assert [schedule.rate(100 * epoch) for epoch in range(EPOCHS)] == pytest.approx(torch_rates(policy), rel=1e-9)
+
+
+def test_the_linear_policy_is_within_an_epoch_of_the_references() -> None:
+    schedule = make_schedule(TrainConfig(epochs=EPOCHS, learning_rate=1), 1, 100)
+    theirs = torch_rates("linear")
+    # Theirs falls in steps, one for each epoch, and one more than there are, so that no epoch has a rate of 0.
+    for epoch, now in enumerate(theirs):
+        assert schedule.rate(100 * (epoch + 1)) - 1e-9 <= now <= schedule.rate(100 * epoch) + 1 / (EPOCHS // 2)
+        if epoch < EPOCHS // 2 - 1:
+            assert schedule.rate(100 * epoch) == now == 1
+
+
+def test_steps_of_the_rate_are_between_epochs() -> None:
+    schedule = make_schedule(TrainConfig(schedule="step", epochs=4, decay_epochs=1.1, learning_rate=1), 1, 100)
+    assert [schedule.rate(position) for position in (0, 109, 110, 219, 220)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_a_cosine_never_rises_again() -> None:
+    rates = [make_schedule(TrainConfig(schedule="cosine", steps=50), 2, 7).rate(2 * step) for step in range(60)]
+    assert all(before >= after >= 0 for before, after in pairwise(rates))
+    assert rates[50:] == [0] * 10
+
+
+def test_a_warm_up_equals_pytorchs_linear_one() -> None:
+    config = TrainConfig(schedule="cosine", steps=EPOCHS, warmup=WARMUP, learning_rate=1, rate_rule="none")
+    schedule = make_schedule(config, 3, 100)
+    product = [cosine * rise for cosine, rise in zip(torch_rates("cosine"), torch_rates("warmup"), strict=True)]
+    assert [schedule.rate(3 * step) for step in range(EPOCHS)] == pytest.approx(product, rel=1e-9)
+
+
+def test_a_warm_up_is_a_number_of_steps_or_a_fraction() -> None:
+    assert make_schedule(TrainConfig(steps=400, warmup=0.05), 2, 10).warmup == 20
+    assert make_schedule(TrainConfig(steps=400, warmup=20), 2, 10).warmup == 20
+    schedule = make_schedule(TrainConfig(steps=400, warmup=20), 1, 10)
+    assert [schedule.rate(step) for step in (0, 9, 19, 20, 199)] == pytest.approx([1e-5, 1e-4, 2e-4, 2e-4, 2e-4])
+    with pytest.raises(UserError) as caught:
+        make_schedule(TrainConfig(steps=10, warmup=20), 1, 10)
+    assert str(caught.value) == (
+        "train.warmup = 20 is longer than the run of 10 steps: give fewer steps, or a fraction of the length below 1"
+    )
+
+
+@pytest.mark.parametrize(("rule", "factors"), [("sqrt", (1, 2, 8**0.5)), ("linear", (1, 4, 8)), ("none", (1, 1, 1))])
+def test_rules_for_larger_global_batches(rule: str, factors: tuple[float, ...]) -> None:
+    for global_batch, factor in zip((1, 4, 8), factors, strict=True):
+        assert make_schedule(TrainConfig(rate_rule=rule), global_batch, HORSES).peak == pytest.approx(2e-4 * factor)
+
+
+def test_the_line_says_what_is_not_the_default() -> None:
+    line = make_schedule(TrainConfig(schedule="step", decay_epochs=50, rate_rule="linear", warmup=500), 4, HORSES).describe()
+    assert line.endswith(
+        "; rate = learning_rate × global batch = 0.0008, times 0.1 every 50 epochs; it rises linearly during the first 500 steps"
+    )
+    line = make_schedule(TrainConfig(schedule="cosine", rate_rule="none"), 4, HORSES).describe()
+    assert line.endswith("; rate = learning_rate = 0.0002, falling to 0 along half a cosine")

@@ -1,0 +1,88 @@
+"""Complete updates with each loss and option against PyTorch's, in float64, and the units that XLA compiles for them."""
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.networks.flat_parameters import FlatParameters
+from cyclegan.training.draws import POOL, width
+from cyclegan.training.passes import Passes, make_passes
+from cyclegan.training.state import TrainingState, make_state
+from cyclegan.training.step import LOSSES, MEANS, make_step
+from tests.cyclegan.training.torch_updates import BATCH, CASES, FILTERS, RATE, SIDE, STEPS, VALUES, images, mix_bits, summary, weights
+from tests.cyclegan.uncompiled import uncompiled
+
+MODEL = ModelSpec(filters=FILTERS, blocks=1, discriminator_filters=FILTERS)
+PAIRS = {"generators": ("G_AB", "G_BA"), "discriminators": ("D_B", "D_A")}
+Array = npt.NDArray[Any]
+
+
+def make(dtype: tf.DType, settings: dict[str, Any]) -> tuple[TrainConfig, TrainingState, Passes]:
+    train = TrainConfig(batch=BATCH, pool_size=0, **settings)
+    state = make_state(MODEL, train, (SIDE, SIDE), dtype)
+    return train, state, make_passes(state, MODEL, train)
+
+
+def flat(layout: FlatParameters, pair: str) -> Array:
+    """The weights of PyTorch's two networks as one vector."""
+    both = [np.stack(parameters) for parameters in zip(*map(weights, PAIRS[pair]), strict=True)]
+    assert [value.shape for value in both] == list(layout.shapes.values())
+    return np.concatenate([value.ravel() for value in both])
+
+
+def begin(state: TrainingState) -> None:
+    state.assign_initial(0)
+    state.generators.weights.assign(flat(state.generator_layout, "generators"))
+    state.discriminators.weights.assign(flat(state.discriminator_layout, "discriminators"))
+
+
+def draws(train: TrainConfig, step: int) -> Array:
+    without_pool = np.zeros((2, BATCH, POOL), np.int32)
+    return np.concatenate([without_pool, mix_bits(step)[..., None]], -1)[..., : width(train)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_updates_equal_pytorch(case: str) -> None:
+    expected = json.loads(VALUES.read_text())["cases"][case]
+    with uncompiled():
+        train, state, passes = make(tf.float64, CASES[case])
+        begin(state)
+        step = make_step(passes)
+        for number in range(STEPS):
+            flags = tf.zeros([2], tf.float64)
+            means, _, _ = step(tf.constant(images(number)), tf.constant(draws(train, number)), flags, tf.constant(RATE, tf.float32))
+    ours = dict(zip(MEANS, means.numpy(), strict=True))
+    assert {name: ours[name] for name in LOSSES} == pytest.approx(expected["losses"], rel=1e-6)
+    for pair, layout in (("generators", state.generator_layout), ("discriminators", state.discriminator_layout)):
+        adam = getattr(state, pair)
+        for kind in ("weights", "m", "v"):
+            for i, (name, value) in enumerate(layout.views(getattr(adam, kind).numpy()).items()):
+                for direction, network in enumerate(PAIRS[pair]):
+                    theirs = np.array(expected["networks"][network][i][kind])
+                    # Norm, sum and elements. The rate is float32.
+                    what = f"{case}: {kind} of {name} in {network}"
+                    np.testing.assert_allclose(summary(value[direction]), theirs, rtol=0, atol=1e-6 * theirs[0], err_msg=what)
+
+
+def test_the_compiled_pass_of_wgangp_equals_the_one_that_is_not() -> None:
+    train, state, passes = make(tf.float32, {"loss": "wgangp"})
+    begin(state)
+    fake = tf.constant(np.random.default_rng(1).uniform(-1, 1, (2, BATCH, SIDE, SIDE, 3)), tf.float32)
+    arguments = tf.constant(images(0)), fake, tf.constant(draws(train, 0))
+    compiled = passes.discriminator_pass(*arguments).numpy()
+    with uncompiled():
+        plain = passes.discriminator_pass(*arguments).numpy()
+    # float32 with the fast convolutions, whose error is about 3e-6 of a layer's deviation.
+    assert np.linalg.norm(compiled - plain) < 1e-5 * np.linalg.norm(plain)
+
+
+def test_options_that_are_off_leave_the_signatures_alone() -> None:
+    for settings in ({}, {"loss": "vanilla"}, {"loss": "hinge"}):
+        _, _, passes = make(tf.float32, settings)
+        assert passes.discriminator_pass.signature[2].shape == (2, BATCH, 2)
+    assert make(tf.float32, {"loss": "wgangp"})[2].discriminator_pass.signature[2].shape == (2, BATCH, 3)
