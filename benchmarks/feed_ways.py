@@ -33,7 +33,7 @@ def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
     os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
     manifest = Manifest.load(shards)
-    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=crop, flip=True)
+    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=(crop, crop), flip=True)
     return Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=batch), position=0, end=None, settings=FeedSettings(actors=actors))
 
 

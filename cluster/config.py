@@ -101,6 +101,7 @@ class ClusterConfig(BaseModel):
 
     workers: int | tuple[int, int] = Field(
         0,
+        title="N|[MIN,MAX]",
         description="processes of the training group; 0: one per NUMA node, or per GPU, of the nodes present at the start; "
         "[MIN, MAX]: the largest number that fits and divides the global batch",
     )
@@ -186,7 +187,7 @@ class Config(BaseModel):
 class _Loaded(Config, BaseSettings):
     """A `Config` whose fields come from several sources."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False)
 
 
 class _Environment(EnvSettingsSource):

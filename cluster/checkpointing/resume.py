@@ -22,7 +22,7 @@ FREE_TO_CHANGE = {
     *("train.batch", "train.accumulate", "train.epochs", "train.steps", "train.constant_fraction", "train.learning_rate"),
     *("train.ema", "train.seeds", "model.convolution", "model.precision", "model.remat"),
 }
-FIXED_DATA = {"data.crop_size", "data.flip"}
+FIXED_DATA = {"data.crop_size", "data.flip", "data.flip_vertical", "data.rotate", "data.jitter"}
 
 
 def remove_partial(root: Location) -> None:
@@ -49,7 +49,8 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
 
     A field that the checkpoint lacks, because an earlier version wrote it, counts as its default; one that only it has is ignored.
     """
-    old, new = _flat(Config().model_dump()) | _flat(index.config), _flat(config.model_dump())
+    # As JSON gives them back: tuples as lists.
+    old, new = _flat(Config().model_dump(mode="json")) | _flat(index.config), _flat(config.model_dump(mode="json"))
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
         if old[field] != new[field]:
