@@ -26,7 +26,7 @@ def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
         written=datetime.now(UTC),
         cycle_loss=None,
         versions={},
-        config=config.model_dump(),
+        config=config.model_dump(mode="json"),
         parts=parts,
     )
 

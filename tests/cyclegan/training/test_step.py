@@ -158,10 +158,9 @@ def test_steps_with_plain_convolutions_equal_the_plain_reference() -> None:
         check_against_reference(make(tf.float64, convolution="plain"), steps=5)
 
 
-@pytest.mark.parametrize("size", [(24, 40), (36, 28)])
-def test_steps_on_rectangles_equal_the_plain_reference(size: tuple[int, int]) -> None:
+def test_steps_on_rectangles_equal_the_plain_reference() -> None:
     with uncompiled():
-        check_against_reference(make(tf.float64, size=size), steps=3)
+        check_against_reference(make(tf.float64, size=(36, 28)), steps=5)
 
 
 def vectors(training: Training) -> CompiledFunction:
