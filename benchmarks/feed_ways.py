@@ -2,8 +2,7 @@
 
 All read the same stored images of both domains in random order, crop and mirror them at random, and end with a batch in the
 trainer's memory; ours includes the copy that TensorFlow makes. "ours 20/s" takes 20 crops per second and prints processor seconds
-per second: those of the trainer and the actors, beyond what the same processes use while nothing is read. "ours, jitter" also changes
-brightness, contrast, saturation and hue of each crop.
+per second: those of the trainer and the actors, beyond what the same processes use while nothing is read.
 """
 
 import argparse
@@ -19,7 +18,6 @@ import psutil
 
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
-from preprocess.images.colour_jitter import NO_JITTER, JitterStrengths
 from preprocess.images.size import sides_of
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import ShardSet
@@ -30,17 +28,13 @@ AHEAD = 16  # batches that tf.data prepares ahead; more changes nothing
 SHUFFLE = 64  # records in tf.data's shuffle buffer: it holds them all in memory
 
 
-JITTER = JitterStrengths(0.2, 0.2, 0.2, 0.05)  # of "ours, jitter"
-
-
-def ours(shards: Path, batch: int, crop: int, actors: int, cores: int, jitter: JitterStrengths) -> Feed:
+def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
     """The feed of one worker, with `actors` actors."""
     # By default Ray's workers yield (niceness 15) to whatever else this machine does; the peers would not.
     os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
     manifest = Manifest.load(shards)
-    sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
-    plan = Plan(sizes, seed=0, crop_size=(crop, crop), flip=True, jitter=jitter)
+    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=(crop, crop), flip=True)
     return Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=batch), position=0, end=None, settings=FeedSettings(actors=actors))
 
 
@@ -94,15 +88,14 @@ def paced(feed: Feed, per_second: float, batch: int, images: int, clock: Callabl
 def main() -> None:
     """One pass per input line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("way", choices=("ours", "ours, jitter", "ours 20/s", "tf.data raw", "tf.data jpeg"))
+    parser.add_argument("way", choices=("ours", "ours 20/s", "tf.data raw", "tf.data jpeg"))
     parser.add_argument("shards", type=Path)
     parser.add_argument("--actors", type=int, default=1)
     for name in ("batch", "crop", "images", "cores"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
     if given.way.startswith("ours"):
-        jitter = JITTER if given.way.endswith("jitter") else NO_JITTER
-        feed = ours(given.shards, given.batch, given.crop, given.actors, given.cores, jitter)
+        feed = ours(given.shards, given.batch, given.crop, given.actors, given.cores)
         take: Callable[[], Any] = lambda: np.copy(next(feed))  # noqa: E731
     else:
         batches = tf_data(given.shards, given.batch, given.crop, given.cores, jpeg=given.way.endswith("jpeg"))

@@ -68,7 +68,6 @@ def feed(work: Path, torch_python: str | None, batch: int, images: int, rounds: 
     shards = str(work / "shards")
     contenders = [
         Contender("ours, 1 actor", [*command, "ours", shards, *sizes]),
-        Contender("ours, 1 actor, colour jitter", [*command, "ours, jitter", shards, *sizes]),
         Contender(f"ours, {cores} actors", [*command, "ours", shards, "--actors", str(cores), *sizes]),
         Contender("tf.data, TFRecords of pixels", [*command, "tf.data raw", shards, *sizes]),
         Contender("tf.data, TFRecords of JPEG", [*command, "tf.data jpeg", shards, *sizes]),
