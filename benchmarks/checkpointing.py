@@ -27,6 +27,7 @@ from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import make_passes
 from cyclegan.training.state import make_state
 from cyclegan.training.step import make_step
+from preprocess.images.size import sides_of
 
 CONFIG = Path(__file__).parents[1] / "configs" / "faces.toml"
 
@@ -77,11 +78,11 @@ def measure(folder: Path, every: int, rounds: int, threads: int) -> tuple[list[P
     config = load_config(["--config", str(CONFIG), "--run.keep", "1"], {})
     images = ImageFormat()
     model = ModelSpec.of(config.model, images)
-    state = make_state(model, config.train, (config.data.crop_size,) * 2)
+    state = make_state(model, config.train, sides_of(config.data.crop_size))
     step = make_step(make_passes(state, model, config.train))
     state.assign_initial(config.train.seed)
     rows = np.arange(config.train.batch)
-    shape = (2, config.train.batch, config.data.crop_size, config.data.crop_size, 3)
+    shape = (2, config.train.batch, *sides_of(config.data.crop_size), 3)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     checkpointer = Checkpointer(CheckpointedRun(folder, config, images, fingerprint=""), GroupMember(0, 1, "benchmark"), patience=60.0)
     position = 0

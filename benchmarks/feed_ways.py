@@ -18,6 +18,7 @@ import psutil
 
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
+from preprocess.images.size import sides_of
 from preprocess.shards.manifest import Manifest
 from preprocess.shards.shard_set import ShardSet
 from ringcycle.domains import TRAIN_SPLITS
@@ -33,7 +34,7 @@ def ours(shards: Path, batch: int, crop: int, actors: int, cores: int) -> Feed:
     os.environ.update(RAY_ADDRESS="local", RAY_worker_niceness="0")
     start_ray(num_cpus=cores)
     manifest = Manifest.load(shards)
-    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=crop, flip=True)
+    plan = Plan((manifest.splits["trainA"].count, manifest.splits["trainB"].count), seed=0, crop_size=(crop, crop), flip=True)
     return Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=batch), position=0, end=None, settings=FeedSettings(actors=actors))
 
 
@@ -44,7 +45,7 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
 
     tf.config.threading.set_intra_op_parallelism_threads(cores)
     tf.config.threading.set_inter_op_parallelism_threads(cores)
-    size = Manifest.load(shards).load_size
+    stored = sides_of(Manifest.load(shards).load_size)
 
     def domain(name: str) -> Any:
         path = shards.parent / f"{name}-{'jpeg' if jpeg else 'raw'}.tfrecord"
@@ -55,7 +56,7 @@ def tf_data(shards: Path, batch: int, crop: int, cores: int, jpeg: bool) -> Iter
                 file.write(tf.io.encode_jpeg(pixels, quality=95).numpy() if jpeg else pixels.tobytes())
 
         def image(record: Any) -> Any:
-            pixels = tf.io.decode_jpeg(record, channels=3) if jpeg else tf.reshape(tf.io.decode_raw(record, tf.uint8), (size, size, 3))
+            pixels = tf.io.decode_jpeg(record, channels=3) if jpeg else tf.reshape(tf.io.decode_raw(record, tf.uint8), (*stored, 3))
             return tf.image.random_flip_left_right(tf.image.random_crop(pixels, (crop, crop, 3)))
 
         return tf.data.TFRecordDataset(str(path)).repeat().shuffle(SHUFFLE).map(image, num_parallel_calls=cores, deterministic=False)

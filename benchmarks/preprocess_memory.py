@@ -65,7 +65,7 @@ def peaks(act: Callable[[], object], name: str) -> tuple[float, float]:
 def read_all(shards: Path) -> None:
     """One epoch through a feed of one actor."""
     splits = Manifest.load(shards).splits
-    plan = Plan((splits["trainA"].count, splits["trainB"].count), seed=0, crop_size=256, flip=True)
+    plan = Plan((splits["trainA"].count, splits["trainB"].count), seed=0, crop_size=(256, 256), flip=True)
     with Feed(shards, plan, WorkerShare(rank=0, workers=1, batch=1), position=0, end=plan.epoch_length) as feed:
         deque(feed, maxlen=0)
 

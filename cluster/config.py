@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 
 from cyclegan.config import ModelConfig, TrainConfig
 from preprocess.config import DataConfig
+from preprocess.images.size import shown, sides_of, size_of
 from ringcycle.errors import UserError
 from ringcycle.options import add_option, describe_error, suggestion
 from ringcycle.storage.location import redacted
@@ -101,6 +102,7 @@ class ClusterConfig(BaseModel):
 
     workers: int | tuple[int, int] = Field(
         0,
+        title="N|[MIN,MAX]",
         description="processes of the training group; 0: one per NUMA node, or per GPU, of the nodes present at the start; "
         "[MIN, MAX]: the largest number that fits and divides the global batch",
     )
@@ -161,14 +163,14 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _networks_fit(self) -> "Config":
-        crop, model = self.data.crop_size, self.model
-        if crop % model.multiple:
-            upper = -(-crop // model.multiple) * model.multiple
+        crop, sides, model = shown(self.data.crop_size), sides_of(self.data.crop_size), self.model
+        if any(side % model.multiple for side in sides):
+            upper = shown(size_of(*(-(-side // model.multiple) * model.multiple for side in sides)))
             raise ValueError(
                 f"data.crop_size = {crop} is not a multiple of {model.multiple}, but model.generator = {model.generator} halves it "
                 f"{model.halvings} times: use {upper}, or a generator of fewer levels"
             )
-        if crop < model.smallest_judged:
+        if min(sides) < model.smallest_judged:
             raise ValueError(
                 f"data.crop_size = {crop} is too small for model.discriminator_layers = {model.discriminator_layers}, which need "
                 f"{model.smallest_judged}: use larger crops or fewer layers"
@@ -202,7 +204,7 @@ class Config(BaseModel):
 class _Loaded(Config, BaseSettings):
     """A `Config` whose fields come from several sources."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False)
 
 
 class _Environment(EnvSettingsSource):

@@ -7,6 +7,8 @@ from cluster.config import Config
 from cyclegan.config import ImageFormat, ModelSpec
 from preprocess.config import DataConfig
 from preprocess.feed.plan import Plan
+from preprocess.images.colour_jitter import JitterStrengths
+from preprocess.images.size import sides_of
 from preprocess.shards.manifest import Manifest
 from ringcycle.storage.location import Location
 
@@ -54,4 +56,6 @@ def images_by_settings(data: DataConfig) -> ImageFormat:
 def plan_of(config: Config, manifest: Manifest) -> Plan:
     """The order of the images in a run on the shards of `manifest`."""
     sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
-    return Plan(sizes, config.train.seed, config.data.crop_size, config.data.flip)
+    data = config.data
+    crop_size, jitter = sides_of(data.crop_size), JitterStrengths(*data.jitter)
+    return Plan(sizes, config.train.seed, crop_size, data.flip, data.flip_vertical, data.rotate, jitter)

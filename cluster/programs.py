@@ -16,6 +16,7 @@ from cluster.hardware.affinity import bind_process
 from cluster.hardware.default_workers import default_workers_here
 from cluster.job import images_by_settings
 from cyclegan.config import ModelSpec
+from preprocess.images.size import sides_of
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
 from ringcycle.stderr import quiet_stderr
@@ -60,7 +61,8 @@ def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
         cache = compile_cache(config.cluster.compile_cache)
         set_up_xla(cache)
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(dumps)}"
-        compiled = compile_passes(model, config.train, config.data.crop_size, GroupSettings(1, config.cluster.peer_timeout), cache)
+        group = GroupSettings(1, config.cluster.peer_timeout)
+        compiled = compile_passes(model, config.train, sides_of(config.data.crop_size), group, cache)
         units = [describe(unit, compiled.state.variables(), dumps) for unit in compiled.passes.all()]
     head = f"as a worker with {len(share.compute)} cores compiles them; cache {cache}"
     return [head, *(line for report, unit in zip(compiled.reports, units, strict=True) for line in ("", *unit_lines(report, unit)))]

@@ -31,6 +31,7 @@ from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
+from preprocess.images.size import sides_of
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute
 from preprocess.synthetic import write_dataset
@@ -167,7 +168,7 @@ def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | No
         return None
     folder = Path(data.source) / "truth" if data.source and "://" not in data.source else None
     truths = folder if folder and folder.is_dir() else None
-    settings = HeldOutSettings(job.shards, job.config.evaluate.images, data.crop_size, truths, weights)
+    settings = HeldOutSettings(job.shards, job.config.evaluate.images, sides_of(data.crop_size), truths, weights)
     return partial(evaluate_on_spare_cpus, settings=settings)
 
 

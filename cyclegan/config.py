@@ -1,10 +1,11 @@
 """The `model` and `train` sections, and the format of the images, which the shards determine."""
 
-import json
 import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ringcycle.options import read_numbers
 
 Loss = Literal["lsgan", "vanilla", "hinge", "wgangp"]
 Policy = Literal["linear", "step", "cosine"]
@@ -156,7 +157,7 @@ class TrainConfig(BaseModel):
         description="adversarial loss: lsgan (least squares), vanilla (cross-entropy), hinge, wgangp (Wasserstein, gradient penalty)",
     )
     lambda_cycle: float | tuple[float, float] = Field(
-        10.0, description="weight of the cycle losses; [A, B]: of A to B to A (lambda_A), and of B to A to B (lambda_B)"
+        10.0, title="X|[A,B]", description="weight of the cycle losses; [A, B]: of A to B to A (lambda_A), and of B to A to B (lambda_B)"
     )
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity losses, as a factor of lambda_cycle")
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
@@ -171,15 +172,11 @@ class TrainConfig(BaseModel):
     @field_validator("lambda_cycle", mode="before")
     @classmethod
     def _read_lambda_cycle(cls, value: object) -> object:
-        """A number or [A, B]; text if it comes from the environment or the command line."""
-        try:
-            given = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            given = None
-        pair = given if isinstance(given, list | tuple) else (given, given)
-        if len(pair) != 2 or not all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in pair):
+        """A number, or two."""
+        given = read_numbers(value)
+        if given is None or len(given) not in (1, 2) or not all(0 <= weight < math.inf for weight in given):
             raise ValueError(f"train.lambda_cycle = {value}: give a number of 0 or more, or two as [A, B]")
-        return pair[0] if pair[0] == pair[1] else tuple(pair)
+        return given[0] if len(set(given)) == 1 else tuple(given)
 
     @field_validator("warmup")
     @classmethod

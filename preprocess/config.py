@@ -4,9 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
+from preprocess.images.colour_jitter import JitterStrengths
 from preprocess.images.decoded_image import MOST_CHANNELS
-from preprocess.images.resize import Mode
+from preprocess.images.resize import SCALES_WIDTH, Mode
+from preprocess.images.size import Size, shown, sides_of, size_of
+from ringcycle.options import read_numbers
 from ringcycle.storage.location import redacted
+
+LEAST_SIDE, MOST_SIDE = 24, 4096  # pixels
+MOST_JITTER = JitterStrengths(1, 1, 1, 0.5)
 
 
 def _joined(value: object) -> object:
@@ -42,12 +48,19 @@ class DataConfig(BaseModel):
     cache_gb: float = Field(20, gt=0, description="GiB that data.cache may take")
     preprocess: Mode = Field(
         "resize_and_crop",
-        description="resize_and_crop (to load_size x load_size), scale_width_and_crop (to load_size wide), crop (no resizing); scale_width "
-        "and none do not crop, so all images must come out crop_size x crop_size",
+        description="resize_and_crop (to load_size), scale_width_and_crop (to a width of load_size), crop (no resizing); scale_width "
+        "and none do not crop, so all images must come out in crop_size",
     )
-    load_size: int = Field(286, ge=24, le=4096, description="size in pixels to which images are resized before cropping")
-    crop_size: int = Field(
-        256, ge=24, le=4096, description="side of the square crop that the networks see, in pixels; a multiple of 4, 24 or more"
+    load_size: Size = Field(
+        286,
+        title="N|[H,W]",
+        description="size in pixels to which images are resized before cropping: the side of a square, or [HEIGHT, WIDTH]; "
+        "the width where data.preprocess scales widths",
+    )
+    crop_size: Size = Field(
+        256,
+        title="N|[H,W]",
+        description="crop that the networks see, in pixels: the side of a square, or [HEIGHT, WIDTH]; multiples of 4, 24 or more",
     )
     channels_a: str = Field(
         "auto", description="channels of domain A's images: 1 grey, 3 colour, 4 with alpha, or a number of bands; auto: as in the files"
@@ -57,6 +70,14 @@ class DataConfig(BaseModel):
         "auto", description="bits per sample; auto: 16 if at least half of a domain's images have 16"
     )
     flip: bool = Field(True, description="mirror half of the crops left to right")
+    flip_vertical: bool = Field(False, description="mirror half of the crops top to bottom")
+    rotate: bool = Field(False, description="turn the crops by 0 to 3 quarter turns, each as often; only square crops")
+    jitter: tuple[float, float, float, float] = Field(
+        (0.0, 0.0, 0.0, 0.0),
+        title="[B,C,S,H]",
+        description="colour jitter of the crops, strengths of [brightness, contrast, saturation, hue] as in torchvision's ColorJitter: "
+        "factors from 1 - X to 1 + X with X up to 1, a hue shifted by up to X of the colour circle with X up to 0.5; 0: off",
+    )
     threads: int = Field(1, ge=1, le=64, description="decoding threads of each build actor, and the CPUs that it requests from Ray")
     build_actors: int = Field(0, ge=0, description="build actors on all nodes together; 0: one for every data.threads CPUs of the cluster")
     max_rejected: float = Field(0.01, ge=0, le=1, description="share of broken images above which the build stops")
@@ -76,6 +97,28 @@ class DataConfig(BaseModel):
         if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= MOST_CHANNELS):
             raise ValueError(f"data.{info.field_name} = {text} is not a number from 1 to {MOST_CHANNELS}: use one, or auto")
         return text
+
+    @field_validator("load_size", "crop_size", mode="before")
+    @classmethod
+    def _size(cls, value: object, info: ValidationInfo) -> object:
+        numbers = read_numbers(value) or []
+        sides = [number for number in numbers if isinstance(number, int) and LEAST_SIDE <= number <= MOST_SIDE]
+        if len(numbers) not in (1, 2) or len(sides) < len(numbers):
+            raise ValueError(
+                f"data.{info.field_name} = {redacted(value)}: give a number from {LEAST_SIDE} to {MOST_SIDE}, or two as [HEIGHT, WIDTH]"
+            )
+        return size_of(sides[0], sides[-1])
+
+    @field_validator("jitter", mode="before")
+    @classmethod
+    def _jitter(cls, value: object) -> object:
+        numbers = read_numbers(value) or []
+        if len(numbers) != 4 or not all(0 <= number <= most for number, most in zip(numbers, MOST_JITTER, strict=True)):
+            raise ValueError(
+                f"data.jitter = {redacted(value)}: give [BRIGHTNESS, CONTRAST, SATURATION, HUE], each from 0 to 1, HUE to 0.5, "
+                "such as [0.2, 0.2, 0.2, 0.05]"
+            )
+        return numbers
 
     @field_serializer("source", "source_a", "source_b", "source_list", "list_roots", "shards")
     def _without_credentials(self, location: str) -> str:
@@ -103,17 +146,30 @@ class DataConfig(BaseModel):
 
     @model_validator(mode="after")
     def _sizes(self) -> "DataConfig":
-        if self.crop_size % 4:
-            nearest = round(self.crop_size / 4) * 4
-            raise ValueError(f"data.crop_size = {self.crop_size} is not a multiple of 4, which two stride-2 layers need: use {nearest}")
-        if self.preprocess == "scale_width" and self.crop_size != self.load_size:
+        crop, load, mode = sides_of(self.crop_size), sides_of(self.load_size), self.preprocess
+        if any(side % 4 for side in crop):
+            nearest = size_of(*(round(side / 4) * 4 for side in crop))
             raise ValueError(
-                f"data.preprocess = scale_width makes images of data.load_size = {self.load_size} and does not crop them to "
-                f"data.crop_size = {self.crop_size}: make them equal, or use scale_width_and_crop"
+                f"data.crop_size = {shown(self.crop_size)} is not a multiple of 4, which two stride-2 layers need: use {shown(nearest)}"
             )
-        if self.preprocess in ("resize_and_crop", "scale_width_and_crop") and self.crop_size > self.load_size:
+        if mode in SCALES_WIDTH and not isinstance(self.load_size, int):
             raise ValueError(
-                f"data.crop_size = {self.crop_size} is larger than data.load_size = {self.load_size}: "
-                f"use a load_size of {self.crop_size} or more"
+                f"data.load_size = {shown(self.load_size)}, but data.preprocess = {mode} keeps proportions: give the width alone, {load[1]}"
+            )
+        if mode == "scale_width" and crop[1] != load[1]:
+            raise ValueError(
+                f"data.preprocess = scale_width makes images of data.load_size = {shown(self.load_size)} and does not crop them to "
+                f"data.crop_size = {shown(self.crop_size)}: make them equally wide, or use scale_width_and_crop"
+            )
+        if self.rotate and crop[0] != crop[1]:
+            raise ValueError(
+                f"data.rotate = true, but crops of data.crop_size = {shown(self.crop_size)} are not square and cannot be turned: "
+                "use a square crop, or data.rotate = false"
+            )
+        least = {"resize_and_crop": size_of(max(crop[0], load[0]), max(crop[1], load[1])), "scale_width_and_crop": max(crop[1], load[1])}
+        if mode in least and least[mode] != self.load_size:
+            raise ValueError(
+                f"data.crop_size = {shown(self.crop_size)} is larger than data.load_size = {shown(self.load_size)}: "
+                f"use a load_size of {shown(least[mode])} or more"
             )
         return self

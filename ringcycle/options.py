@@ -1,6 +1,7 @@
 """Options of a command from the fields of pydantic models, and mistakes in them as one line."""
 
 import difflib
+import json
 import re
 from argparse import _ActionsContainer
 from collections.abc import Iterable
@@ -12,21 +13,17 @@ from pydantic.fields import FieldInfo
 from ringcycle.errors import UserError
 from ringcycle.storage.location import redacted
 
-_KINDS: dict[Any, str] = {
-    int: "N",
-    float: "X",
-    bool: "true|false",
-    str: "TEXT",
-    int | tuple[int, int]: "N|[MIN,MAX]",
-    float | tuple[float, float]: "X|[A,B]",
-}
+_KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT"}
 
 
 def add_option(group: _ActionsContainer, option: str, field: FieldInfo) -> None:
-    """Add `option` for a field, with its kind, description and default. Its value is the text as given, for pydantic to parse."""
-    shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    """Add `option` for a field, with its kind, description and default. Its value is the text as given, for pydantic to parse.
+
+    The kind is the field's title, if it has one: how a user writes a value that is neither a number nor a word.
+    """
+    shown = json.dumps(field.default) if isinstance(field.default, bool | tuple) else field.default
     default = "" if shown == "" else f" (default: {shown})"
-    kind = _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
+    kind = field.title or _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
     group.add_argument(option, metavar=kind, help=f"{field.description}{default}".replace("%", "%%"))
 
 
@@ -43,6 +40,26 @@ def describe_error(error: ValidationError, names: Iterable[str], prefix: str = "
         return str(first["ctx"]["error"])
     fact = first["msg"][0].lower() + first["msg"][1:]
     return f"{prefix}{field} = {redacted(first['input'])}: {fact}"
+
+
+def read_numbers(value: object) -> list[int | float] | None:
+    """Numbers given as such, in a list, or in text with or without brackets (`512`, `512,1024`, `[512, 1024]`); None for all else."""
+    if isinstance(value, str):
+        text = value.strip()
+        words = (text[1:-1] if text.startswith("[") and text.endswith("]") else text).split(",")
+        try:
+            return [_number(word) for word in words]
+        except ValueError:
+            return None
+    given: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
+    return given if all(type(number) in (int, float) for number in given) else None
+
+
+def _number(word: str) -> int | float:
+    try:
+        return int(word)
+    except ValueError:
+        return float(word)
 
 
 def byte_size(option: str, text: str) -> int:

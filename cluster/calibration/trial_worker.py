@@ -13,6 +13,7 @@ from cluster.calibration.search import Figures
 from cluster.config import Config
 from cluster.hardware.affinity import bind_process
 from cyclegan.config import ImageFormat, ModelSpec
+from preprocess.images.size import sides_of
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
 from ringcycle.user_cache import compile_cache
@@ -57,7 +58,7 @@ def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     set_up_xla(cache)
     begin = time.perf_counter()
     group = GroupSettings(config.cluster.most, PEER_TIMEOUT, config.cluster.allreduce_dtype)
-    training = compile_training(ModelSpec.of(config.model, order.images), train, config.data.crop_size, group, cache)
+    training = compile_training(ModelSpec.of(config.model, order.images), train, sides_of(config.data.crop_size), group, cache)
     compile_seconds = time.perf_counter() - begin
     training.state.assign_initial(train.seed)
     real, _, flags, rate = training.step.signature

@@ -279,7 +279,7 @@ class Checkpointer:
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,
             versions={"python": sys.version.split()[0], "tensorflow": tensorflow_version(), "ray": version("ray")},
-            config=self._run.config.model_dump(),
+            config=self._run.config.model_dump(mode="json"),
             parts=parts,
         )
         if self._before_publishing and not self._before_publishing.run():

@@ -24,7 +24,7 @@ FREE_TO_CHANGE = {
     *("train.learning_rate", "train.rate_rule", "train.discriminator_rate", "train.clip_norm"),
     *("model.convolution", "model.precision", "model.remat", "model.init", "model.init_gain"),
 }
-FIXED_DATA = {"data.crop_size", "data.flip"}
+FIXED_DATA = {"data.crop_size", "data.flip", "data.flip_vertical", "data.rotate", "data.jitter"}
 
 
 def remove_partial(root: Location) -> None:
@@ -51,9 +51,8 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
 
     A field that the checkpoint lacks, because an earlier version wrote it, counts as its default; one that only it has is ignored.
     """
-    # As JSON, in which pairs are lists: the index comes from a file.
-    old, new = (_flat(tree) for tree in (Config().model_dump(mode="json"), config.model_dump(mode="json")))
-    old |= _flat(index.config)
+    # As JSON gives them back: tuples as lists.
+    old, new = _flat(Config().model_dump(mode="json")) | _flat(index.config), _flat(config.model_dump(mode="json"))
     fixed = [f for f in new if (f.startswith(("model.", "train.")) and f not in FREE_TO_CHANGE) or f in FIXED_DATA]
     for field in fixed:
         if old[field] != new[field]:

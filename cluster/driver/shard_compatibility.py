@@ -2,6 +2,9 @@
 
 from cluster.config import Config
 from cyclegan.config import ImageFormat, TrainConfig
+from preprocess.config import DataConfig
+from preprocess.images.colour_jitter import COLOURED, JitterStrengths
+from preprocess.images.size import shown, sides_of
 from preprocess.shards.manifest import Manifest
 from ringcycle.domains import DOMAINS
 from ringcycle.errors import UserError
@@ -9,12 +12,13 @@ from ringcycle.storage.location import Location, redacted
 
 
 def check_shards(config: Config, manifest: Manifest, images: ImageFormat, shards: Location) -> None:
-    """Raises UserError if crops do not fit the images, batches the domains, or an identity loss the channels.
+    """Raises UserError if crops do not fit the images, batches the domains, or an identity loss or a colour jitter the channels.
 
     images: the format of the images in the shards of `manifest`, which are at `shards`.
     """
     _check_batch(config, manifest)
     _check_crop(config, manifest, redacted(shards))
+    _check_jitter(config.data, images)
     check_identity(config.train, images)
 
 
@@ -37,15 +41,27 @@ def _check_batch(config: Config, manifest: Manifest) -> None:
             )
 
 
+def _check_jitter(data: DataConfig, images: ImageFormat) -> None:
+    strengths = JitterStrengths(*data.jitter)
+    for domain, channels in zip(DOMAINS, (images.channels_a, images.channels_b), strict=True):
+        if (strengths.saturation or strengths.hue) and channels not in COLOURED:
+            kept = JitterStrengths(strengths.brightness, strengths.contrast)
+            raise UserError(
+                f"data.jitter = {list(strengths)}, but images of {domain} have {channels} channel{'s' * (channels > 1)}, "
+                f"without saturation and hue: use {list(kept)}"
+            )
+
+
 def _check_crop(config: Config, manifest: Manifest, where: str) -> None:
     """Compiled steps have one shape: images must hold a crop, and be no larger where none is cut."""
-    crop = config.data.crop_size
+    height, width = sides_of(config.data.crop_size)
+    crop = shown(config.data.crop_size)
     for domain in DOMAINS:
         split = manifest.splits[f"train{domain}"]
-        if min(split.smallest) < crop:
+        if split.smallest[0] < height or split.smallest[1] < width:
             fact = f"is larger than images of domain {domain} in {where}, {split.smallest[1]} wide or {split.smallest[0]} high"
             raise UserError(f"data.crop_size = {crop} {fact}: use a smaller one, or preprocess to a larger data.load_size")
-        if "crop" not in manifest.preprocess and max(split.largest) > crop:
+        if "crop" not in manifest.preprocess and (split.largest[0] > height or split.largest[1] > width):
             fact = f"does not crop, and domain {domain} has images up to {split.largest[1]} wide and {split.largest[0]} high"
             cure = "use scale_width_and_crop, crop or resize_and_crop"
             raise UserError(f"data.preprocess = {manifest.preprocess} {fact}, where data.crop_size = {crop}: {cure}")

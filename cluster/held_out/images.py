@@ -18,14 +18,16 @@ from ringcycle.storage.location import Location
 class HeldOutImages:
     """The first `most` images of one domain in an order drawn by hash, so the same ones at each checkpoint and in each run.
 
-    As the shards hold them. Where only crops have been trained on, their centre of `crop_size` pixels. truths: a folder with
+    As the shards hold them. Where only crops have been trained on, their centre of `crop_size` (height, width). truths: a folder with
     AtoB/NAME.png and BtoA/NAME.png for images testA/NAME.* and testB/NAME.*, if the data set has one.
     """
 
-    def __init__(self, shards: Location, manifest: Manifest, domain: str, most: int, crop_size: int, truths: Path | None) -> None:
+    def __init__(
+        self, shards: Location, manifest: Manifest, domain: str, most: int, crop_size: tuple[int, int], truths: Path | None
+    ) -> None:
         self._set = ShardSet(shards, manifest.splits[f"test{domain}"])
         self._manifest, self._domain, self._truths = manifest, domain, truths
-        self._crop = 0 if manifest.preprocess == "resize_and_crop" else crop_size
+        self._crop = None if manifest.preprocess == "resize_and_crop" else crop_size
         order = np.argsort(hash64(0, "held out", np.arange(len(self._set))), kind="stable")
         self._chosen = [int(i) for i in order[:most]]
 
@@ -58,9 +60,9 @@ class HeldOutImages:
         return _centre(truth, self._crop) if truth.shape[:2] == pixels.shape[:2] else None
 
 
-def _centre(image: ImageArray, size: int) -> ImageArray:
-    """The square of `size` pixels in the middle, no larger than the image; all of it for size 0."""
-    if not size:
+def _centre(image: ImageArray, size: tuple[int, int] | None) -> ImageArray:
+    """The rectangle of `size` (height, width) in the middle, no larger than the image; all of it without a size."""
+    if size is None:
         return image
-    top, left = (max(0, (side - size) // 2) for side in image.shape[:2])
-    return image[top : top + size, left : left + size]
+    top, left = (max(0, (side - part) // 2) for side, part in zip(image.shape, size, strict=False))
+    return image[top : top + size[0], left : left + size[1]]

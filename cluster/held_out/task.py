@@ -20,11 +20,11 @@ from ringcycle.storage.location import Location
 
 @dataclass(frozen=True)
 class HeldOutSettings:
-    """What to evaluate on. images: most of each domain. truths: see `HeldOutImages`. weights: of Inception, for KID and FID."""
+    """What to evaluate on. images: most of each domain. crop_size, truths: see `HeldOutImages`. weights: of Inception, for KID and FID."""
 
     shards: Location
     images: int
-    crop_size: int
+    crop_size: tuple[int, int]
     truths: Path | None = None
     weights: Path | None = None
 

@@ -50,13 +50,13 @@ class CompiledTraining(CompiledPasses):
         return [program.name for program in (*self.passes.all(), self.step) if program.traces() > 1]
 
 
-def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: int, group: GroupSettings, cache: Path) -> CompiledPasses:
-    """Compile the units of a step on images of `crop_size` × `crop_size`, or take them from `cache`.
+def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: tuple[int, int], group: GroupSettings, cache: Path) -> CompiledPasses:
+    """Compile the units of a step on images of `crop_size` (height, width), or take them from `cache`.
 
     Call `set_threads` and `set_up_xla` before; TF_CONFIG names the workers of a group of several. train.batch: of one worker.
     """
     strategy = make_strategy(group.peer_timeout, group.gpu)
-    state = make_state(model, train, (crop_size, crop_size))
+    state = make_state(model, train, crop_size)
     passes = make_passes(state, model, train)
     return CompiledPasses(strategy, state, passes, compile_units(passes.all(), cache))
 
@@ -64,7 +64,7 @@ def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: int, group: 
 def compile_training(
     model: ModelSpec,
     train: TrainConfig,
-    crop_size: int,
+    crop_size: tuple[int, int],
     group: GroupSettings,
     cache: Path,
     before_step: Callable[[], object] = lambda: None,

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from preprocess.images.decoded_image import ImageArray
 from preprocess.images.resize import Mode, prepared_size, resize
+from preprocess.images.size import sides_of
 from ringcycle.errors import UserError
 
 SMALLEST, LARGEST = 8, 100_000  # pixels
@@ -20,8 +21,8 @@ class Preparation(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     preprocess: Mode
-    load_size: int = Field(ge=1)
-    crop_size: int = Field(ge=1)
+    load_size: PositiveInt | tuple[PositiveInt, PositiveInt]
+    crop_size: PositiveInt | tuple[PositiveInt, PositiveInt]
 
     @classmethod
     def of(cls, config: Mapping[str, Mapping[str, Any]]) -> "Preparation | None":
@@ -74,8 +75,8 @@ class Scale:
             return "at native scale, as the checkpoint names no other"
         if not trained.resizes:
             return "at native scale, as trained"
-        sides = "x".join([f"{trained.load_size}"] * 2) if trained.preprocess == "resize_and_crop" else f"{trained.load_size} pixels wide"
-        return f"at the trained scale, {sides}"
+        height, width = sides_of(trained.load_size)
+        return f"at the trained scale, {f'{width}x{height}' if trained.preprocess == 'resize_and_crop' else f'{width} pixels wide'}"
 
 
 def read_scale(given: str, restore: bool = False, field: str = "--scale") -> Scale:

@@ -9,6 +9,7 @@ import numpy as np
 from preprocess.config import DataConfig
 from preprocess.images.decode import MEGAPIXELS, BrokenImage, PixelFormat, pixel_format_of
 from preprocess.images.resize import USES_CROP, Mode
+from preprocess.images.size import Size
 from preprocess.sources.layouts import ImageFile
 from ringcycle.domains import DOMAINS, TRAIN_SPLITS
 from ringcycle.errors import UserError
@@ -23,8 +24,8 @@ class Recipe(NamedTuple):
     """What determines the pixels of shards besides the files. crop_size: None if it has no effect; channels: of domain A and domain B."""
 
     preprocess: Mode
-    load_size: int
-    crop_size: int | None
+    load_size: Size
+    crop_size: Size | None
     channels: tuple[int, int]
     bits: Literal[8, 16]
     max_megapixels: float = MEGAPIXELS
@@ -100,7 +101,7 @@ def _sample(files: Sequence[ImageFile], read: Callable[[str], bytes]) -> list[Pi
     return formats
 
 
-def _crop_size(config: DataConfig) -> int | None:
+def _crop_size(config: DataConfig) -> Size | None:
     return config.crop_size if config.preprocess in USES_CROP else None
 
 

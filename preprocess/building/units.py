@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from preprocess.building.recipe import Recipe
 from preprocess.images.decode import BrokenImage, ImageArray, TooManyPixels, decode_to_resize
 from preprocess.images.resize import prepare, sides
+from preprocess.images.size import sides_of
 from preprocess.shards.image_buffer import ImageBuffer, ScratchMemory
 from preprocess.shards.manifest import FORMAT, Rejected, ShardFile
 from preprocess.shards.shard_set import write_shard
@@ -160,7 +162,8 @@ def _image(read: Callable[[str], bytes], file: ImageFile, recipe: Recipe, channe
         fact = f"{name} was listed but cannot be read on {os.uname().nodename} ({reason(error)})"
         raise UserError(f"data.source: {fact}: every node must see the source at the same location") from error
     try:
-        reduced = None if recipe.preprocess in ("crop", "none") else DRAFT * recipe.load_size
+        height, width = (DRAFT * side for side in sides_of(recipe.load_size))
+        reduced = None if recipe.preprocess in ("crop", "none") else (height, width)
         decoded = decode_to_resize(data, channels=channels, bits=recipe.bits, at_least=reduced, megapixels=recipe.max_megapixels)
         height, width = sides(decoded)
         if min(height, width) < SMALLEST_SIDE:
@@ -187,7 +190,7 @@ def _pixel_bytes(file: ImageFile, recipe: Recipe, split: str) -> int:
     """Bytes that an image takes in a shard; where sizes vary, an estimate from what is known without reading the file."""
     if recipe.preprocess in ("crop", "none"):
         return UNPACKED * file.size
-    return recipe.load_size**2 * recipe.of_split(split) * recipe.bits // 8
+    return prod(sides_of(recipe.load_size)) * recipe.of_split(split) * recipe.bits // 8
 
 
 def _groups(files: list[ImageFile], sizes: Iterable[int], most: float) -> Iterator[list[ImageFile]]:

@@ -5,6 +5,7 @@ seen twice. Actors belong to the process that made the feed and end with it.
 """
 
 import itertools
+import math
 import os
 import time
 from collections import deque
@@ -55,7 +56,7 @@ class FeedSettings:
 
 
 class Feed:
-    """Iterator over one worker's batches [2, batch, crop, crop, C] of the manifest's dtype (uint8 or uint16), domain A then B.
+    """Iterator over one worker's batches [2, batch, H, W, C] of the manifest's dtype (uint8 or uint16), domain A then B.
 
     The arrays are read-only views into Ray's object store, which keeps their chunk as long as one of them is in use.
     """
@@ -84,7 +85,7 @@ class Feed:
         folder = shards if is_remote(shards) else Path(shards)
         manifest = Manifest.load(folder)
         _check(folder, manifest, plan)
-        step_bytes = 2 * share.batch * plan.crop_size**2 * max(manifest.channels) * np.dtype(manifest.dtype).itemsize
+        step_bytes = 2 * share.batch * math.prod(plan.crop_size) * max(manifest.channels) * np.dtype(manifest.dtype).itemsize
         # Ray copies results below 100 KiB to the heap, and a call costs about a millisecond on both sides: a MiB or more per chunk, but
         # no more than lets each actor prepare one chunk while its next one is requested. Chunks of 4 MiB feed twice as fast as of 1 MiB.
         read_ahead = int(settings.read_ahead_mb * MIB)

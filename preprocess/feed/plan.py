@@ -1,4 +1,4 @@
-"""Which image, which crop, which flip: everything random about data, as a pure function of (seed, position).
+"""Which image, which crop, which flip, turn and colours: everything random about data, as a pure function of (seed, position).
 
 *Position* counts images per domain since the start of training. Each domain is an endless chain of permutations of its own size, so
 batches run across epoch ends. Nothing here depends on the number of workers or on what was read before.
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from preprocess.images.colour_jitter import NO_JITTER, ORDERS, JitterStrengths
 from ringcycle.hashing import below, hash64
 
 Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
 UInt32 = npt.NDArray[np.uint32]
 Bool = npt.NDArray[np.bool_]
 
@@ -52,20 +54,33 @@ class Rows:
     """[2, rows]: horizontal offset, likewise."""
     flip: Bool
     """[2, rows]: whether the crop is mirrored left to right."""
+    flip_vertical: Bool
+    """[2, rows]: whether it is mirrored top to bottom."""
+    turns: Int64
+    """[2, rows]: quarter turns that follow, 0 to 3, counter-clockwise."""
+    jitter: Float64 | None
+    """[2, rows, 5]: what is done to the colours, as in `colour_jitter.Jitter`; None: nothing."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The order of (|A|, |B|) = `sizes` images, with crops of `crop_size` x `crop_size` pixels from images of any size."""
+    """The order of (|A|, |B|) = `sizes` images, with crops of `crop_size` (height, width) from images of any size.
+
+    flip, flip_vertical: mirror half of the crops. rotate: turn them by 0 to 3 quarter turns. jitter: strengths of the colour jitter.
+    """
 
     sizes: tuple[int, int]
     seed: int
-    crop_size: int
+    crop_size: tuple[int, int]
     flip: bool
+    flip_vertical: bool = False
+    rotate: bool = False
+    jitter: JitterStrengths = NO_JITTER
 
     def __post_init__(self) -> None:
         assert min(self.sizes) >= 1, self.sizes
-        assert self.crop_size >= 1, self.crop_size
+        assert min(self.crop_size) >= 1, self.crop_size
+        assert self.crop_size[0] == self.crop_size[1] or not self.rotate, self.crop_size
 
     @property
     def epoch_length(self) -> int:
@@ -76,13 +91,27 @@ class Plan:
         """A worker's rows of the `steps` global batches that begin at `position`, step after step: [2, steps * batch]."""
         positions = position + np.arange(share.rank, steps * share.global_batch, share.workers)
         cycle, offset = np.divmod(positions, np.array(self.sizes)[:, None])
-        draws = hash64(self.seed, "crop", np.arange(3)[:, None, None], _DOMAINS, positions)
+        draws = self._draws("crop", 3, positions)
+        off = np.zeros(cycle.shape, np.int64)
         return Rows(
             index=_permute(self.seed, self.sizes, cycle, offset),
             top=_upper(draws[0]),
             left=_upper(draws[1]),
             flip=(below(2, draws[2]) == 1) & self.flip,
+            flip_vertical=(below(2, self._draws("vertical flip", 1, positions)[0]) if self.flip_vertical else off) == 1,
+            turns=below(4, self._draws("turns", 1, positions)[0]) if self.rotate else off,
+            jitter=self._jitters(positions) if any(self.jitter) else None,
         )
+
+    def _jitters(self, positions: Int64) -> Float64:
+        draws = self._draws("colour jitter", 5, positions)
+        centred = _upper(draws[:4]) / 2**31 - 1
+        values = np.array([1.0, 1, 1, 0])[:, None, None] + np.array(self.jitter)[:, None, None] * centred
+        return np.moveaxis(np.concatenate([values, below(len(ORDERS), draws[4:])]), 0, 2)
+
+    def _draws(self, purpose: str, count: int, positions: Int64) -> npt.NDArray[np.uint64]:
+        """Hashes [count, 2, rows]."""
+        return hash64(self.seed, purpose, np.arange(count)[:, None, None], _DOMAINS, positions)
 
 
 def offset(share: npt.ArrayLike, room: npt.ArrayLike) -> Int64:

@@ -24,7 +24,7 @@ class Reader:
         self._folder, self._plan, self._share, self._cache = folder, plan, share, cache
 
     def read(self, position: int, steps: int) -> ImageArray:
-        """The batches of `steps` steps from `position` on: [steps, 2, batch, crop, crop, C], contiguous.
+        """The batches of `steps` steps from `position` on: [steps, 2, batch, H, W, C], contiguous.
 
         Raises UserError if the manifest or a shard, which it names, cannot be read.
         """

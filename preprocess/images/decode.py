@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from preprocess.images.decoded_image import BrokenImage, DecodedImage, ImageArray, TooManyPixels, to_channels, to_depth
 from preprocess.images.file_headers import HEIC, jpeg2000_size, kind_of_unread
 from preprocess.images.high_bit_depth import DeepTiff, deep_tiff, image_page, is_deep_png, read_deep_png
+from preprocess.images.size import Size, sides_of
 
 __all__ = [
     "EXTENSIONS",
@@ -81,14 +82,14 @@ class ImageHeader(NamedTuple):
 
 
 def decode(
-    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: int | None = None, megapixels: float = MEGAPIXELS
+    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: Size | None = None, megapixels: float = MEGAPIXELS
 ) -> ImageArray:
     """Decode an image file (its bytes, or its path) to upright pixels [H, W, channels].
 
     EXIF, XMP and TIFF orientation are applied; palettes, CMYK and Lab are converted; only the first frame is used, or the first page
     that is no thumbnail of another. The format is detected from the content, never from the name.
     channels: see `decoded_image.to_channels`. bits: 8 for uint8, 16 for uint16 (8 to 16 bits scales by 257, 16 to 8 by 1/257); None: as
-    stored. at_least: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, no side below `at_least` pixels: several times faster.
+    stored. at_least: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, upright no smaller than this: several times faster.
     Raises BrokenImage, and nothing else, for a file that is not an image, is damaged, has other channels, or declares more than
     `megapixels` (checked before any pixel is decoded, so small files that claim enormous sizes cost no memory).
     """
@@ -97,7 +98,7 @@ def decode(
 
 
 def decode_to_resize(
-    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: int | None = None, megapixels: float = MEGAPIXELS
+    data: bytes | Path, *, channels: int = 3, bits: int | None = 8, at_least: Size | None = None, megapixels: float = MEGAPIXELS
 ) -> ImageArray | Image.Image:
     """Like `decode`, but 8-bit RGB is returned as a Pillow image: resizing it directly saves two copies, a quarter of a build's time."""
     content = b""
@@ -181,7 +182,7 @@ def _open(file: Path | io.BytesIO, page: int) -> Image.Image:
     return image
 
 
-def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedImage | Image.Image:
+def _decoded(data: bytes, at_least: Size | None, megapixels: float) -> DecodedImage | Image.Image:
     page = image_page(data)
     tiff = deep_tiff(data, page, megapixels)
     if tiff:
@@ -195,7 +196,8 @@ def _decoded(data: bytes, at_least: int | None, megapixels: float) -> DecodedIma
         if is_deep_png(data):
             return _upright(read_deep_png(data), _orientation(image))
         if at_least is not None and image.format == "JPEG":
-            image.draft(None, (at_least, at_least))
+            height, width = sides_of(at_least)
+            image.draft(None, (height, width) if _orientation(image) in _TRANSPOSED else (width, height))
         image.load()
         orientation = _orientation(image)
         return _from_pillow(image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image)

@@ -11,7 +11,7 @@ ImageArray = npt.NDArray[Any]
 MOST_CHANNELS = 64
 
 # ITU-R 601-2 luma in 16-bit fixed point, as Pillow's convert("L").
-_LUMA = (19595, 38470, 7471)
+LUMA = (19595, 38470, 7471)
 
 
 class BrokenImage(Exception):
@@ -70,7 +70,7 @@ def _coloured(pixels: ImageArray, channels: int) -> ImageArray:
         return pixels
     if channels == 3:
         return np.repeat(pixels, 3, 2)
-    luma = sum(np.uint32(weight) * pixels[..., i] for i, weight in enumerate(_LUMA))
+    luma = sum(np.uint32(weight) * pixels[..., i] for i, weight in enumerate(LUMA))
     return ((luma + np.uint32(1 << 15)) >> np.uint32(16)).astype(pixels.dtype)[..., None]
 
 

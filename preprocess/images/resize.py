@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from preprocess.images.decoded_image import BrokenImage, ImageArray
+from preprocess.images.size import Size, shown, sides_of
 
 Mode = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 """The reference's `--preprocess`."""
@@ -18,29 +19,36 @@ Mode = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop",
 USES_CROP: tuple[Mode, ...] = ("crop", "scale_width", "scale_width_and_crop")
 """Modes in which the crop size affects what is stored."""
 
+SCALES_WIDTH: tuple[Mode, ...] = ("scale_width", "scale_width_and_crop")
+"""Modes in which the load size is a width, and the height follows in proportion."""
 
-def prepare(image: ImageArray | Image.Image, mode: Mode, load_size: int, crop_size: int | None) -> ImageArray:
+
+def prepare(image: ImageArray | Image.Image, mode: Mode, load_size: Size, crop_size: Size | None) -> ImageArray:
     """Resize an image [H, W, C], or a Pillow RGB image, to what a shard stores; the feed crops later.
 
-    resize_and_crop: load_size x load_size, ignoring the aspect ratio. scale_width, scale_width_and_crop: load_size wide, the height in
-    proportion, but at least crop_size. crop, none: unchanged. Raises BrokenImage if the image is smaller than a crop in mode `crop`.
+    resize_and_crop: load_size, ignoring the aspect ratio. scale_width, scale_width_and_crop: as wide as load_size, the height in
+    proportion, but at least that of crop_size. crop, none: unchanged. Raises BrokenImage if the image is smaller than a crop in mode
+    `crop`.
     """
     height, width = sides(image)
     if mode == "crop":
         assert crop_size is not None, mode
-        if min(height, width) < crop_size:
-            raise BrokenImage(f"{width}x{height} pixels, less than data.crop_size = {crop_size}")
+        least = sides_of(crop_size)
+        if height < least[0] or width < least[1]:
+            order = "" if isinstance(crop_size, int) else " (height, width)"
+            raise BrokenImage(f"{width}x{height} pixels, less than data.crop_size = {shown(crop_size)}{order}")
     return resize(image, *prepared_size(height, width, mode, load_size, crop_size))
 
 
-def prepared_size(height: int, width: int, mode: Mode, load_size: int, crop_size: int | None) -> tuple[int, int]:
+def prepared_size(height: int, width: int, mode: Mode, load_size: Size, crop_size: Size | None) -> tuple[int, int]:
     """Height and width that `prepare` gives an image of height x width."""
     if mode == "resize_and_crop":
-        return load_size, load_size
+        return sides_of(load_size)
     if mode in ("none", "crop"):
         return height, width
     assert crop_size is not None, mode
-    return int(max(load_size * height / width, crop_size)), load_size
+    wide = sides_of(load_size)[1]
+    return int(max(wide * height / width, sides_of(crop_size)[0])), wide
 
 
 def resize(image: ImageArray | Image.Image, height: int, width: int) -> ImageArray:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preprocess.images.resize import Mode
+from preprocess.images.size import Size, sides_of
 from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, reason
 from ringcycle.storage.store import Store
@@ -66,8 +67,8 @@ class Manifest(BaseModel):
     fingerprint: str
     source: str
     preprocess: Mode
-    load_size: int
-    crop_size: int | None
+    load_size: Size
+    crop_size: Size | None
     """None if it does not affect what is stored."""
     dtype: Literal["uint8", "uint16"]
     channels: tuple[int, int]
@@ -103,7 +104,8 @@ class Manifest(BaseModel):
 
     def describe(self) -> str:
         """The size, channels and dtype of the stored images, in one line."""
-        size = f"{self.load_size}x{self.load_size}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
+        height, width = sides_of(self.load_size)
+        size = f"{width}x{height}" if self.preprocess == "resize_and_crop" else f"by {self.preprocess}"
         return f"images {size}, {self.channels[0]} and {self.channels[1]} channels (A and B) of {self.dtype}"
 
     def save(self, folder: Location) -> None:

@@ -32,14 +32,14 @@ SMALL = {
 """Sizes of the tests' networks; all runs of these sizes share their compiled programs."""
 
 TINY = {
-    "data.load_size": 24,
-    "data.crop_size": 24,
+    "data.load_size": [24, 40],
+    "data.crop_size": [24, 32],
     "model.filters": 4,
     "model.blocks": 1,
     "model.discriminator_filters": 4,
     "model.convolution": "plain",  # compiles in a few seconds
 }
-"""Sizes of the smallest networks, for what only compiles."""
+"""Sizes of the smallest networks and images, which are rectangles, for what only compiles."""
 
 EVERY = 20
 """Steps between two checkpoints of `small_run`."""

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config import Config, as_toml, load_config, parser
+from cluster.config import Config, as_toml, load_config, one_line, parser
 from ringcycle.errors import UserError
+from ringcycle.storage.location import redacted
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [ROOT / "cluster/demo.toml", *sorted((ROOT / "configs").glob("*.toml"))]
@@ -85,7 +86,82 @@ def test_help_shows_every_field() -> None:
         ([], "[trian]\n", "trian = {}: no such field"),
         ([], '[data]\nsuorce = "s3://KEY:SECRET@bucket"\n', "data.suorce = 's3://***@bucket': no such field, did you mean data.source?"),
         ([], 'data = "s3://KEY:SECRET@bucket"\n', "data = 's3://***@bucket' is a value, but data is a section: write [data]"),
-        (["--data.crop_size", "s3://KEY:SECRET@bucket"], "", "data.crop_size = s3://***@bucket: input should be a valid integer"),
+        *(
+            (
+                [f"--data.{field}={given}"],
+                "",
+                f"data.{field} = {redacted(given)}: give a number from 24 to 4096, or two as [HEIGHT, WIDTH]",
+            )
+            for field in ("crop_size", "load_size")
+            for given in (
+                "[64, 64, 64]",
+                "1,2,3",
+                "",
+                "[]",
+                "[64",
+                "20",
+                "-64",
+                "8192",
+                "64.5",
+                "[[64, 64]]",
+                "big",
+                "s3://KEY:SECRET@bucket",
+            )
+        ),
+        (
+            [],
+            '[data]\ncrop_size = ["64", "64"]\n',
+            "data.crop_size = ['64', '64']: give a number from 24 to 4096, or two as [HEIGHT, WIDTH]",
+        ),
+        (
+            ["--data.crop_size", "64,90"],
+            "",
+            "data.crop_size = [64, 90] is not a multiple of 4, which two stride-2 layers need: use [64, 88]",
+        ),
+        *(
+            (
+                ["--data.crop_size", crop, "--data.load_size", load],
+                "",
+                f"data.crop_size = {crop} is larger than data.load_size = {load}: use a load_size of {least} or more",
+            )
+            for crop, load, least in (
+                ("[64, 96]", "80", "[80, 96]"),
+                ("[64, 96]", "[60, 100]", "[64, 100]"),
+                ("[64, 96]", "[100, 60]", "[100, 96]"),
+                ("96", "[90, 100]", "[96, 100]"),
+            )
+        ),
+        (
+            ["--data.preprocess", "scale_width_and_crop", "--data.crop_size", "[96, 64]", "--data.load_size", "60"],
+            "",
+            "data.crop_size = [96, 64] is larger than data.load_size = 60: use a load_size of 64 or more",
+        ),
+        (
+            ["--data.preprocess", "scale_width_and_crop", "--data.load_size", "[300, 400]"],
+            "",
+            "data.load_size = [300, 400], but data.preprocess = scale_width_and_crop keeps proportions: give the width alone, 400",
+        ),
+        (
+            ["--data.preprocess", "scale_width", "--data.crop_size", "[96, 64]", "--data.load_size", "96"],
+            "",
+            "data.preprocess = scale_width makes images of data.load_size = 96 and does not crop them to data.crop_size = [96, 64]: "
+            "make them equally wide, or use scale_width_and_crop",
+        ),
+        (
+            ["--data.rotate", "true", "--data.crop_size", "[64, 96]"],
+            "",
+            "data.rotate = true, but crops of data.crop_size = [64, 96] are not square and cannot be turned: "
+            "use a square crop, or data.rotate = false",
+        ),
+        *(
+            (
+                [f"--data.jitter={given}"],
+                "",
+                f"data.jitter = {given}: give [BRIGHTNESS, CONTRAST, SATURATION, HUE], each from 0 to 1, HUE to 0.5, "
+                "such as [0.2, 0.2, 0.2, 0.05]",
+            )
+            for given in ("0.2", "[0.1, 0.1]", "0.2,0.2,0.2,0.6", "1.1,0,0,0", "-1,0,0,0", "nan,0,0,0", "some")
+        ),
         ([], "train = 3\n", "train = 3 is a value, but train is a section: write [train]"),
         ([], "[train\n", "not valid TOML"),
         (["--train.batch", "2"], "train = 3\n", "train = 3 is a value, but train is a section: write [train]"),
@@ -192,13 +268,41 @@ def test_a_number_of_workers_or_a_span(given: str, least: int, most: int, tmp_pa
     assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
 
 
-@pytest.mark.parametrize(("given", "weights"), [("7", (7, 7)), ("[7, 7]", (7, 7)), ("[10, 2.5]", (10, 2.5)), ("[0,1]", (0, 1))])
+@pytest.mark.parametrize(
+    ("given", "weights"), [("7", (7, 7)), ("[7, 7]", (7, 7)), ("[10, 2.5]", (10, 2.5)), ("10,2.5", (10, 2.5)), ("[0,1]", (0, 1))]
+)
 def test_one_weight_of_the_cycle_losses_or_two(given: str, weights: tuple[float, float], tmp_path: Path) -> None:
     config = load_config(["--train.lambda_cycle", given], {})
     assert config.train.lambda_a_b == weights
     assert load_config([], {"RINGCYCLE_TRAIN__LAMBDA_CYCLE": given}) == config
     (tmp_path / "c.toml").write_text(as_toml(config))
     assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [("64", 64), ("64,96", (64, 96)), ("[64, 96]", (64, 96)), (" [64,96] ", (64, 96)), ("[64, 64]", 64), ("[64]", 64)]
+)
+def test_a_side_or_height_and_width(given: str, size: object, tmp_path: Path) -> None:
+    (tmp_path / "given.toml").write_text(f"[data]\ncrop_size = {given if '[' in given or ',' not in given else f'[{given}]'}\n")
+    for arguments, environment in (
+        (["--data.crop_size", given], {}),
+        ([], {"RINGCYCLE_DATA__CROP_SIZE": given}),
+        (["--config", str(tmp_path / "given.toml")], {}),
+    ):
+        config = load_config(arguments, environment)
+        assert config.data.crop_size == size
+        (tmp_path / "c.toml").write_text(as_toml(config))
+        assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
+        assert Config.model_validate_json(config.model_dump_json()) == config
+        assert f"crop_size={[64, 96] if isinstance(size, tuple) else 64} " in one_line(config)[0]
+
+
+def test_strengths_of_the_colour_jitter(tmp_path: Path) -> None:
+    for arguments, environment in ((["--data.jitter", ".2, 0.1,0,0.05"], {}), ([], {"RINGCYCLE_DATA__JITTER": "[0.2, 0.1, 0, 0.05]"})):
+        config = load_config(arguments, environment)
+        assert config.data.jitter == (0.2, 0.1, 0, 0.05)
+        (tmp_path / "c.toml").write_text(as_toml(config))
+        assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
 
 
 def test_workers_that_divide_the_global_batch() -> None:

@@ -32,9 +32,9 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
     assert cold.stdout.splitlines()[3:8] == warm.stdout.splitlines()[3:8]
 
     units = dict(zip(UNITS, cold.stdout.split("\n\n")[1:], strict=True))
-    assert re.search(r"^  real +uint8\[2, 1, 24, 24, 3\], argument$", units["generator_pass"], re.M)
+    assert re.search(r"^  real +uint8\[2, 1, 24, 32, 3\], argument$", units["generator_pass"], re.M)
     assert re.search(r"^  generators\.weights +float32\[\d+\], variable read$", units["generator_pass"], re.M)
-    assert re.search(r"^  pool\.images +float32\[2, 1, 2, 24, 24, 3\], variable updated in place$", units["discriminator_pass"], re.M)
+    assert re.search(r"^  pool\.images +float32\[2, 1, 2, 24, 32, 3\], variable updated in place$", units["discriminator_pass"], re.M)
     for pair in ("generators", "discriminators"):
         lines = units[f"update_{pair}"].splitlines()
         size = int(re.search(rf"{pair}\.weights +float32\[(\d+)\], variable updated in place", units[f"update_{pair}"])[1])  # type: ignore[index]

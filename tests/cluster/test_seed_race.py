@@ -1,11 +1,13 @@
-"""A race of two seeds on a real cluster, whose winner goes on; and a run that starts from the result."""
+"""A race of two seeds on a real cluster, whose winner goes on; and a run that starts from the result. On rectangles, in other colours."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import cyclegan
 from cyclegan.checkpoint_files.folders import verify
 from cyclegan.checkpoint_files.parts import read_arrays
 from preprocess.synthetic import write_dataset
@@ -18,7 +20,10 @@ pytestmark = pytest.mark.process
 def test_race_and_start_from(programs: Path, tmp_path: Path) -> None:
     write_dataset(tmp_path / "images", images=20, test=4, size=32)
     here = {"data.source": tmp_path / "images", "run.storage": tmp_path / "runs", "cluster.compile_cache": programs}
-    common = options({**TINY, **here, "cluster.workers": 1, "run.checkpoint_every": 20, "evaluate.images": 4})
+    augmented = {"data.flip_vertical": True, "data.jitter": [0.2, 0.2, 0.2, 0.05]}
+    common = options(
+        {**TINY, **here, **augmented, "cluster.workers": 1, "run.checkpoint_every": 20, "run.sample_every": 20, "evaluate.images": 4}
+    )
 
     seeds = options({"train.seeds": 2, "race.steps": 20, "train.steps": 40, "run.name": "raced"})
     output = Launch([*common, *seeds]).end(0, seconds=600)
@@ -31,6 +36,12 @@ def test_race_and_start_from(programs: Path, tmp_path: Path) -> None:
     first, last = (run / f"checkpoints/step-000000{step}" for step in (20, 40))
     assert verify(first).config["train"]["seed"] == verify(last).config["train"]["seed"] == winner
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [10, 20, 30, 40]
+    height, width = TINY["data.crop_size"]
+    assert Image.open(run / "samples/step-00000040.png").size == (3 * width, 2 * height)
+    pools = read_arrays(last, verify(last).parts[0], ("pool.images",))["pool.images"]
+    assert pools.shape[3:] == (height, width, 3) and pools.any()
+    translated = cyclegan.load(run).translate(Image.new("RGB", (80, 48), "red"))
+    assert translated.size == (40, 24), "resized as trained"
 
     start = options({"run.start_from": run, "run.name": "second", "train.steps": 1, "train.learning_rate": 1e-30, "train.seed": 7})
     output = Launch([*common, *start]).end(0, seconds=600)

@@ -5,7 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from preprocess.feed.augment import turned
 from preprocess.feed.plan import Plan, WorkerShare, offset
+from preprocess.images.colour_jitter import Jitter, JitterStrengths, jittered
 from preprocess.images.decoded_image import ImageArray
 from preprocess.shards.manifest import FORMAT, Manifest, Split
 from preprocess.shards.shard_set import write_shard
@@ -14,7 +16,8 @@ from ringcycle.domains import TRAIN_SPLITS
 Dtype = Literal["uint8", "uint16"]
 
 SIZES = (13, 20)
-PLAN = Plan(SIZES, seed=5, crop_size=64, flip=True)
+PLAN = Plan(SIZES, seed=5, crop_size=(64, 64), flip=True)
+WIDE = Plan(SIZES, seed=5, crop_size=(32, 64), flip=True, flip_vertical=True, jitter=JitterStrengths(0.2, 0.2, 0.2, 0.05))
 
 
 def make_shards(folder: Path, dtype: Dtype = "uint8") -> Path:
@@ -48,14 +51,18 @@ def make_manifest(splits: dict[str, Split], dtype: Dtype = "uint8", channels: tu
     )
 
 
-def expected(position: int, share: WorkerShare, dtype: Dtype = "uint8") -> ImageArray:
-    """The batch [2, batch, 64, 64, 3] at a position, straight from the plan."""
-    rows = PLAN.worker_rows(position, share)
-    out = np.empty((2, share.batch, 64, 64, 3), dtype)
-    for domain, row in np.ndindex(2, share.batch):
-        top, left = (int(offset(share[domain, row], 6)) for share in (rows.top, rows.left))
-        square = _images(domain, dtype)[rows.index[domain, row], top : top + 64, left : left + 64]
-        out[domain, row] = square[:, ::-1] if rows.flip[domain, row] else square
+def expected(position: int, share: WorkerShare, dtype: Dtype = "uint8", plan: Plan = PLAN) -> ImageArray:
+    """The batch [2, batch, H, W, 3] at a position, straight from the plan."""
+    rows, (height, width) = plan.worker_rows(position, share), plan.crop_size
+    out = np.empty((2, share.batch, height, width, 3), dtype)
+    for at in np.ndindex(2, share.batch):
+        top, left = int(offset(rows.top[at], 70 - height)), int(offset(rows.left[at], 70 - width))
+        cut = _images(at[0], dtype)[rows.index[at], top : top + height, left : left + width]
+        cut = turned(cut, bool(rows.flip[at]), bool(rows.flip_vertical[at]), int(rows.turns[at]))
+        if rows.jitter is not None:
+            *drawn, order = rows.jitter[at]
+            cut = jittered(cut, Jitter(*drawn, order=int(order)))
+        out[at] = cut
     return out
 
 

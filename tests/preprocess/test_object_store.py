@@ -95,7 +95,7 @@ def test_an_interrupted_build_resumes(both: Both) -> None:
 
 
 def test_a_feed_from_a_bucket_equals_one_from_a_folder_and_fetches_shards_once(both: Both, tmp_path: Path) -> None:
-    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=(128, 128), flip=True)
     share = WorkerShare(rank=0, workers=1, batch=4)
     settings = FeedSettings(actors=2, cache=CacheSettings(tmp_path / "cache", 1))
     with Feed(both.local, plan, share, position=0, end=160) as feed:
@@ -109,7 +109,7 @@ def test_a_feed_from_a_bucket_equals_one_from_a_folder_and_fetches_shards_once(b
 
 
 def test_only_the_record_batches_of_an_image_are_read(both: Both) -> None:
-    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=(128, 128), flip=True)
     start = len(both.server.flaky.requests)
     Reader(both.remote, plan, WorkerShare(rank=0, workers=1, batch=1)).read(0, 1)
     ranges = [request.rpartition("bytes=")[2].split("-") for request in both.server.flaky.requests[start:] if "bytes=" in request]
@@ -125,7 +125,7 @@ def test_a_damaged_shard_in_a_bucket_is_named(both: Both, tmp_path: Path) -> Non
     store.write(shard.name, bytes(content))
     with pytest.raises(UserError, match=rf"{shard.name} is damaged"):
         manifest.verify(out)
-    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=128, flip=True)
+    plan = Plan((SIZES["trainA"], SIZES["trainB"]), seed=1, crop_size=(128, 128), flip=True)
     with pytest.raises(UserError) as error:
         Reader(out, plan, WorkerShare(rank=0, workers=1, batch=40), CacheSettings(tmp_path / "cache", 1)).read(0, 1)
     assert str(error.value).startswith(f"s3://***@bucket/damaged/{shard.name} cannot be read (its images ")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ringcycle.errors import UserError
-from ringcycle.options import add_option, byte_size, describe_error, suggestion
+from ringcycle.options import add_option, byte_size, describe_error, read_numbers, suggestion
 
 
 class Settings(BaseModel):
@@ -16,6 +16,7 @@ class Settings(BaseModel):
     flip: bool = Field(True, description="mirror 50% of the images")
     mode: Literal["fast", "exact"] = Field("fast", description="how to resize")
     folder: str = Field("", description="where to write")
+    span: tuple[int, int] = Field((1, 8), title="[MIN,MAX]", description="how many to write")
 
 
 def test_help_shows_kind_description_and_default() -> None:
@@ -28,6 +29,7 @@ def test_help_shows_kind_description_and_default() -> None:
         "--flip true|false mirror 50% of the images (default: true)",
         "--mode fast|exact how to resize (default: fast)",
         "--folder TEXT where to write",
+        "--span [MIN,MAX] how many to write (default: [1, 8])",
     ):
         assert line in text
     assert parser.parse_args(["--side", "8"]).side == "8"  # as given: pydantic parses it
@@ -54,6 +56,24 @@ def test_a_mistake_is_one_line_without_credentials(given: dict[str, object], lin
 def test_only_near_names_are_suggested() -> None:
     assert suggestion("fodler", ["folder", "flip"]) == ", did you mean folder?"
     assert suggestion("quality", ["folder", "flip"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "numbers"),
+    [
+        (512, [512]),
+        (0.5, [0.5]),
+        ([512, 1024], [512, 1024]),
+        ((1, 0.5), [1, 0.5]),
+        ("512", [512]),
+        (" 512 ,1024", [512, 1024]),
+        ("[512, 1e3, .5]", [512, 1000.0, 0.5]),
+        ([], []),
+        *((value, None) for value in ("", "[]", "[1", "1]", "[[1]]", "1,,2", "a", "true", None, True, ["1"], [True], [[1]], {"a": 1})),
+    ],
+)
+def test_numbers_in_any_form(value: object, numbers: list[float] | None) -> None:
+    assert read_numbers(value) == numbers
 
 
 @pytest.mark.parametrize(

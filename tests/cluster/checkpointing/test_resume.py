@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def index(step: int, workers: int, config: Config, parts: list[Any]) -> Index:
         written=datetime.now(UTC),
         cycle_loss=None,
         versions={},
-        config=config.model_dump(),
+        config=config.model_dump(mode="json"),
         parts=parts,
     )
 
@@ -82,6 +83,11 @@ def test_interrupted_saves_are_never_found_and_removed(tmp_path: Path) -> None:
         (["--model.filters", "32"], "f", "model.filters = 32, but run default was trained with 64"),
         (["--train.seed", "1"], "f", "train.seed = 1, but run default was trained with 0"),
         (["--data.crop_size", "128"], "f", "data.crop_size = 128, but run default was trained with 256"),
+        (["--data.crop_size", "128,256"], "f", "data.crop_size = [128, 256], but run default was trained with 256"),
+        (["--data.crop_size", "256,256"], "f", ""),
+        (["--data.flip_vertical", "true"], "f", "data.flip_vertical = True, but run default was trained with False"),
+        (["--data.rotate", "true"], "f", "data.rotate = True, but run default was trained with False"),
+        (["--data.jitter", "0.1,0,0,0"], "f", "data.jitter = [0.1, 0.0, 0.0, 0.0], but run default was trained with [0.0, 0.0, 0.0, 0.0]"),
         (["--cluster.workers", "4"], "f", "train.batch × cluster.workers = 4, but run default has a global batch of 2"),
         ([], "g", "has fingerprint g, but run default was trained on f"),
         (["--train.batch", "2"], "f", ""),
@@ -113,6 +119,21 @@ def test_a_pair_is_the_same_after_it_was_in_a_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("crop", "error"),
+    [("128,256", ""), ("[128, 256]", ""), ("256,128", "data.crop_size = [256, 128], but run default was trained with [128, 256]")],
+)
+def test_a_rectangle_resumes_as_itself(crop: str, error: str) -> None:
+    old = index(1, 1, load_config(["--data.crop_size", "128,256"], {}), [])
+    stored = Index.model_validate_json(old.model_dump_json())
+    new = load_config(["--data.crop_size", crop], {})
+    if not error:
+        check_resumable(stored, Path("c"), new, "f")
+        return
+    with pytest.raises(UserError, match=f"^{re.escape(error)} "):
+        check_resumable(stored, Path("c"), new, "f")
+
+
+@pytest.mark.parametrize(
     ("arguments", "error"),
     [
         ([], ""),
@@ -123,7 +144,7 @@ def test_a_pair_is_the_same_after_it_was_in_a_file() -> None:
 )
 def test_a_field_that_an_earlier_version_did_not_have_counts_as_its_default(arguments: list[str], error: str) -> None:
     config = load_config(["--cluster.workers", "2"], {}).model_dump()
-    for section, field in (("train", "lambda_cycle"), ("model", "blocks"), ("data", "flip")):
+    for section, field in (("train", "lambda_cycle"), ("model", "blocks"), ("data", "flip"), ("data", "jitter"), ("data", "rotate")):
         del config[section][field]
     config["train"]["forgotten"] = 7
     config["another"] = {"section": 1}

@@ -69,6 +69,34 @@ def test_before_there_are_shards_the_settings_decide() -> None:
             "data.preprocess = none does not crop, and domain A has images up to 300 wide and 256 high, where data.crop_size = 256: "
             "use scale_width_and_crop, crop or resize_and_crop",
         ),
+        (
+            {"data": {"load_size": [300, 600], "crop_size": [256, 512]}},
+            {"smallest": (300, 500), "largest": (300, 600)},
+            "data.crop_size = [256, 512] is larger than images of domain A in shards, 500 wide or 300 high: use a smaller one, "
+            "or preprocess to a larger data.load_size",
+        ),
+        (
+            {"data": {"load_size": [300, 600], "crop_size": [256, 512]}},
+            {"smallest": (240, 600), "largest": (300, 600)},
+            "data.crop_size = [256, 512] is larger than images of domain A in shards, 600 wide or 240 high: use a smaller one, "
+            "or preprocess to a larger data.load_size",
+        ),
+        (
+            {"data": {"preprocess": "none", "crop_size": [256, 512]}},
+            {"smallest": (256, 512), "largest": (260, 512), "mode": "none"},
+            "data.preprocess = none does not crop, and domain A has images up to 512 wide and 260 high, where data.crop_size = [256, 512]: "
+            "use scale_width_and_crop, crop or resize_and_crop",
+        ),
+        (
+            {"data": {"jitter": [0.2, 0.1, 0, 0.05]}, "train": {"lambda_identity": 0}},
+            {"channels": (3, 1)},
+            "data.jitter = [0.2, 0.1, 0.0, 0.05], but images of B have 1 channel, without saturation and hue: use [0.2, 0.1, 0.0, 0.0]",
+        ),
+        (
+            {"data": {"jitter": [0, 0, 0.1, 0]}},
+            {"channels": (5, 5)},
+            "data.jitter = [0.0, 0.0, 0.1, 0.0], but images of A have 5 channels, without saturation and hue: use [0.0, 0.0, 0.0, 0.0]",
+        ),
     ],
 )
 def test_mistakes(sections: dict[str, dict[str, object]], found: dict[str, object], text: str) -> None:
@@ -83,6 +111,12 @@ def test_unequal_channels_train_without_an_identity_loss() -> None:
 
 def test_images_of_the_crop_size_need_no_crop() -> None:
     check({"data": {"preprocess": "none"}}, manifest((256, 256), (256, 256), mode="none"))
+    check({"data": {"preprocess": "none", "crop_size": [256, 512]}}, manifest((256, 512), (256, 512), mode="none"))
+
+
+def test_colour_jitter_of_grey_images_and_of_images_with_opacity() -> None:
+    check({"data": {"jitter": [0.2, 0.2, 0, 0]}}, manifest(channels=(1, 1)))
+    check({"data": {"jitter": [0.2, 0.2, 0.2, 0.1]}}, manifest(channels=(4, 4)))
 
 
 def test_a_mistake_shows_no_key_of_the_shards_location() -> None:

@@ -10,6 +10,8 @@ from ringcycle.errors import UserError
 SQUARE = Preparation(preprocess="resize_and_crop", load_size=20, crop_size=16)
 WIDE = Preparation(preprocess="scale_width_and_crop", load_size=20, crop_size=16)
 CROP = Preparation(preprocess="crop", load_size=20, crop_size=16)
+RECTANGLE = Preparation(preprocess="resize_and_crop", load_size=(24, 48), crop_size=(20, 40))
+LOW = Preparation(preprocess="scale_width_and_crop", load_size=48, crop_size=(20, 40))
 
 
 def image(height: int, width: int) -> np.ndarray:
@@ -22,6 +24,9 @@ def image(height: int, width: int) -> np.ndarray:
         (Scale(), SQUARE, (20, 20), (20, 30), "at the trained scale, 20x20"),
         (Scale(restore=True), SQUARE, (20, 20), (40, 60), "at the trained scale, 20x20"),
         (Scale(), WIDE, (16, 20), (16, 24), "at the trained scale, 20 pixels wide"),  # as low as a crop, so not in proportion
+        (Scale(), RECTANGLE, (24, 48), (32, 48), "at the trained scale, 48x24"),
+        (Scale(restore=True), RECTANGLE, (24, 48), (40, 60), "at the trained scale, 48x24"),
+        (Scale(), LOW, (32, 48), (32, 48), "at the trained scale, 48 pixels wide"),
         (Scale(), CROP, (40, 60), (40, 60), "at native scale, as trained"),
         (Scale(), None, (40, 60), (40, 60), "at native scale, as the checkpoint names no other"),
         (Scale("native"), SQUARE, (40, 60), (40, 60), "at native scale"),
@@ -48,6 +53,8 @@ def test_an_image_of_one_line_keeps_a_line() -> None:
 def test_the_configuration_of_a_checkpoint_names_the_scale() -> None:
     fields = {"preprocess": "scale_width", "load_size": 20, "crop_size": 20, "source": "s"}
     assert Preparation.of({"data": fields}) == Preparation(preprocess="scale_width", load_size=20, crop_size=20)
+    rectangle = {"preprocess": "resize_and_crop", "load_size": [24, 48], "crop_size": [20, 40]}  # as JSON has it
+    assert Preparation.of({"data": rectangle}) == RECTANGLE
     assert Preparation.of({"data": {"load_size": 20}}) is None
     assert Preparation.of({}) is None
 

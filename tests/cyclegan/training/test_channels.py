@@ -106,7 +106,7 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
     out = tmp_path / "shards"
     manifest = build_here(source, out, DataConfig(load_size=36, crop_size=SIDE))
     assert (manifest.dtype, manifest.channels) == ("uint16", (1, 3))
-    plan = Plan((4, 4), seed=0, crop_size=SIDE, flip=True)
+    plan = Plan((4, 4), seed=0, crop_size=(SIDE, SIDE), flip=True)
     batches = Reader(out, plan, WorkerShare(rank=0, workers=1, batch=1)).read(0, 2)
     assert batches.shape == (2, 2, 1, SIDE, SIDE, 3) and batches.dtype == np.uint16
     assert not batches[:, 0, ..., 1:].any()

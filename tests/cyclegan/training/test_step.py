@@ -49,10 +49,10 @@ class Training:
         return snapshot(self.state)
 
 
-def make(dtype: tf.DType, convolution: str = "auto", **train: float) -> Training:
+def make(dtype: tf.DType, convolution: str = "auto", size: tuple[int, int] = (SIDE, SIDE), **train: float) -> Training:
     model = ModelSpec(filters=8, blocks=2, discriminator_filters=8, convolution=convolution)
     config = TrainConfig(**({"pool_size": 2} | train))
-    state = make_state(model, config, (SIDE, SIDE), dtype)
+    state = make_state(model, config, size, dtype)
     state.assign_initial(SEED)
     passes = make_passes(state, model, config)
     return Training(config, state, passes, make_step(passes))
@@ -67,8 +67,8 @@ def double() -> Training:
     return training
 
 
-def images(step: int, batch: int) -> npt.NDArray[np.uint8]:
-    return np.random.default_rng(step).integers(0, 256, (2, batch, SIDE, SIDE, 3), np.uint8)
+def images(step: int, batch: int, size: tuple[int, int] = (SIDE, SIDE)) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(step).integers(0, 256, (2, batch, *size, 3), np.uint8)
 
 
 def network(layout: FlatParameters, flat: Array, direction: int) -> Network:
@@ -94,7 +94,8 @@ def check_against_reference(training: Training, steps: int) -> None:
     training.state.assign_initial(SEED)
     plain, batch, swapped = reference(training), training.train.batch, []
     for step in range(steps):
-        real, draws = images(step, batch), training.draws(step)
+        size = tuple(training.state.pool.images.shape[3:5])
+        real, draws = images(step, batch, size), training.draws(step)
         means, _, _ = training.run(real, draws)
         real_A, real_B = real / 127.5 - 1
         # Direction 0 makes fakes of B, direction 1 of A.
@@ -155,6 +156,11 @@ def test_steps_without_identity_loss_and_pool_equal_the_plain_reference() -> Non
 def test_steps_with_plain_convolutions_equal_the_plain_reference() -> None:
     with uncompiled():
         check_against_reference(make(tf.float64, convolution="plain"), steps=5)
+
+
+def test_steps_on_rectangles_equal_the_plain_reference() -> None:
+    with uncompiled():
+        check_against_reference(make(tf.float64, size=(36, 28)), steps=5)
 
 
 def vectors(training: Training) -> CompiledFunction:

@@ -84,8 +84,10 @@ def test_a_missing_file() -> None:
 
 def test_settings_that_determine_pixels_change_the_text(tmp_path: Path) -> None:
     given = [{}, {"load_size": 300}, {"preprocess": "crop"}, {"preprocess": "crop", "crop_size": 128}, {"channels_a": 1}, {"bits": 16}]
+    given += [{"load_size": [300, 400]}, {"load_size": [400, 300]}, {"preprocess": "crop", "crop_size": [128, 256]}]
     assert len({settings_text(DataConfig.model_validate(fields)) for fields in given}) == len(given)
-    same = [{}, {"crop_size": 128}, {"flip": False}, {"threads": 3}, {"shard_mb": 1}]
+    same = [{}, {"crop_size": 128}, {"crop_size": [128, 256]}, {"load_size": [286, 286]}, {"flip": False}, {"threads": 3}, {"shard_mb": 1}]
+    same += [{"flip_vertical": True, "rotate": True, "jitter": [0.2, 0.2, 0.2, 0.1]}]
     assert len({settings_text(DataConfig.model_validate(fields)) for fields in same}) == 1
 
 

@@ -22,7 +22,7 @@ from preprocess.shards.cache import CacheSettings
 from ringcycle.errors import UserError
 from ringcycle.storage.store import Store
 from tests.preprocess.object_store import object_store
-from tests.preprocess.small_shards import PLAN, expected, make_shards
+from tests.preprocess.small_shards import PLAN, WIDE, expected, make_shards
 
 ONE, TWO, TWENTY = (WorkerShare(rank=0, workers=1, batch=batch) for batch in (1, 2, 20))
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("local_ray")]
@@ -54,16 +54,16 @@ def endless(shards: Path, local_ray: None) -> Iterator[Feed]:
 
 
 @pytest.mark.parametrize(
-    ("batch", "rank", "workers", "actors", "position"),
-    [(1, 1, 3, 1, 0), (4, 1, 2, 2, 17), (50, 0, 1, 1, 10**9)],  # one step of 50 is more than a chunk
+    ("batch", "rank", "workers", "actors", "position", "plan"),
+    [(1, 1, 3, 1, 0, PLAN), (4, 1, 2, 2, 17, WIDE), (50, 0, 1, 1, 10**9, PLAN)],  # one step of 50 is more than a chunk
 )
-def test_batches_are_the_plan_s(shards: Path, batch: int, rank: int, workers: int, actors: int, position: int) -> None:
+def test_batches_are_the_plan_s(shards: Path, batch: int, rank: int, workers: int, actors: int, position: int, plan: Plan) -> None:
     share = WorkerShare(rank, workers, batch)
     end = position + (100 // batch + 3) * share.global_batch
-    with Feed(shards, PLAN, share, position=position, end=end, settings=FeedSettings(actors=actors)) as feed:
+    with Feed(shards, plan, share, position=position, end=end, settings=FeedSettings(actors=actors)) as feed:
         for got in feed:
             assert got.dtype == np.uint8
-            assert np.array_equal(got, expected(position, share))
+            assert np.array_equal(got, expected(position, share, plan=plan))
             position += share.global_batch
             assert feed.position == position
         assert position == end
@@ -187,7 +187,7 @@ def test_no_manifest(tmp_path: Path) -> None:
 
 def test_other_shards_than_planned(shards: Path) -> None:
     with pytest.raises(UserError) as error:
-        Feed(shards, Plan((12, 20), 5, 64, True), ONE, position=0, end=None)
+        Feed(shards, Plan((12, 20), 5, (64, 64), True), ONE, position=0, end=None)
     assert str(error.value) == (
         f"{shards} holds 13 and 20 images, but the run was planned for 12 and 20: use the shards it was started with, or start a new run"
     )

@@ -215,6 +215,16 @@ def test_at_least_reduces_large_jpegs_but_not_too_far() -> None:
     reduced = np.asarray(Image.fromarray(full).reduce(2))
     assert difference(half, reduced) < 1  # the mean of 2x2 pixels, up to rounding
     assert decode(png(pixels), at_least=10).shape == (900, 1200, 3)
+    assert decode(buffer.getvalue(), at_least=(225, 300)).shape == (225, 300, 3)
+    assert decode(buffer.getvalue(), at_least=(225, 301)).shape == decode(buffer.getvalue(), at_least=(226, 300)).shape == (450, 600, 3)
+
+
+def test_at_least_is_of_the_upright_image() -> None:
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (1200, 900)).save(buffer, "JPEG", exif=exif)
+    assert decode(buffer.getvalue(), at_least=(300, 225)).shape == (300, 225, 3)
+    assert decode(buffer.getvalue(), at_least=(225, 300)).shape == (600, 450, 3)
 
 
 @needs_data

@@ -70,6 +70,19 @@ def test_modes_match_the_reference() -> None:
         prepare(pixels, "crop", 286, 61)
 
 
+def test_modes_with_height_and_width() -> None:
+    pixels = image(60, 90)
+    assert prepare(pixels, "resize_and_crop", (40, 70), None).shape == (40, 70, 3)
+    np.testing.assert_array_equal(prepare(pixels, "resize_and_crop", (40, 70), None), resize(pixels, 40, 70))
+    for mode in ("scale_width", "scale_width_and_crop"):
+        assert prepare(pixels, mode, 48, (24, 48)).shape == (32, 48, 3)
+        assert prepare(pixels, mode, 48, (36, 24)).shape == (36, 48, 3)
+    np.testing.assert_array_equal(prepare(pixels, "crop", 286, (60, 90)), pixels)
+    for crop in ((61, 80), (60, 91)):
+        with pytest.raises(BrokenImage, match=rf"^90x60 pixels, less than data\.crop_size = \[{crop[0]}, {crop[1]}\] \(height, width\)$"):
+            prepare(pixels, "crop", 286, crop)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
 def test_bands_are_resized_one_by_one(channels: int) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (50, 70, channels), np.uint8)
