@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cyclegan.checkpoint_files.origin import Origin
 from cyclegan.config import ModelSpec
-from cyclegan.conversion.entries import NETWORKS
+from cyclegan.conversion.entries import NETWORKS, direction_of
 from cyclegan.conversion.reading import ReferenceNetworks, read_networks
 from cyclegan.conversion.reference_files import CURE, find_files, is_reference
 from cyclegan.conversion.run_folder import check_empty, write_run
@@ -98,9 +98,11 @@ def _to_reference(folder: Location, output: Location, epoch: str) -> Iterator[st
         state_dicts = unpack(trained.weights, trained.model)
     for network, name in zip(trained.networks, write_files(output, epoch, state_dicts, trained.networks), strict=True):
         yield f"{Store(output).label(name)} from {NETWORKS[network]}"
-    for network in NETWORKS.keys() - set(trained.networks):
-        yield f"{NETWORKS[network]} was never trained and is not written"
-    yield f"{shown(output)}: step {trained.index.step:,} of {shown(folder)}; options of the reference: {_their_options(trained.model)}"
+    for network, ours in NETWORKS.items():
+        if network not in trained.networks:
+            yield f"{ours} was never trained and is not written"
+    options = _their_options(trained.model, [network for network in trained.networks if network.startswith("G")])
+    yield f"{shown(output)}: step {trained.index.step:,} of {shown(folder)}; options of the reference: {options}"
 
 
 def _missing(networks: ReferenceNetworks) -> Iterator[str]:
@@ -120,11 +122,14 @@ def _our_options(model: ModelSpec) -> str:
     return " ".join(f"--model.{name} {getattr(model, name)}" for name in fields)
 
 
-def _their_options(model: ModelSpec) -> str:
-    """What the reference's train.py and test.py must be told."""
-    generator = f"resnet_{model.blocks}blocks"
-    channels = f"--input_nc {model.channels_a} --output_nc {model.channels_b}"
-    return f"--model cycle_gan --netG {generator} --ngf {model.filters} --ndf {model.discriminator_filters} {channels}"
+def _their_options(model: ModelSpec, generators: Sequence[str]) -> str:
+    """What the reference's train.py and test.py must be told; with one generator, its test.py alone."""
+    both = len(generators) == 2
+    kind = "cycle_gan" if both else f"test --model_suffix {generators[0].removeprefix('G')} --no_dropout"
+    taken, made = model.channels_of(direction_of(generators[0]))
+    channels = f"--input_nc {taken} --output_nc {made}"
+    filters = f"--ngf {model.filters}" + (f" --ndf {model.discriminator_filters}" if both else "")
+    return f"--model {kind} --netG resnet_{model.blocks}blocks {filters} {channels}"
 
 
 if __name__ == "__main__":

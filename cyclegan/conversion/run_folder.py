@@ -60,7 +60,7 @@ def write_run(
                 step=STEP,
                 position=STEP,
                 workers=1,
-                fingerprint="",
+                fingerprint="unknown",
                 images=images,
                 written=datetime.now(UTC),
                 cycle_loss=None,

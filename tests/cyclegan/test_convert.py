@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import cyclegan
+from cluster.checkpointing.resume import load_weights
 from cluster.config import load_config
 from cluster.driver.start_from import start_weights
 from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS
@@ -16,6 +17,7 @@ from cyclegan.checkpoint_files.folders import verify
 from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.conversion.writing import TrainedNetworks
 from cyclegan.convert import main
+from cyclegan.evaluate import main as evaluate
 from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.torch_files.pickle_writer import call, pickled
 from cyclegan.torch_files.state_dict import read_state_dict
@@ -95,7 +97,9 @@ def test_a_run_from_it_translates_and_starts_another(tmp_path: Path) -> None:
         assert translated.size == (24, 28)
     assert cyclegan.load(result, "AtoB", scale="native").translate(np.zeros((9, 8, 3), np.uint8)).shape == (9, 8, 3)
     sizes = ["--model.filters", "4", "--model.blocks", "2", "--model.discriminator_filters", "4", "--run.start_from", str(result)]
-    assert start_weights(load_config(sizes, {}), ImageFormat()) == result / "checkpoints/step-00000001"
+    start = start_weights(load_config(sizes, {}), ImageFormat())
+    assert start == result / "checkpoints/step-00000001"
+    np.testing.assert_array_equal(load_weights(start)["generators.weights"], read_generators(result).weights)
 
 
 @pytest.mark.parametrize(
@@ -121,16 +125,21 @@ def test_a_single_generator(name: str, arguments: list[str], direction: str, tmp
     given = ["--checkpoint", str(tmp_path / "run"), "--scale", "native", str(given_image), str(tmp_path / "b.png"), "--direction"]
     assert translate([*given, direction]) == 0
     capsys.readouterr()
-    assert translate([*given, other]) == 2
+    assert translate([*given, other]) == evaluate(["--checkpoint", str(tmp_path / "run"), str(tmp_path)]) == 2
     checkpoint = tmp_path / "run/checkpoints/step-00000001"
     fact = f"{other}: {checkpoint} was converted without a generator of this direction"
     cure = f"give {direction}, or train a run that starts from it"
-    assert capsys.readouterr().err == f"error: --direction = {fact}: {cure}\n"
+    both = f"{checkpoint} was converted without a generator of {other}: give one with both, or train a run that starts from it"
+    assert capsys.readouterr().err.splitlines() == [f"error: --direction = {fact}: {cure}", f"error: --checkpoint = {both}"]
     with pytest.raises(UserError, match=f"^direction = {other}: "):
         cyclegan.load(tmp_path / "run", other)  # type: ignore[arg-type]
     assert convert(tmp_path / "run", tmp_path / "back") == 0
     assert len(state_dicts(tmp_path / "back")) == 1
-    assert f"{there} was never trained and is not written" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:4] == [f"{name} was never trained and is not written" for name in (there, "D_B", "D_A")]
+    suffix = "_A" if direction == "AtoB" else "_B"
+    options = f"--model test --model_suffix {suffix} --no_dropout --netG resnet_2blocks --ngf 4 --input_nc 3 --output_nc 3"
+    assert lines[4].endswith(f"options of the reference: {options}")
 
 
 def test_the_folder_of_the_test_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
