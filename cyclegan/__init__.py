@@ -31,4 +31,6 @@ def load(
 
     way, chosen = read_direction(direction, "direction"), read_which(which, "which")
     size = read_scale(str(scale), restore_size, "scale")
-    return Generator(read_generators(as_location(str(run)), chosen, "run"), way, size)
+    trained = read_generators(as_location(str(run)), chosen, "run")
+    trained.check_trained(way, "direction")
+    return Generator(trained, way, size)

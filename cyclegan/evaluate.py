@@ -82,6 +82,9 @@ def evaluate_folder(location: Location, source: Path, options: Options) -> Evalu
         raise UserError(f"--images = {options.images} does not end with .png: give a name that does")
     console = screen()
     trained = read_generators(location, options.which)
+    if trained.untrained:
+        fact = f"was converted without a generator of {trained.untrained[0]}"
+        raise UserError(f"--checkpoint = {trained.folder} {fact}: give one with both, or train a run that starts from it")
     images = held_out_folder(source, trained, Reading(options.scale, options.paired, options.max_megapixels), console)
     console.print(printable(f"evaluating step {trained.step:,} of {trained.folder}, {options.scale.describe(trained.preparation)}"))
     translate = {direction: load_translator(trained, direction) for direction in DIRECTIONS}

@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": ("preprocess.inspect", "show what shards hold"),
     "translate": ("cyclegan.translate", "translate images"),
     "translate-folder": ("cluster.translate", "translate a folder on all nodes of a Ray cluster"),
+    "convert": ("cyclegan.convert", "convert weights from and to pytorch-CycleGAN-and-pix2pix"),
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),

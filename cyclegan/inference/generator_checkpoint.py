@@ -15,6 +15,7 @@ from cyclegan.checkpoint_files.folders import checkpoints, find_newest, verify
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.checkpoint_files.measures import find_best
 from cyclegan.checkpoint_files.names import INDEX
+from cyclegan.checkpoint_files.origin import Origin
 from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelConfig, ModelSpec
 from cyclegan.inference.scale import Preparation
@@ -34,7 +35,8 @@ class GeneratorCheckpoint:
     """Both generators as they were at `step`, by the checkpoint `folder`.
 
     weights: the flat vector of both, their moving average if the training kept one; its direction axis has the order of DIRECTIONS:
-    G_AB, G_BA. preparation: how the training resized its images, if the checkpoint names it.
+    G_AB, G_BA. preparation: how the training resized its images, if the checkpoint names it. untrained: directions whose generator has
+    initial values, since it was missing when the weights were converted.
     """
 
     folder: str
@@ -42,6 +44,16 @@ class GeneratorCheckpoint:
     model: ModelSpec
     weights: npt.NDArray[np.floating[Any]]
     preparation: Preparation | None = None
+    untrained: tuple[str, ...] = ()
+
+    def check_trained(self, direction: str, field: str) -> None:
+        """Raise UserError, which names the field, if the generator of `direction` was never trained."""
+        if direction in self.untrained:
+            other = DIRECTIONS[1 - DIRECTIONS.index(direction)]
+            raise UserError(
+                f"{field} = {direction}: {self.folder} was converted without a generator of this direction: "
+                f"give {other}, or train a run that starts from it"
+            )
 
 
 def read_generators(location: Location, which: Which = "newest", field: str = "--checkpoint") -> GeneratorCheckpoint:
@@ -62,10 +74,11 @@ def _read(folder: Location, field: str) -> GeneratorCheckpoint:
         preparation = Preparation.of(index.config)
         name = AVERAGE if AVERAGE in expected_arrays(index.config, index.images) else WEIGHTS
         weights = read_arrays(folder, index.parts[0], (name,))[name]
+        origin = Origin.of(index.config)
     except (KeyError, DamagedCheckpoint, ValidationError) as error:
         fact = str(error).splitlines()[0]
         raise UserError(f"{field} = {label} holds no generators that this version knows ({fact}): use the version that wrote it") from error
-    return GeneratorCheckpoint(label, index.step, model, weights, preparation)
+    return GeneratorCheckpoint(label, index.step, model, weights, preparation, origin.untrained if origin else ())
 
 
 def find_checkpoint(location: Location, which: Which = "newest", field: str = "--checkpoint") -> Location:

@@ -65,6 +65,7 @@ def read_request(given: argparse.Namespace) -> Request:
     """Read the checkpoint and list the images. Raises UserError for an argument that is not what it should be."""
     direction, scale = read_direction(given.direction), read_scale(given.scale, given.restore_size)
     trained = read_generators(given.checkpoint, read_which(given.which))
+    trained.check_trained(direction, "--direction")
     plan = plan_outputs(given.input, given.output, trained.model.channels_of(direction)[1])
     return Request(TranslationSettings(trained, direction, scale, given.max_megapixels), list(plan.items()), given.input, given.output)
 

@@ -31,15 +31,17 @@ def write_checkpoint(
     flat: np.ndarray | None = None,
     fields: Fields = MappingProxyType({}),
     average: np.ndarray | None = None,
+    discriminators: np.ndarray | None = None,
 ) -> Path:
     """A checkpoint of two workers in the run's folder. fields: to be set in the named sections of its config; with an average, set
-    `train.ema`.
+    `train.ema`. discriminators: their weights; None: it has none.
     """
     root = folder / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
     checkpoint = root / f"step-{step:08d}"
     arrays = {"generators.weights": weights(step) if flat is None else flat, "pool.rows": np.arange(1)}
-    write_part(checkpoint, 0, "x", arrays if average is None else {**arrays, "generators.average": average})
+    more = {"generators.average": average, "discriminators.weights": discriminators}
+    write_part(checkpoint, 0, "x", arrays | {name: array for name, array in more.items() if array is not None})
     write_part(checkpoint, 1, "x", {"pool.rows": np.arange(1, 2)})
     parts = written_parts(checkpoint, 2, "x")
     assert parts is not None

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan.evaluation.inception_shapes import convolution_shapes
+from cyclegan.torch_files.state_dict_writer import write_state_dict
 from ringcycle.hashing import generator
-from tests.cyclegan.torch_files.written import Arrays, state_dict
+
+Arrays = dict[str, np.ndarray]
 
 
 def formula_weights() -> Arrays:
@@ -27,7 +29,7 @@ def formula_weights() -> Arrays:
 
 def write_formula_weights(path: Path, arrays: Arrays) -> Path:
     with path.open("wb") as file:
-        state_dict(arrays, file)
+        write_state_dict(file, arrays)
     return path
 
 

@@ -10,8 +10,7 @@ from cyclegan.evaluation import inception_weights
 from cyclegan.evaluation.inception_shapes import convolution_shapes
 from cyclegan.evaluation.inception_weights import FILE, SHA256, read_inception_weights
 from ringcycle.errors import UserError
-from tests.cyclegan.evaluation.inception_file import formula_weights, write_formula_weights
-from tests.cyclegan.torch_files.written import Arrays
+from tests.cyclegan.evaluation.inception_file import Arrays, formula_weights, write_formula_weights
 
 FIRST = "Conv2d_1a_3x3"
 STATISTICS = ("weight", "bias", "running_mean", "running_var")

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyclegan.torch_files.broken import BrokenTorchFile
+from cyclegan.torch_files.pickle_writer import call, name, value
 from cyclegan.torch_files.pickled import DAMAGED, MOST_BYTES, Name, load
-from tests.cyclegan.torch_files.written import call, dictionary, name, value
+from tests.cyclegan.torch_files.written import dictionary
 
 NAMES = {"math.prod": Name("math.prod", lambda arguments: ("called", arguments)), "torch.Kind": Name("torch.Kind")}
 PLAIN = st.recursive(
