@@ -10,6 +10,7 @@ from ringcycle.options import read_numbers
 Loss = Literal["lsgan", "vanilla", "hinge", "wgangp"]
 Policy = Literal["linear", "step", "cosine"]
 RateRule = Literal["sqrt", "linear", "none"]
+AUGMENTATIONS = ("color", "translation", "cutout")
 
 
 class ImageFormat(BaseModel):
@@ -161,6 +162,13 @@ class TrainConfig(BaseModel):
     )
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity losses, as a factor of lambda_cycle")
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
+    dropout: float = Field(
+        0, ge=0, lt=1, description="share of activations that generators drop while they train, in each residual block or inner level"
+    )
+    diffaugment: str = Field(
+        "",
+        description="augmentation of what the discriminators see, for small data sets: color, translation, cutout, separated by commas",
+    )
     ema: float = Field(
         0.999, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translates; 0: no average"
     )
@@ -177,6 +185,20 @@ class TrainConfig(BaseModel):
         if given is None or len(given) not in (1, 2) or not all(0 <= weight < math.inf for weight in given):
             raise ValueError(f"train.lambda_cycle = {value}: give a number of 0 or more, or two as [A, B]")
         return given[0] if len(set(given)) == 1 else tuple(given)
+
+    @field_validator("diffaugment", mode="before")
+    @classmethod
+    def _known_augmentations(cls, value: object) -> object:
+        words = value if isinstance(value, list | tuple) else [word.strip() for word in str(value).split(",") if word.strip()]
+        unknown = [word for word in words if word not in AUGMENTATIONS]
+        if unknown:
+            raise ValueError(f"train.diffaugment = {value}: {unknown[0]} is none of {', '.join(AUGMENTATIONS)}: use these")
+        return ",".join(kind for kind in AUGMENTATIONS if kind in words)
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """Kinds of differentiable augmentation, in the order in which they are applied."""
+        return tuple(kind for kind in self.diffaugment.split(",") if kind)
 
     @field_validator("warmup")
     @classmethod

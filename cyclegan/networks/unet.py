@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.dropout import Dropout
 from cyclegan.networks.normalization import leaky_relu, normalized
 from cyclegan.networks.unet_layers import Convolution, unet_levels
 from cyclegan.ops.convolution import conv2d, conv2d_transpose
@@ -12,10 +13,11 @@ from cyclegan.ops.convolution import conv2d, conv2d_transpose
 LEAK = 0.2
 
 
-def unet(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec, alone: bool) -> tf.Tensor:
+def unet(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec, alone: bool, dropout: Dropout | None) -> tf.Tensor:
     """Translate images [2, B, H, W, C] in [-1, 1] to the other domain, same shape and range. H and W are multiples of 2^levels.
 
-    parameters: named as in `unet_levels`. alone: see `normalized`.
+    parameters: named as in `unet_levels`. alone: see `normalized`. dropout: on the way up, at the levels of the most channels but the
+    innermost.
     """
 
     def after(layer: Convolution, y: tf.Tensor) -> tf.Tensor:
@@ -37,6 +39,8 @@ def unet(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec
         kernel = parameters[level.up.kernel]
         y = conv2d_transpose(tf.nn.relu(y), kernel, convolution=spec.convolution, precision=spec.precision)
         y = after(level.up, y)
+        if dropout and level.dropout:
+            y = dropout(y)
         if results:
             y = tf.concat([results.pop(), y], -1)
     return tf.tanh(y)

@@ -10,6 +10,7 @@ from cyclegan.config import ModelSpec
 
 MOST_FACTOR = 8  # channels grow up to 8 times the filters
 SIDE = 4
+UNDROPPED = 4  # outer levels without dropout
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Level:
-    """What a level does on the way down and on the way up."""
+    """What a level does on the way down and on the way up, and whether dropout may follow."""
 
     down: Convolution
     up: Convolution
+    dropout: bool
 
 
 def unet_levels(spec: ModelSpec) -> list[Level]:
@@ -64,5 +66,5 @@ def unet_levels(spec: ModelSpec) -> list[Level]:
         taken, made = (channels[i - 1], channels[i - 1]) if i else (spec.channels, spec.channels)
         down = convolution(f"down{i}", taken, width, bias=biased and i in (0, last), norm=0 < i < last)
         up = convolution(f"up{i}", width if i == last else 2 * width, made, bias=i == 0, norm=i > 0)
-        levels.append(Level(down, up))
+        levels.append(Level(down, up, dropout=UNDROPPED <= i < last))
     return levels

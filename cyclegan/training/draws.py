@@ -8,17 +8,35 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cyclegan.config import TrainConfig
+from cyclegan.training.differentiable_augmentation import PARAMETERS
 from cyclegan.training.gradient_penalty import MIX
 from cyclegan.training.image_pool import pool_draws
 from ringcycle.hashing import hash64
 
+DROPOUT = "dropout"
+"""Purpose of the seeds of dropout, one per image."""
+SHOWN = ("generators' fake", "real", "fake")
+"""What the discriminators see in a step."""
 POOL = 2  # columns of `pool_draws`, which come first
 BITS = 24  # all that a float32 in [0, 1) can hold
 
 
 def purposes(train: TrainConfig) -> tuple[str, ...]:
-    """What the discriminator pass needs a random number for, one per image, besides the pools. These are keys of random streams."""
-    return (MIX,) if train.loss == "wgangp" else ()
+    """What a step needs a random number for, one per image, besides the pools. These are keys of random streams."""
+    mix = (MIX,) if train.loss == "wgangp" else ()
+    dropout = (DROPOUT,) if train.dropout else ()
+    parameters = [parameter for kind in train.augmentations for parameter in PARAMETERS[kind]]
+    return (*mix, *dropout, *(augmentation(shown, parameter) for shown in SHOWN for parameter in parameters))
+
+
+def augmentation(shown: str, parameter: str) -> str:
+    """Purpose of a parameter of differentiable augmentation, for one of SHOWN."""
+    return f"differentiable augmentation of {shown}: {parameter}"
+
+
+def in_generator_pass(train: TrainConfig) -> bool:
+    """Whether the generator pass needs draws too."""
+    return bool(train.dropout or train.augmentations)
 
 
 def width(train: TrainConfig) -> int:
@@ -27,16 +45,21 @@ def width(train: TrainConfig) -> int:
 
 
 def step_draws(train: TrainConfig, position: int, rows: npt.NDArray[np.int64], global_batch: int) -> npt.NDArray[np.int32]:
-    """All draws of the discriminator pass for global-batch `rows` at `position`: `[2, B, width]` int32.
+    """All draws of a step for global-batch `rows` at `position`: `[2, B, width]` int32.
 
     First those of `pool_draws`, then a column of BITS uniform bits for each of `purposes`.
     """
     pool = pool_draws(train.seed, position, rows, global_batch, train.pool_size)
     direction, step = np.arange(2)[:, None], position // global_batch
     random = [hash64(train.seed, purpose, direction, step, rows) >> np.uint64(64 - BITS) for purpose in purposes(train)]
-    return np.concatenate([pool, *(bits[..., None].astype(np.int32) for bits in random)], axis=-1)
+    return np.concatenate([pool, *(column[..., None].astype(np.int32) for column in random)], axis=-1)
 
 
 def uniform(draws: tf.Tensor, train: TrainConfig, purpose: str, dtype: tf.DType) -> tf.Tensor:
     """The random numbers in [0, 1) for one of `purposes`: `[2, B]`. draws: from `step_draws`."""
-    return tf.cast(draws[..., POOL + purposes(train).index(purpose)], dtype) / 2**BITS
+    return tf.cast(bits(draws, train, purpose), dtype) / 2**BITS
+
+
+def bits(draws: tf.Tensor, train: TrainConfig, purpose: str) -> tf.Tensor:
+    """The random bits for one of `purposes`: `[2, B]` int32."""
+    return draws[..., POOL + purposes(train).index(purpose)]

@@ -4,19 +4,21 @@ Both directions are computed together: index 0 of the leading axis is A to B, in
 gradient, followed by losses and flags, which are averaged over workers in the same all-reduce.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.discriminator import discriminate
+from cyclegan.networks.dropout import Dropout
 from cyclegan.networks.generator import generate
 from cyclegan.networks.spectral_norm import divided, iterated
 from cyclegan.training.adam import adam_update
 from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
-from cyclegan.training.draws import uniform, width
+from cyclegan.training.differentiable_augmentation import augment
+from cyclegan.training.draws import BITS, DROPOUT, SHOWN, augmentation, bits, in_generator_pass, uniform, width
 from cyclegan.training.gradient_clipping import clip_norms
 from cyclegan.training.gradient_penalty import MIX, gradient_penalty
 from cyclegan.training.image_pool import query
@@ -34,7 +36,8 @@ DISCRIMINATOR_TAIL = ("D_B", "D_A")
 class Passes:
     """The compiled units, in the order of a step.
 
-    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), for one of the `train.accumulate` parts of the batch;
+    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), for one of the `train.accumulate` parts of the batch; with a third
+    argument, draws, if `in_generator_pass`;
     discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
     real: `[2, B, H, W, C]` uint8 or uint16 (`spec.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
@@ -76,13 +79,17 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
     def signed_of(real: tf.Tensor) -> tf.Tensor:
         return _masked(mask_A_B, to_signed(real, dtype))
 
-    def translate(parameters: dict[str, tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    def translate(parameters: dict[str, tf.Tensor], images: tf.Tensor, dropout: Dropout | None = None) -> tf.Tensor:
         """Translate images of (A, B) to (B, A)."""
-        return _masked(mask_B_A, generate(parameters, images, spec))
+        return _masked(mask_B_A, generate(parameters, images, spec, dropout=dropout))
 
-    def both(network: Callable[[tf.Tensor], tf.Tensor], one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """Results for two batches, joined; at once, unless batch norm would mix them."""
-        return tf.concat([network(one), network(other)], 1) if spec.norm == "batch" else network(tf.concat([one, other], 1))
+    def augmented(images: tf.Tensor, draws: tf.Tensor | None, shown: str) -> tf.Tensor:
+        """Images of (B, A) as the discriminators are to see them."""
+        if draws is None or not train.augmentations:
+            return images
+        return augment(
+            images, train.augmentations, lambda parameter: uniform(draws, train, augmentation(shown, parameter), dtype), mask_B_A
+        )
 
     def judge(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, form: ModelSpec = spec) -> tf.Tensor:
         return discriminate(divided(parameters, vectors()) if spec.spectral_norm else parameters, images, form)
@@ -91,15 +98,15 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         assert state.spectral is not None and state.spectral_layout is not None
         return state.spectral_layout.split(state.spectral.read_value())
 
-    def generator_pass(real: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def generator_pass(real: tf.Tensor, flags: tf.Tensor, draws: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         signed = signed_of(real)
         d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         parameters = state.generator_layout.split(state.generators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            fake, same = fake_and_same(parameters, signed)
-            cycled = translate(parameters, _swap(fake))
-            adversarial = adversarial_loss.generator(judge(d_parameters, fake))
+            fake, same = fake_and_same(parameters, signed, draws)
+            cycled = translate(parameters, _swap(fake), dropout_of(draws, 2))
+            adversarial = adversarial_loss.generator(judge(d_parameters, augmented(fake, draws, SHOWN[0])))
             cycle = lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
                 lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
@@ -108,11 +115,20 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
         return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled
 
-    def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor, draws: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         if not train.lambda_identity:
-            return translate(parameters, signed), signed
-        results = both(lambda images: translate(parameters, images), signed, _swap(signed))
-        return results[:, :part], results[:, part:]
+            return translate(parameters, signed, dropout_of(draws, 0)), signed
+        if spec.norm == "batch":  # of both together it would mix them
+            return translate(parameters, signed, dropout_of(draws, 0)), translate(parameters, _swap(signed), dropout_of(draws, 1))
+        both = translate(parameters, tf.concat([signed, _swap(signed)], 1), dropout_of(draws, 0, 1))
+        return both[:, :part], both[:, part:]
+
+    def dropout_of(draws: tf.Tensor | None, *calls: int) -> Dropout | None:
+        """Dropout for the images of these of a step's calls, which are numbered."""
+        if draws is None or not train.dropout:
+            return None
+        seeds = bits(draws, train, DROPOUT)
+        return Dropout(train.dropout, tf.concat([seeds + (call << BITS) for call in calls], 1))
 
     def discriminator_pass(real: tf.Tensor, fake: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         real_B_A = _swap(signed_of(real))  # D[i] classifies the results of G[i]: (D_B, D_A)
@@ -120,11 +136,16 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            logits = both(lambda images: judge(parameters, images), real_B_A, shown)
-            losses = adversarial_loss.real(logits[:, : train.batch]) + adversarial_loss.fake(logits[:, train.batch :])
+            seen = augmented(real_B_A, draws, SHOWN[1]), augmented(shown, draws, SHOWN[2])
+            if spec.norm == "batch":  # of both together it would mix them
+                real_logits, fake_logits = (judge(parameters, images) for images in seen)
+            else:
+                logits = judge(parameters, tf.concat(seen, 1))
+                real_logits, fake_logits = logits[:, : train.batch], logits[:, train.batch :]
+            losses = adversarial_loss.real(real_logits) + adversarial_loss.fake(fake_logits)
             if train.loss == "wgangp":
                 mix = uniform(draws, train, MIX, dtype)
-                losses += gradient_penalty(lambda x: judge(parameters, x, twice_differentiable), real_B_A, shown, mix, mask_B_A)
+                losses += gradient_penalty(lambda x: judge(parameters, x, twice_differentiable), *seen, mix, mask_B_A)
             losses = 0.5 * losses  # to slow D down relative to G (paper, section 7.1)
             loss = tf.reduce_sum(losses)
         return tf.concat([state.discriminator_layout.join(tape.gradient(loss, parameters)), losses], 0)
@@ -148,9 +169,12 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
             state.spectral.assign(state.spectral_layout.join(iterated(parameters, vectors())))
 
     g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
+    generator_arguments = [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]
+    if in_generator_pass(train):
+        generator_arguments.append(tf.TensorSpec([2, part, width(train)], tf.int32, "draws"))
     d_vector = tf.TensorSpec([state.discriminator_layout.size + len(DISCRIMINATOR_TAIL)], dtype, "vector")
     return Passes(
-        generator_pass=CompiledFunction(generator_pass, [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]),
+        generator_pass=CompiledFunction(generator_pass, generator_arguments),
         discriminator_pass=CompiledFunction(
             discriminator_pass,
             [real, tf.TensorSpec(shape, dtype, "fake"), tf.TensorSpec([*shape[:2], width(train)], tf.int32, "draws")],

@@ -35,27 +35,30 @@ def make_step(
     the reference algorithm. run: calls the replica's function, as `strategy.run` does.
     """
     part_size = passes.generator_pass.signature[0].shape[1]
+    takes_draws = len(passes.generator_pass.signature) > 2
 
-    def in_parts(real: tf.Tensor, flags: tf.Tensor) -> Result:
+    def in_parts(real: tf.Tensor, flags: tf.Tensor, draws: tf.Tensor) -> Result:
         """The generator pass for a batch: the mean over its parts, computed one after another so that they share memory.
 
         This is exact, as losses are means over images. Discriminators take the batch at once: they need a fraction of a generator's memory.
         """
-        first, *others = tf.split(real, real.shape[1] // part_size, axis=1)
-        total, fake, cycled = passes.generator_pass(first, flags)
+        count = real.shape[1] // part_size
+        first, *others = tf.split(real, count, axis=1)
+        first_draws, *others_draws = [[part] for part in tf.split(draws, count, axis=1)] if takes_draws else [[]] * count
+        total, fake, cycled = passes.generator_pass(first, flags, *first_draws)
         if not others:
             return total, fake, cycled
         fakes, cycles = [fake], [cycled]
-        for part in others:
+        for part, part_draws in zip(others, others_draws, strict=True):
             with tf.control_dependencies([total]):
-                vector, fake, cycled = passes.generator_pass(part, flags)
+                vector, fake, cycled = passes.generator_pass(part, flags, *part_draws)
             total += vector
             fakes.append(fake)
             cycles.append(cycled)
         return total / (1 + len(others)), tf.concat(fakes, 1), tf.concat(cycles, 1)
 
     def replica(real: tf.Tensor, draws: tf.Tensor, flags: tf.Tensor, rate: tf.Tensor) -> Result:
-        g_vector, fake, cycled = in_parts(real, flags)
+        g_vector, fake, cycled = in_parts(real, flags, draws)
         g_mean = exchange(g_vector, len(GENERATOR_TAIL))
         d_mean = exchange(passes.discriminator_pass(real, fake, draws), len(DISCRIMINATOR_TAIL))
         passes.update_generators(g_mean, rate)
