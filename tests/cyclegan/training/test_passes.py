@@ -14,7 +14,8 @@ from cyclegan.training.draws import POOL, width
 from cyclegan.training.passes import Passes, make_passes
 from cyclegan.training.state import TrainingState, make_state
 from cyclegan.training.step import LOSSES, MEANS, make_step
-from tests.cyclegan.training.torch_updates import BATCH, CASES, FILTERS, RATE, SIDE, STEPS, VALUES, images, mix_bits, summary, weights
+from tests.cyclegan.training import torch_updates
+from tests.cyclegan.training.torch_updates import BATCH, CASES, FILTERS, MODELS, RATE, SIDE, STEPS, VALUES, images, mix_bits, summary
 from tests.cyclegan.uncompiled import uncompiled
 
 MODEL = ModelSpec(filters=FILTERS, blocks=1, discriminator_filters=FILTERS)
@@ -22,23 +23,23 @@ PAIRS = {"generators": ("G_AB", "G_BA"), "discriminators": ("D_B", "D_A")}
 Array = npt.NDArray[Any]
 
 
-def make(dtype: tf.DType, settings: dict[str, Any]) -> tuple[TrainConfig, TrainingState, Passes]:
-    train = TrainConfig(batch=BATCH, pool_size=0, **settings)
-    state = make_state(MODEL, train, (SIDE, SIDE), dtype)
-    return train, state, make_passes(state, MODEL, train)
+def make(dtype: tf.DType, settings: dict[str, Any], **model: Any) -> tuple[TrainConfig, TrainingState, Passes]:
+    train, spec = TrainConfig(batch=BATCH, pool_size=0, **settings), MODEL.model_copy(update=model)
+    state = make_state(spec, train, (SIDE, SIDE), dtype)
+    return train, state, make_passes(state, spec, train)
 
 
-def flat(layout: FlatParameters, pair: str) -> Array:
+def flat(layout: FlatParameters, pair: str, case: str) -> Array:
     """The weights of PyTorch's two networks as one vector."""
-    both = [np.stack(parameters) for parameters in zip(*map(weights, PAIRS[pair]), strict=True)]
+    both = [np.stack(parameters) for parameters in zip(*(torch_updates.weights(network, case) for network in PAIRS[pair]), strict=True)]
     assert [value.shape for value in both] == list(layout.shapes.values())
     return np.concatenate([value.ravel() for value in both])
 
 
-def begin(state: TrainingState) -> None:
+def begin(state: TrainingState, case: str = "lsgan") -> None:
     state.assign_initial(0)
-    state.generators.weights.assign(flat(state.generator_layout, "generators"))
-    state.discriminators.weights.assign(flat(state.discriminator_layout, "discriminators"))
+    state.generators.weights.assign(flat(state.generator_layout, "generators", case))
+    state.discriminators.weights.assign(flat(state.discriminator_layout, "discriminators", case))
 
 
 def draws(train: TrainConfig, step: int) -> Array:
@@ -50,8 +51,8 @@ def draws(train: TrainConfig, step: int) -> Array:
 def test_updates_equal_pytorch(case: str) -> None:
     expected = json.loads(VALUES.read_text())["cases"][case]
     with uncompiled():
-        train, state, passes = make(tf.float64, CASES[case])
-        begin(state)
+        train, state, passes = make(tf.float64, CASES[case], **MODELS.get(case, {}))
+        begin(state, case)
         step = make_step(passes)
         for number in range(STEPS):
             flags = tf.zeros([2], tf.float64)
