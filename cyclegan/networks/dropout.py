@@ -1,5 +1,7 @@
 """Dropout of activations (Srivastava et al. 2014) whose masks depend on a number for each image, so that a step can be repeated."""
 
+from functools import partial
+
 import tensorflow as tf
 
 
@@ -9,14 +11,12 @@ class Dropout:
     def __init__(self, rate: float, seeds: tf.Tensor) -> None:
         """seeds: `[2, B]` int32, of the images."""
         self._rate, self._seeds, self._calls = rate, seeds, 0
+        self._bound = int(rate * 2**32) - 2**31  # that share of all int32 is less
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """x and result: `[2, B, H, W, C]`."""
         self._calls += 1
-        # The same generator everywhere: the default of XLA is not that of the other kernels.
-        draw = tf.random.stateless_uniform
-        uniform = [
-            [draw(x.shape[2:], tf.stack([seed, self._calls]), dtype=x.dtype, alg="philox") for seed in tf.unstack(row)]
-            for row in tf.unstack(self._seeds)
-        ]
-        return tf.where(tf.stack([tf.stack(row) for row in uniform]) < self._rate, tf.zeros([], x.dtype), x / (1 - self._rate))
+        # Whole numbers, of a named generator: XLA makes others by default, and makes other fractions of the same bits.
+        draw = partial(tf.random.stateless_uniform, x.shape[2:], minval=None, maxval=None, dtype=tf.int32, alg="philox")
+        bits = [tf.stack([draw(seed=tf.stack([seed, self._calls])) for seed in tf.unstack(row)]) for row in tf.unstack(self._seeds)]
+        return tf.where(tf.stack(bits) < self._bound, tf.zeros([], x.dtype), x / (1 - self._rate))

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.flat_parameters import FlatParameters
-from cyclegan.training.draws import POOL, width
+from cyclegan.training.draws import POOL, step_draws, width
 from cyclegan.training.passes import Passes, make_passes
 from cyclegan.training.state import TrainingState, make_state
 from cyclegan.training.step import LOSSES, MEANS, make_step
@@ -87,3 +87,23 @@ def test_options_that_are_off_leave_the_signatures_alone() -> None:
         _, _, passes = make(tf.float32, settings)
         assert passes.discriminator_pass.signature[2].shape == (2, BATCH, 2)
     assert make(tf.float32, {"loss": "wgangp"})[2].discriminator_pass.signature[2].shape == (2, BATCH, 3)
+
+
+@pytest.mark.parametrize("settings", [{"dropout": 0.5}, {"diffaugment": "translation, color"}, {"dropout": 0.2, "norm": "batch"}])
+def test_draws_reach_both_passes_row_by_row(settings: dict[str, Any]) -> None:
+    """A batch in two parts gives what the whole gives, and other draws something else."""
+    model = {"norm": settings["norm"]} if "norm" in settings else {}
+    settings = {name: value for name, value in settings.items() if name not in model}
+    results = []
+    for accumulate, seed in ((1, 0), (2, 0), (1, 1)):
+        with uncompiled():
+            train, state, passes = make(tf.float64, {**settings, "accumulate": accumulate, "seed": seed}, **model)
+            state.assign_initial(0)
+            numbers = step_draws(train, 4, np.arange(BATCH), BATCH)
+            assert numbers.shape == (2, BATCH, width(train)) and width(train) > POOL
+            means, _, _ = make_step(passes)(tf.constant(images(0)), tf.constant(numbers), tf.zeros([2], tf.float64), tf.constant(RATE))
+        results.append(means.numpy())
+    whole, parts, other = results
+    if not model:  # batch norm sees the parts apart
+        np.testing.assert_allclose(parts, whole, rtol=1e-9)
+    assert np.abs(other - whole).max() > 1e-6
