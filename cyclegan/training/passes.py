@@ -71,6 +71,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
     real_part = tf.TensorSpec([2, part, *shape[2:]], real.dtype, "real")
     rate = tf.TensorSpec([], tf.float32, "rate")
     adversarial_loss = ADVERSARIAL_LOSSES[train.loss]
+    # The fast convolutions have no second derivative: XLA's conditions around their gathers lack one.
     twice_differentiable = spec.model_copy(update={"convolution": "plain", "precision": "float32"})
     lambda_a, lambda_b = train.lambda_a_b
     # Of (cycled_B, cycled_A), and of (same_B, same_A).
