@@ -162,7 +162,7 @@ def _join_group(job: Job) -> Worker:
     set_up_xla(compile_cache(job.compile_cache))
     token, resumed = _agree(job, rank)
     manifest = Manifest.load(job.shards)
-    plan = plan_of(config, manifest)
+    plan = plan_of(config, manifest, job.pairs)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     return Worker(
         job=job,
@@ -262,7 +262,7 @@ def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
     """logs: written out before each checkpoint, so that what a checkpoint has, they have."""
     config = worker.job.config
     return Checkpointer(
-        CheckpointedRun(worker.checkpoints, config, worker.job.images, worker.fingerprint),
+        CheckpointedRun(worker.checkpoints, config, worker.job.images, worker.fingerprint, worker.plan.pairs.fingerprint()),
         GroupMember(worker.rank, worker.workers, worker.token),
         config.cluster.peer_timeout,
         logs.flush if logs else None,
