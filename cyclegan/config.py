@@ -162,7 +162,10 @@ class TrainConfig(BaseModel):
     )
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity losses, as a factor of lambda_cycle")
     lambda_pairs: float = Field(
-        0.0, ge=0, description="weight of the L1 distance of generated images from the known partners of data.pairs; 0: no such loss"
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="weight of the pair losses, the L1 distance of generated images from the known partners in data.pairs; 0: none",
     )
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
     dropout: float = Field(

@@ -76,7 +76,7 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
         )
     if pairs != index.pairs:
         raise UserError(
-            f"data.pairs = {redacted(config.data.pairs)} are not the pairs that run {config.run.name} was trained with "
+            f'data.pairs = "{redacted(config.data.pairs)}" holds other pairs than those that run {config.run.name} was trained with '
             f"({Store(folder).label()}): give the same ones, or another run.name"
         )
 
