@@ -181,6 +181,15 @@ class Config(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _pairs_are_used(self) -> "Config":
+        pairs, weight = redacted(self.data.pairs), self.train.lambda_pairs
+        if pairs and not weight:
+            raise ValueError(f'data.pairs = "{pairs}", but train.lambda_pairs = 0 ignores them: set it, for example to 10')
+        if weight and not pairs:
+            raise ValueError(f"train.lambda_pairs = {weight:g}, but data.pairs is empty: name a list of pairs, or set it to 0")
+        return self
+
     @property
     def global_batch(self) -> int:
         """Images of each domain in a step: `train.batch` for each worker of a full group."""

@@ -6,6 +6,7 @@ from typing import Any
 from cluster.config import Config
 from cyclegan.config import ImageFormat, ModelSpec
 from preprocess.config import DataConfig
+from preprocess.feed.pairs import NO_PAIRS, Pairs
 from preprocess.feed.plan import Plan
 from preprocess.images.colour_jitter import JitterStrengths
 from preprocess.images.size import sides_of
@@ -22,6 +23,7 @@ class Job:
     compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`.
     gpu: whether each worker has one. start: a checkpoint of another run whose weights this one begins with; None: initial values.
     rate: factor applied to all learning rates. until: the step to end at, before the schedule does; 0: the schedule's end.
+    pairs: what `data.pairs` names, which workers need not see.
     """
 
     config: Config
@@ -34,6 +36,7 @@ class Job:
     start: Location | None = None
     rate: float = 1.0
     until: int = 0
+    pairs: Pairs = NO_PAIRS
 
     @property
     def model(self) -> ModelSpec:
@@ -53,9 +56,9 @@ def images_by_settings(data: DataConfig) -> ImageFormat:
     return ImageFormat.model_validate({name: int(value) for name, value in given.items() if value != "auto"})
 
 
-def plan_of(config: Config, manifest: Manifest) -> Plan:
-    """The order of the images in a run on the shards of `manifest`."""
+def plan_of(config: Config, manifest: Manifest, pairs: Pairs = NO_PAIRS) -> Plan:
+    """The order of the images in a run on the shards of `manifest`, of which some are known pairs."""
     sizes = (manifest.splits["trainA"].count, manifest.splits["trainB"].count)
     data = config.data
     crop_size, jitter = sides_of(data.crop_size), JitterStrengths(*data.jitter)
-    return Plan(sizes, config.train.seed, crop_size, data.flip, data.flip_vertical, data.rotate, jitter)
+    return Plan(sizes, config.train.seed, crop_size, data.flip, data.flip_vertical, data.rotate, jitter, pairs)

@@ -31,12 +31,16 @@ from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
+from preprocess.feed.find_pairs import find_pairs
+from preprocess.feed.pairs import NO_PAIRS, Pairs
 from preprocess.images.size import sides_of
+from preprocess.shards.cache import cache_settings
 from preprocess.shards.manifest import Manifest
 from preprocess.sources.layouts import absolute
+from preprocess.sources.pair_list import NamedPair, field_of, read_pairs
 from preprocess.synthetic import write_dataset
 from ringcycle.cli import ExitCode, duration, fail, run
-from ringcycle.domains import TEST_SPLITS
+from ringcycle.domains import TEST_SPLITS, TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
@@ -71,6 +75,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
+    named = read_pairs(data.pairs) if data.pairs else []
     weights = check_weights(config)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for section in one_line(config):
@@ -95,10 +100,11 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         fact = f"the images have {images.channels_a} and {images.channels_b} channels"
         raise UserError(f"evaluate.weights is set, but {fact}, and KID and FID are defined for 1 and 3: leave it empty")
     screen.line(manifest.describe())
-    step, checkpoint = check_run(config, run, manifest)
+    pairs = _pairs(named, data, shards, manifest, screen) if named else NO_PAIRS
+    step, checkpoint = check_run(config, run, manifest, pairs)
     start = start_weights(config, images, needed=step == 0)
     check_nodes(storage, shards, start, weights)
-    plan = plan_of(config, manifest)
+    plan = plan_of(config, manifest, pairs)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if config.train.seeds > 1 and config.race.steps >= schedule.steps:
         raise UserError(f"race.steps = {config.race.steps:,} is not below the {schedule.steps:,} steps of the run: lower it")
@@ -114,7 +120,7 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     )
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
-        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start)
+        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start, pairs=pairs)
         evaluate = _evaluate(job, data, manifest, weights)
         report = None
         if config.train.seeds > 1 and not step:
@@ -183,6 +189,7 @@ def _needed(evaluate: Evaluate | None) -> Evaluate:
 def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
     """The `data` section with absolute paths. If its source is the embedded data set, that is drawn below the storage."""
     data = config.data
+    absolutes = {"shards": absolute(data.shards), "pairs": absolute(data.pairs)}
     if data.source == SYNTHETIC:
         if not isinstance(storage, Path):
             raise UserError(
@@ -192,8 +199,15 @@ def _data(config: Config, storage: Location, screen: Screen) -> DataConfig:
         source = storage / SYNTHETIC
         screen.phase("drawing the embedded images")
         write_dataset(source)
-        return data.model_copy(update={"source": str(source), "shards": absolute(data.shards)})
-    return data.model_copy(update={"source": absolute(data.source), "shards": absolute(data.shards)})
+        return data.model_copy(update={"source": str(source), **absolutes})
+    return data.model_copy(update={"source": absolute(data.source), **absolutes})
+
+
+def _pairs(named: Sequence[NamedPair], data: DataConfig, shards: Location, manifest: Manifest, screen: Screen) -> Pairs:
+    """The images of the shards that the user names as pairs."""
+    pairs = find_pairs(field_of(data.pairs), named, shards, manifest, cache_settings(data.cache, data.cache_gb))
+    screen.line(f"{len(pairs):,} known pairs, {len(pairs) / manifest.splits[TRAIN_SPLITS[0]].count:.1%} of the images of A")
+    return pairs
 
 
 def report_outcome(report: Report, config: Config, run: Location, screen: Screen) -> None:

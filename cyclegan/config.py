@@ -161,6 +161,12 @@ class TrainConfig(BaseModel):
         10.0, title="X|[A,B]", description="weight of the cycle losses; [A, B]: of A to B to A (lambda_A), and of B to A to B (lambda_B)"
     )
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity losses, as a factor of lambda_cycle")
+    lambda_pairs: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="weight of the pair losses, the L1 distance of generated images from the known partners in data.pairs; 0: none",
+    )
     pool_size: int = Field(50, ge=0, description="generated images that the image pool keeps per row and domain; 0: no pool")
     dropout: float = Field(
         0, ge=0, lt=1, description="share of activations that generators drop while they train, in each residual block or inner level"

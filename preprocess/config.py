@@ -40,6 +40,12 @@ class DataConfig(BaseModel):
         repr=False,
         description="folders or URIs, separated by commas, where data.source_list may name files besides its own folder or bucket",
     )
+    pairs: str = Field(
+        "",
+        repr=False,
+        description="CSV or Parquet file with the columns a and b: images of A and B, named as in the manifest, that are known pairs; "
+        "requires train.lambda_pairs",
+    )
     test_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the images held out for testing, if the source has no test split of its own"
     )
@@ -120,7 +126,7 @@ class DataConfig(BaseModel):
             )
         return numbers
 
-    @field_serializer("source", "source_a", "source_b", "source_list", "list_roots", "shards")
+    @field_serializer("source", "source_a", "source_b", "source_list", "list_roots", "pairs", "shards")
     def _without_credentials(self, location: str) -> str:
         """Credentials of an object store are never printed or stored."""
         return redacted(location)

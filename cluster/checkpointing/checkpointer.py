@@ -38,12 +38,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CheckpointedRun:
-    """What all checkpoints of a run share. root: their folder. fingerprint: of the shards."""
+    """What all checkpoints of a run share. root: their folder. fingerprint: of the shards. pairs: of the known pairs, or empty."""
 
     root: Location
     config: Config
     images: ImageFormat
     fingerprint: str
+    pairs: str = ""
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,7 @@ class Checkpointer:
             position=snapshot.position,
             workers=self._workers,
             fingerprint=self._run.fingerprint,
+            pairs=self._run.pairs,
             images=self._run.images,
             written=datetime.now(UTC),
             cycle_loss=snapshot.cycle_loss,

@@ -14,7 +14,7 @@ from cyclegan.checkpoint_files.index import Index, read_index
 from cyclegan.checkpoint_files.parts import read_arrays
 from preprocess.sources.layouts import source_of
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Location
+from ringcycle.storage.location import Location, redacted
 from ringcycle.storage.store import Store
 
 # The global batch is compared as a product; all other fields of `train` and `model`, and these of `data`, affect the result.
@@ -46,9 +46,10 @@ def check_any_valid(root: Location, newest: Location | None, run: str) -> None:
             ) from damage
 
 
-def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str) -> None:
+def check_resumable(index: Index, folder: Location, config: Config, fingerprint: str, pairs: str = "") -> None:
     """Raise UserError in one line if `config` cannot continue what the checkpoint began.
 
+    fingerprint: of the shards. pairs: of the known pairs, or empty.
     A field that the checkpoint lacks, because an earlier version wrote it, counts as its default; one that only it has is ignored.
     """
     # As JSON gives them back: tuples as lists.
@@ -72,6 +73,11 @@ def check_resumable(index: Index, folder: Location, config: Config, fingerprint:
             f"but run {config.run.name} was trained on {index.fingerprint}: "
             f"give the same images and data.load_size (of a copy with other times: the shards {index.fingerprint} as data.source), "
             "or another run.name"
+        )
+    if pairs != index.pairs:
+        raise UserError(
+            f'data.pairs = "{redacted(config.data.pairs)}" holds other pairs than those that run {config.run.name} was trained with '
+            f"({Store(folder).label()}): give the same ones, or another run.name"
         )
 
 

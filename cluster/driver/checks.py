@@ -18,6 +18,7 @@ from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.checkpoint_files.names import INDEX
 from cyclegan.evaluation.inception_weights import read_inception_weights
+from preprocess.feed.pairs import Pairs
 from preprocess.shards.manifest import NAME as MANIFEST
 from preprocess.shards.manifest import Manifest
 from ringcycle.errors import UserError
@@ -130,8 +131,8 @@ def check_nodes(storage: Location, shards: Location, start: Location | None, wei
             store.delete(marker)
 
 
-def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, str]:
-    """Check that a run, whose configuration fits its shards, can be started or resumed.
+def check_run(config: Config, run: Location, manifest: Manifest, pairs: Pairs) -> tuple[int, str]:
+    """Check that a run, whose configuration fits its shards, can be started or resumed with these known pairs.
 
     Returns the step it resumes from and the checkpoint's name for the user, or 0 and "" for a new run.
     """
@@ -142,7 +143,7 @@ def check_run(config: Config, run: Location, manifest: Manifest) -> tuple[int, s
             check_any_valid(root, newest, config.run.name)
             return 0, ""
         index = read_index(newest)
-    check_resumable(index, newest, config, manifest.fingerprint)
+    check_resumable(index, newest, config, manifest.fingerprint, pairs.fingerprint())
     return index.step, Store(newest).label()
 
 

@@ -16,7 +16,7 @@ from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.passes import FLAGS
 from cyclegan.training.schedule import Schedule
 from cyclegan.training.state import TrainingState
-from cyclegan.training.step import LOSSES, MEANS
+from cyclegan.training.step import MEANS
 from preprocess.feed.feed import Feed
 
 MAX_DROPPED = 5  # consecutive steps without effect: a single one may be due to an image, so many are due to the weights
@@ -33,6 +33,7 @@ class TrainingLoop:
 
     end: the last step, the schedule's or an earlier one. draws: position → draws of this worker's rows, see `step_draws`. flags: number of
     the next step → `[2]` float32 (save, stop), which the step averages over the workers. hooks: called after each step, in order.
+    means: names of what `program` returns first, see `means_of`.
     """
 
     program: CompiledFunction
@@ -44,6 +45,7 @@ class TrainingLoop:
     hooks: Sequence[Hook]
     heartbeat: HeartbeatSender
     flags: Callable[[int], npt.NDArray[np.float32]] = no_flags
+    means: Sequence[str] = MEANS
 
     def run(self, step: int) -> Outcome:
         """Take the steps after `step` up to `end`, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped,
@@ -74,12 +76,12 @@ class TrainingLoop:
         rate = self.schedule.rate(position)
         flags, draws = self.flags(step + 1), self.draws(position)
         result, fake, cycled = self.program(tf.constant(real), tf.constant(draws), tf.constant(flags), tf.constant(rate, tf.float32))
-        means = dict(zip(MEANS, map(float, result.numpy()), strict=True))
+        means = dict(zip(self.means, map(float, result.numpy()), strict=True))
         dropped = not all(now > before for now, before in zip(self._updates(), updates, strict=True))
         return StepInfo(
             step=step + 1,
             position=position + self.schedule.global_batch,
-            losses={name: means[name] for name in LOSSES},
+            losses={name: mean for name, mean in means.items() if name not in FLAGS},
             rate=rate,
             seconds=time.perf_counter() - begin,
             waited=self.feed.waited - waited,

@@ -39,6 +39,7 @@ from cyclegan.training.compile_cache import set_up_xla
 from cyclegan.training.draws import step_draws
 from cyclegan.training.schedule import Schedule, make_schedule
 from cyclegan.training.state import Arrays
+from cyclegan.training.step import means_of
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.cache import cache_settings
@@ -113,14 +114,20 @@ class Worker:
         """The section `train`, with the batch of this worker."""
         return self.job.config.train_of(self.workers)
 
+    @property
+    def feed_share(self) -> WorkerShare:
+        """This worker's part of each global batch."""
+        return WorkerShare(self.rank, self.workers, self.train.batch)
+
     @cached_property
     def rows(self) -> npt.NDArray[np.int64]:
         """This worker's rows of the global batch."""
         return np.arange(self.schedule.global_batch)[self.rank :: self.workers]
 
     def draws(self, position: int) -> npt.NDArray[np.int32]:
-        """The random numbers of this worker's rows at `position`."""
-        return step_draws(self.train, position, self.rows, self.schedule.global_batch)
+        """The random numbers of this worker's rows at `position`, and which of these hold known pairs."""
+        paired = self.plan.worker_rows(position, self.feed_share).paired if self.train.lambda_pairs else None
+        return step_draws(self.train, position, self.rows, self.schedule.global_batch, paired)
 
 
 def _train(job: Job, heartbeat: HeartbeatSender) -> None:
@@ -141,6 +148,7 @@ def _train(job: Job, heartbeat: HeartbeatSender) -> None:
             hooks=_hooks(worker, training, checkpointer, logs, reporter, watch),
             heartbeat=heartbeat,
             flags=reporter.flags if reporter else no_flags,
+            means=means_of(training.passes),
         )
         heartbeat.enter_phase("training", worker.step)
         outcome = replace(loop.run(worker.step), faults=watch.faults)
@@ -162,7 +170,7 @@ def _join_group(job: Job) -> Worker:
     set_up_xla(compile_cache(job.compile_cache))
     token, resumed = _agree(job, rank)
     manifest = Manifest.load(job.shards)
-    plan = plan_of(config, manifest)
+    plan = plan_of(config, manifest, job.pairs)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     return Worker(
         job=job,
@@ -199,7 +207,7 @@ def _feed(worker: Worker) -> Feed:
     return Feed(
         worker.job.shards,
         worker.plan,
-        WorkerShare(worker.rank, worker.workers, worker.train.batch),
+        worker.feed_share,
         position=worker.step * global_batch,
         end=worker.end * global_batch,
         settings=FeedSettings(
@@ -262,7 +270,7 @@ def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
     """logs: written out before each checkpoint, so that what a checkpoint has, they have."""
     config = worker.job.config
     return Checkpointer(
-        CheckpointedRun(worker.checkpoints, config, worker.job.images, worker.fingerprint),
+        CheckpointedRun(worker.checkpoints, config, worker.job.images, worker.fingerprint, worker.plan.pairs.fingerprint()),
         GroupMember(worker.rank, worker.workers, worker.token),
         config.cluster.peer_timeout,
         logs.flush if logs else None,

@@ -40,6 +40,7 @@ class Index(BaseModel):
     """What a checkpoint holds.
 
     position counts images of each domain; images: their format in the shards; config is the resolved tree of the run that wrote it.
+    pairs: fingerprint of the known pairs, empty if there are none.
     cycle_loss: both cycle losses, smoothed over about the last thousand steps, None if unknown. sha256: of all the rest, set by `publish`.
     """
 
@@ -50,6 +51,7 @@ class Index(BaseModel):
     position: int = Field(ge=0, le=MOST)
     workers: int = Field(ge=1, le=99_999)
     fingerprint: str
+    pairs: str = ""
     images: ImageFormat
     written: datetime
     cycle_loss: float | None = Field(allow_inf_nan=False)
@@ -59,8 +61,10 @@ class Index(BaseModel):
     sha256: str = ""
 
     def seal(self) -> str:
-        """Checksum of the content, whatever the spelling of the JSON."""
+        """Checksum of the content, whatever the spelling of the JSON, without what earlier versions did not write."""
         absent = {"sha256"} if self.format == FORMAT else {"sha256", "images"}
+        if not self.pairs:
+            absent.add("pairs")
         return hashlib.sha256(self.model_dump_json(exclude=absent).encode()).hexdigest()
 
 

@@ -62,3 +62,12 @@ def l1_loss(one: tf.Tensor, other: tf.Tensor, channel_mask: tf.Tensor | None = N
     """
     mean = tf.reduce_mean(tf.abs(one - other), axis=[1, 2, 3, 4])
     return mean if channel_mask is None else mean / tf.reduce_mean(channel_mask, axis=[1, 2, 3, 4])
+
+
+def pair_loss(fake: tf.Tensor, real: tf.Tensor, pairs: tf.Tensor, channel_mask: tf.Tensor | None = None) -> tf.Tensor:
+    """E[p |fake - real|] for the known pairs among unpaired images: the mean over all images, of which the others count as 0.
+
+    pairs: p, `[2, B]`, 1 where `real` is the partner of what `fake` was made from, 0 elsewhere; channel_mask: as of `l1_loss`.
+    """
+    mask = pairs[..., None, None, None]
+    return l1_loss(mask * fake, mask * real, channel_mask)

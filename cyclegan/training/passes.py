@@ -18,17 +18,19 @@ from cyclegan.training.adam import adam_update
 from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.differentiable_augmentation import augment
-from cyclegan.training.draws import BITS, DROPOUT, SHOWN, augmentation, bits, in_generator_pass, uniform, width
+from cyclegan.training.draws import BITS, DROPOUT, SHOWN, augmentation, bits, in_generator_pass, pair_mask, uniform, width
 from cyclegan.training.gradient_clipping import clip_norms
 from cyclegan.training.gradient_penalty import MIX, gradient_penalty
 from cyclegan.training.image_pool import query
-from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss
+from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss, pair_loss
 from cyclegan.training.moving_average import update_average
 from cyclegan.training.pixels import to_signed
 from cyclegan.training.state import TrainingState
 
 FLAGS = ("save", "stop")
-GENERATOR_TAIL = ("G_AB", "G_BA", "cycle_B", "cycle_A", "identity_A", "identity_B", *FLAGS)
+GENERATOR_LOSSES = ("G_AB", "G_BA", "cycle_B", "cycle_A", "identity_A", "identity_B")
+PAIR_LOSSES = ("pairs_B", "pairs_A")
+GENERATOR_TAIL = (*GENERATOR_LOSSES, *FLAGS)
 DISCRIMINATOR_TAIL = ("D_B", "D_A")
 
 
@@ -36,18 +38,20 @@ DISCRIMINATOR_TAIL = ("D_B", "D_A")
 class Passes:
     """The compiled units, in the order of a step.
 
-    generator_pass(real, flags) → (vector `[G + 8]`, fake, cycled), for one of the `train.accumulate` parts of the batch; with a third
-    argument, draws, if `in_generator_pass`;
+    generator_pass(real, flags) → (vector `[G + len(generator_tail)]`, fake, cycled), for one of the `train.accumulate` parts of the batch;
+    with a third argument, draws, if `in_generator_pass`;
     discriminator_pass(real, fake, draws) → vector `[D + 2]`;
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
     real: `[2, B, H, W, C]` uint8 or uint16 (`spec.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
     (cycled_B, cycled_A). flags: `[2]`, as named by FLAGS; a 1 asks all workers to save, or to stop.
+    generator_tail: names of what follows the generators' gradient: GENERATOR_TAIL, with PAIR_LOSSES before the flags if there are pairs.
     """
 
     generator_pass: CompiledFunction
     discriminator_pass: CompiledFunction
     update_generators: CompiledFunction
     update_discriminators: CompiledFunction
+    generator_tail: tuple[str, ...] = GENERATOR_TAIL
 
     def all(self) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction, CompiledFunction]:
         """All units, in order."""
@@ -113,8 +117,12 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
                 lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
             )
             loss = tf.reduce_sum(adversarial + cycle + identity)
+            pairs = []
+            if draws is not None and train.lambda_pairs:
+                pairs.append(train.lambda_pairs * pair_loss(fake, _swap(signed), pair_mask(draws, dtype), mask_B_A))
+                loss += tf.reduce_sum(pairs[0])
         gradient = state.generator_layout.join(tape.gradient(loss, parameters))
-        return tf.concat([gradient, adversarial, cycle, _swap(identity), flags], 0), fake, cycled
+        return tf.concat([gradient, adversarial, cycle, _swap(identity), *pairs, flags], 0), fake, cycled
 
     def fake_and_same(parameters: dict[str, tf.Tensor], signed: tf.Tensor, draws: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         if not train.lambda_identity:
@@ -169,7 +177,8 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
             parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
             state.spectral.assign(state.spectral_layout.join(iterated(parameters, vectors())))
 
-    g_vector = tf.TensorSpec([state.generator_layout.size + len(GENERATOR_TAIL)], dtype, "vector")
+    generator_tail = (*GENERATOR_LOSSES, *(PAIR_LOSSES if train.lambda_pairs else ()), *FLAGS)
+    g_vector = tf.TensorSpec([state.generator_layout.size + len(generator_tail)], dtype, "vector")
     generator_arguments = [real_part, tf.TensorSpec([len(FLAGS)], dtype, "flags")]
     if in_generator_pass(train):
         generator_arguments.append(tf.TensorSpec([2, part, width(train)], tf.int32, "draws"))
@@ -182,6 +191,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         ),
         update_generators=CompiledFunction(update_generators, [g_vector, rate]),
         update_discriminators=CompiledFunction(update_discriminators, [d_vector, rate]),
+        generator_tail=generator_tail,
     )
 
 

@@ -14,6 +14,11 @@ MEANS = (*GENERATOR_TAIL, *DISCRIMINATOR_TAIL)
 LOSSES = tuple(name for name in MEANS if name not in FLAGS)
 
 
+def means_of(passes: Passes) -> tuple[str, ...]:
+    """Names of what a step of these passes returns: MEANS, and PAIR_LOSSES among them if there are known pairs."""
+    return (*passes.generator_tail, *DISCRIMINATOR_TAIL)
+
+
 def alone(vector: tf.Tensor, exact: int) -> tf.Tensor:
     """The exchange of a single worker: the mean of one vector, exact throughout."""
     return vector
@@ -27,14 +32,15 @@ def directly(replica: Replica, arguments: tuple[tf.Tensor, ...]) -> Result:
 def make_step(
     passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly
 ) -> CompiledFunction:
-    """Make the step (real, draws, flags, rate) → (means, fake, cycled): means over all workers `[len(MEANS)]`, named by MEANS,
-    and this worker's images as returned by the generator pass.
+    """Make the step (real, draws, flags, rate) → (means, fake, cycled): means over all workers, named by `means_of`, and
+    this worker's images as returned by the generator pass.
 
     exchange: (vector of this worker, number of elements at its end that must stay exact: losses and flags) → mean over workers. The
     generators' vector is exchanged while the discriminator pass runs, which needs only the old weights and the fakes; the result is that of
     the reference algorithm. run: calls the replica's function, as `strategy.run` does.
     """
     part_size = passes.generator_pass.signature[0].shape[1]
+    tail = len(passes.generator_tail)
     takes_draws = len(passes.generator_pass.signature) > 2
 
     def in_parts(real: tf.Tensor, flags: tf.Tensor, draws: tf.Tensor) -> Result:
@@ -59,11 +65,11 @@ def make_step(
 
     def replica(real: tf.Tensor, draws: tf.Tensor, flags: tf.Tensor, rate: tf.Tensor) -> Result:
         g_vector, fake, cycled = in_parts(real, flags, draws)
-        g_mean = exchange(g_vector, len(GENERATOR_TAIL))
+        g_mean = exchange(g_vector, tail)
         d_mean = exchange(passes.discriminator_pass(real, fake, draws), len(DISCRIMINATOR_TAIL))
         passes.update_generators(g_mean, rate)
         passes.update_discriminators(d_mean, rate)
-        means = tf.concat([g_mean[-len(GENERATOR_TAIL) :], d_mean[-len(DISCRIMINATOR_TAIL) :]], 0)
+        means = tf.concat([g_mean[-tail:], d_mean[-len(DISCRIMINATOR_TAIL) :]], 0)
         return means, fake, cycled
 
     def step(*arguments: tf.Tensor) -> Result:

@@ -6,11 +6,13 @@ batches run across epoch ends. Nothing here depends on the number of workers or 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.images.colour_jitter import NO_JITTER, ORDERS, JitterStrengths
+from preprocess.feed.pairs import NO_PAIRS, Pairs
+from preprocess.images.colour_jitter import NO_JITTER, ORDERS, Jitter, JitterStrengths
 from ringcycle.hashing import below, hash64
 
 Int64 = npt.NDArray[np.int64]
@@ -60,6 +62,8 @@ class Rows:
     """[2, rows]: quarter turns that follow, 0 to 3, counter-clockwise."""
     jitter: Float64 | None
     """[2, rows, 5]: what is done to the colours, as in `colour_jitter.Jitter`; None: nothing."""
+    paired: Bool
+    """[2, rows]: whether the image's partner is in the same row of the other domain, cut alike."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Plan:
     """The order of (|A|, |B|) = `sizes` images, with crops of `crop_size` (height, width) from images of any size.
 
     flip, flip_vertical: mirror half of the crops. rotate: turn them by 0 to 3 quarter turns. jitter: strengths of the colour jitter.
+    pairs: known ones; wherever their image of A comes, that of B comes with it.
     """
 
     sizes: tuple[int, int]
@@ -76,6 +81,7 @@ class Plan:
     flip_vertical: bool = False
     rotate: bool = False
     jitter: JitterStrengths = NO_JITTER
+    pairs: Pairs = NO_PAIRS
 
     def __post_init__(self) -> None:
         assert min(self.sizes) >= 1, self.sizes
@@ -93,7 +99,7 @@ class Plan:
         cycle, offset = np.divmod(positions, np.array(self.sizes)[:, None])
         draws = self._draws("crop", 3, positions)
         off = np.zeros(cycle.shape, np.int64)
-        return Rows(
+        rows = Rows(
             index=_permute(self.seed, self.sizes, cycle, offset),
             top=_upper(draws[0]),
             left=_upper(draws[1]),
@@ -101,7 +107,9 @@ class Plan:
             flip_vertical=(below(2, self._draws("vertical flip", 1, positions)[0]) if self.flip_vertical else off) == 1,
             turns=below(4, self._draws("turns", 1, positions)[0]) if self.rotate else off,
             jitter=self._jitters(positions) if any(self.jitter) else None,
+            paired=off == 1,
         )
+        return _with_partners(rows, self.pairs) if len(self.pairs) else rows
 
     def _jitters(self, positions: Int64) -> Float64:
         draws = self._draws("colour jitter", 5, positions)
@@ -117,6 +125,25 @@ class Plan:
 def offset(share: npt.ArrayLike, room: npt.ArrayLike) -> Int64:
     """First pixel of a crop: maps `share` in [0, 2**32) to the offsets 0 … room, uniformly (bias below room / 2**32)."""
     return np.asarray(share, np.int64) * (np.asarray(room, np.int64) + 1) >> np.int64(32)
+
+
+def _with_partners(rows: Rows, pairs: Pairs) -> Rows:
+    """The rows, in which each image of A that has a partner meets it. The partner takes its crop, and neither has other colours."""
+    paired, partner = pairs.partners(rows.index[0])
+
+    def alike(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.stack([values[0], np.where(paired, values[0], values[1])])
+
+    return Rows(
+        index=np.stack([rows.index[0], np.where(paired, partner, rows.index[1])]),
+        top=alike(rows.top),
+        left=alike(rows.left),
+        flip=alike(rows.flip),
+        flip_vertical=alike(rows.flip_vertical),
+        turns=alike(rows.turns),
+        jitter=None if rows.jitter is None else np.where(paired[:, None], Jitter(), rows.jitter),
+        paired=np.stack([paired, paired]),
+    )
 
 
 def _upper(hashes: npt.NDArray[np.uint64]) -> UInt32:

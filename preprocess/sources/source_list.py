@@ -3,14 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
-
+from preprocess.sources.columns import read_columns
 from ringcycle.domains import DOMAINS
 from ringcycle.errors import UserError
-from ringcycle.storage.location import reason, redacted
-from ringcycle.storage.store import parent_and_name
+from ringcycle.storage.location import redacted
 
 COLUMNS = ("path", "domain")
 PARTS = ("train", "test")
@@ -33,10 +29,7 @@ def read_list(location: str, domains: tuple[str, str]) -> Iterator[Record]:
     these are "A", "B". Raises UserError, in one line, if the file cannot be read, a column is missing, or a record is wrong.
     """
     field = f'data.source_list = "{redacted(location)}"'
-    table = _table(location, field)
-    for column in COLUMNS:
-        if column not in table.column_names:
-            raise UserError(f"{field} has no column {column}, its columns are {', '.join(table.column_names)}: rename one, or add it")
+    table = read_columns("data.source_list", location, COLUMNS, ["split"])
     names = dict(zip(domains, DOMAINS, strict=True))
     number = 0
     for batch in table.to_batches(_RECORDS):
@@ -56,28 +49,3 @@ def read_list(location: str, domains: tuple[str, str]) -> Iterator[Record]:
             if split not in PARTS and "split" in table.column_names:
                 raise UserError(f'{field}: record {number} has split = "{split}": use train or test')
             yield Record(path, names[domain], split, number)
-
-
-def _table(location: str, field: str) -> pa.Table:
-    """The columns that are needed, as text."""
-    store, name = parent_and_name(location)
-    wanted = [*COLUMNS, "split"]
-    try:
-        content = pa.py_buffer(store.read(name))
-        if name.lower().endswith(".parquet"):
-            file = pa.parquet.ParquetFile(pa.BufferReader(content))
-            found = [column for column in wanted if column in file.schema_arrow.names] or file.schema_arrow.names
-            table = file.read(found)
-        else:
-            types = pa.csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False)
-            table = pa.csv.read_csv(pa.BufferReader(content), convert_options=types)
-        found = [column for column in wanted if column in table.column_names]
-        text = [table[column].cast(pa.string()) for column in found]
-        return pa.table(text, names=found) if set(COLUMNS) <= set(found) else table
-    except FileNotFoundError as error:
-        raise UserError(f"{field} does not exist: name a CSV or Parquet file with the columns path and domain") from error
-    except OSError as error:
-        raise UserError(f"{field} cannot be read ({reason(error)}): fix this, or name another file") from error
-    except (ValueError, LookupError, pa.ArrowException) as error:  # damaged, duplicate columns, columns that are not text
-        fact = redacted(error).splitlines()[0]
-        raise UserError(f"{field} is not a CSV or Parquet file with these columns ({fact}): correct it, or name another file") from error

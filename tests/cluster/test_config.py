@@ -75,6 +75,17 @@ def test_help_shows_every_field() -> None:
         (["--train.warmup", "-1"], "", "train.warmup = -1: input should be greater than or equal to 0"),
         (["--train.clip_norm", "-1"], "", "train.clip_norm = -1: input should be greater than or equal to 0"),
         (["--train.discriminator_rate", "0"], "", "train.discriminator_rate = 0: input should be greater than 0"),
+        (
+            ["--data.pairs", "s3://KEY:SECRET@bucket/pairs.csv"],
+            "",
+            'data.pairs = "s3://***@bucket/pairs.csv", but train.lambda_pairs = 0 ignores them: set it, for example to 10',
+        ),
+        (
+            ["--train.lambda_pairs", "10"],
+            "",
+            "train.lambda_pairs = 10, but data.pairs is empty: name a list of pairs, or set it to 0",
+        ),
+        (["--train.lambda_pairs", "inf"], "", "train.lambda_pairs = inf: input should be a finite number"),
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
         (

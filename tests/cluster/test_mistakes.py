@@ -51,6 +51,11 @@ def test_empty_domain(source: Path, tmp_path: Path) -> None:
     assert "trainB" in line
 
 
+def test_no_list_of_pairs(source: Path, tmp_path: Path) -> None:
+    line = run(["--data.source", str(source), "--data.pairs", str(tmp_path / "pairs.csv"), "--train.lambda_pairs", "10"], tmp_path)
+    assert line == f'error: data.pairs = "{tmp_path}/pairs.csv" does not exist: name a CSV or Parquet file with the columns a and b'
+
+
 def test_unknown_field(tmp_path: Path) -> None:
     assert run(["--train.btach", "3"], tmp_path) == "error: --train.btach: no such option, did you mean train.batch?; --help lists all"
 

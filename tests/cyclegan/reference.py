@@ -4,6 +4,7 @@ Written from the paper (arXiv 1703.10593) and its reference code, without anythi
 compiled units, no hand-written gradients. Everything is float64. A network is a list of arrays in layer order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,9 +125,15 @@ class CycleGAN:
     pool_B: list[ListPool]
     lambda_cycle: float = 10.0
     lambda_identity: float = 0.5
+    lambda_pairs: float = 0.0
 
-    def step(self, real_A: Array, real_B: Array, draws_A: Array, draws_B: Array, rate: float) -> dict[str, float]:
-        """One update of all four; images [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Returns the losses by name."""
+    def step(
+        self, real_A: Array, real_B: Array, draws_A: Array, draws_B: Array, rate: float, pairs: Sequence[int] = ()
+    ) -> dict[str, float]:
+        """One update of all four; images [B, H, W, C] in [-1, 1], draws [B, 2] of (slot, take). Returns the losses by name.
+
+        pairs: rows whose images are a known pair.
+        """
         G_AB, G_BA, D_A, D_B = (n.tensors() for n in (self.G_AB, self.G_BA, self.D_A, self.D_B))
         with tf.GradientTape() as tape:
             tape.watch([G_AB, G_BA])
@@ -140,6 +147,11 @@ class CycleGAN:
                 "identity_A": self.lambda_cycle * self.lambda_identity * absolute_error(generator(G_BA, real_A), real_A),
                 "identity_B": self.lambda_cycle * self.lambda_identity * absolute_error(generator(G_AB, real_B), real_B),
             }
+            if self.lambda_pairs:
+                batch = len(real_A)
+                for name, fake, real in (("pairs_A", fake_A, real_A), ("pairs_B", fake_B, real_B)):
+                    distances = [absolute_error(fake[row], real[row]) for row in pairs]
+                    losses[name] = self.lambda_pairs * sum(distances, tf.zeros([], tf.float64)) / batch
             total = tf.add_n(list(losses.values()))
         G_AB_gradient, G_BA_gradient = tape.gradient(total, [G_AB, G_BA])
         shown_A = np.stack([p.query(x, *d) for p, x, d in zip(self.pool_A, fake_A.numpy(), draws_A, strict=True)])

@@ -12,11 +12,13 @@ from PIL import Image
 from preprocess.building.shard_folder import build, ensure_shards
 from preprocess.config import DataConfig
 from preprocess.feed.feed import Feed, FeedSettings
+from preprocess.feed.find_pairs import find_pairs
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.feed.reader import Reader
 from preprocess.shards.cache import CacheSettings
 from preprocess.shards.manifest import NAME, Manifest
 from preprocess.sources.layouts import Source, source_of
+from preprocess.sources.pair_list import NamedPair
 from ringcycle.errors import UserError
 from ringcycle.storage.location import child
 from ringcycle.storage.store import Store, parent_and_name
@@ -114,6 +116,12 @@ def test_only_the_record_batches_of_an_image_are_read(both: Both) -> None:
     Reader(both.remote, plan, WorkerShare(rank=0, workers=1, batch=1)).read(0, 1)
     ranges = [request.rpartition("bytes=")[2].split("-") for request in both.server.flaky.requests[start:] if "bytes=" in request]
     assert ranges and all(int(end) - int(begin) < 2**20 + 2**12 for begin, end in ranges)
+
+
+def test_known_pairs_are_found_in_a_bucket_as_in_a_folder(both: Both) -> None:
+    named = [NamedPair((f"trainA/{n}.jpg", f"trainB/{29 - n}.jpg"), n + 1) for n in (7, 0, 29)]
+    local, remote = (find_pairs("", named, folder, Manifest.load(folder)) for folder in (both.local, both.remote))
+    assert len(remote) == 3 and remote.fingerprint() == local.fingerprint()
 
 
 def test_a_damaged_shard_in_a_bucket_is_named(both: Both, tmp_path: Path) -> None:

@@ -112,6 +112,22 @@ def test_what_may_change_on_resume(arguments: list[str], fingerprint: str, error
     assert error in str(caught.value)
 
 
+def test_known_pairs_may_not_change_but_their_file_may_move() -> None:
+    arguments = ["--cluster.workers", "2", "--train.lambda_pairs", "10", "--data.pairs"]
+    old, moved = (load_config([*arguments, file], {}) for file in ("pairs.csv", "moved.csv"))
+    saved = index(1, 2, old, []).model_copy(update={"pairs": "one"})
+    check_resumable(saved, Path("c"), moved, "f", "one")
+    with pytest.raises(UserError) as caught:
+        check_resumable(saved, Path("c"), moved, "f", "another")
+    assert str(caught.value) == (
+        'data.pairs = "moved.csv" holds other pairs than those that run default was trained with '
+        f"({Path('c').absolute()}): give the same ones, or another run.name"
+    )
+    without = load_config(["--cluster.workers", "2"], {})
+    with pytest.raises(UserError, match=r"train\.lambda_pairs = 0\.0, but run default was trained with 10\.0"):
+        check_resumable(saved, Path("c"), without, "f")
+
+
 def test_a_pair_is_the_same_after_it_was_in_a_file() -> None:
     config = load_config(["--cluster.workers", "2", "--train.lambda_cycle", "[10, 5]"], {})
     written = Index.model_validate_json(encode(index(1, 2, config, [])))

@@ -34,6 +34,19 @@ def reseal(path: Path, **values: object) -> None:
     path.write_text(index.model_copy(update={"sha256": index.seal()}).model_dump_json())
 
 
+def test_an_index_that_has_no_field_for_pairs_is_read_and_one_with_pairs_is_sealed(tmp_path: Path) -> None:
+    path = save(tmp_path, 3) / INDEX
+    content = json.loads(path.read_text())
+    assert content.pop("pairs") == ""
+    path.write_text(json.dumps(content))
+    assert verify(path.parent).pairs == ""
+    reseal(path, pairs="0123456789abcdef")
+    assert verify(path.parent).pairs == "0123456789abcdef"
+    edit(path, pairs="")
+    with pytest.raises(DamagedCheckpoint, match="its checksum differs from the one written"):
+        verify(path.parent)
+
+
 @pytest.mark.parametrize(
     ("file", "harm", "text"),
     [

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan.config import TrainConfig
-from cyclegan.training.draws import BITS, POOL, purposes, step_draws, uniform, width
+from cyclegan.training.draws import BITS, POOL, in_generator_pass, pair_mask, purposes, step_draws, uniform, width
 from cyclegan.training.gradient_penalty import MIX
 from cyclegan.training.image_pool import pool_draws
 
@@ -25,6 +25,16 @@ def test_each_purpose_adds_a_column() -> None:
     assert draws.shape == (2, 8, width(PENALTY)) == (2, 8, POOL + 1)
     np.testing.assert_array_equal(draws[..., :POOL], pool_draws(3, 8 * 60, ROWS, 8, 50))
     np.testing.assert_array_equal(uniform(tf.constant(draws), PENALTY, MIX, tf.float64), draws[..., POOL] / 2**BITS)
+
+
+def test_known_pairs_are_the_last_column() -> None:
+    train, paired = PENALTY.model_copy(update={"lambda_pairs": 10.0}), np.stack([ROWS % 3 == 0] * 2)
+    draws = step_draws(train, 8 * 60, ROWS, 8, paired)
+    assert draws.shape == (2, 8, width(train)) == (2, 8, POOL + 2)
+    np.testing.assert_array_equal(draws[..., :-1], step_draws(PENALTY, 8 * 60, ROWS, 8))
+    np.testing.assert_array_equal(pair_mask(tf.constant(draws), tf.float64), paired)
+    assert not step_draws(train, 8 * 60, ROWS, 8)[..., -1].any()
+    assert in_generator_pass(train) and not in_generator_pass(PENALTY)
 
 
 def test_another_number_of_workers_draws_the_same() -> None:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import Loss
-from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss, lsgan_loss
+from cyclegan.training.losses import ADVERSARIAL_LOSSES, l1_loss, lsgan_loss, pair_loss
 from tests.cyclegan.training.torch_values import LOSSES, ROLES, VALUES, logits
 
 # Rounding errors in sums of about a hundred float64 numbers.
@@ -49,6 +49,26 @@ def test_l1_loss_is_the_mean_absolute_difference_per_direction() -> None:
     one, other = np.random.default_rng(1).normal(size=(2, 2, 3, 4, 5, 3))
     np.testing.assert_allclose(l1_loss(one, other), [np.mean(np.abs(one[i] - other[i])) for i in range(2)], **CLOSE)
     np.testing.assert_array_equal(l1_loss(one, one), [0, 0])
+
+
+def test_pair_loss_is_the_mean_over_all_images_of_which_only_pairs_count() -> None:
+    fake, real = np.random.default_rng(3).normal(size=(2, 2, 3, 4, 5, 3))
+    pairs, channels = np.array([[1.0, 0, 1], [1, 0, 1]]), np.array([[1, 1, 1], [1, 0, 0]], float)[:, None, None, None, :]
+    distances = np.abs(fake - real)
+    np.testing.assert_allclose(
+        pair_loss(fake, real, pairs), (distances[:, 0].mean((1, 2, 3)) + distances[:, 2].mean((1, 2, 3))) / 3, **CLOSE
+    )
+    got = pair_loss(fake * channels, real * channels, pairs, channels)
+    np.testing.assert_allclose(got, [distances[0, [0, 2]].sum() / (3 * 60), distances[1, [0, 2], ..., 0].sum() / (3 * 20)], **CLOSE)
+
+    x = tf.constant(fake)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = pair_loss(x, real, tf.constant(pairs))
+    gradient = np.sign(fake - real) / (3 * 60)
+    gradient[:, 1] = 0
+    np.testing.assert_allclose(tape.gradient(loss, x), gradient, **CLOSE)
+    np.testing.assert_array_equal(pair_loss(fake, real, 0 * pairs), [0, 0])
 
 
 def test_directions_do_not_mix() -> None:

@@ -18,7 +18,7 @@ from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import NO_SLOT, pool_draws
 from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes, make_passes
 from cyclegan.training.state import Arrays, TrainingState, make_state
-from cyclegan.training.step import LOSSES, MEANS, make_step
+from cyclegan.training.step import LOSSES, MEANS, make_step, means_of
 from tests.cyclegan.reference import CycleGAN, ListPool, Network
 from tests.cyclegan.snapshot import snapshot
 from tests.cyclegan.uncompiled import uncompiled
@@ -43,7 +43,11 @@ class Training:
 
     def draws(self, step: int) -> Array:
         batch = self.train.batch
-        return pool_draws(SEED, step * batch, np.arange(batch), batch, self.train.pool_size)
+        draws = pool_draws(SEED, step * batch, np.arange(batch), batch, self.train.pool_size)
+        if not self.train.lambda_pairs:
+            return draws
+        paired = np.arange(batch) % 4 == step % 4  # one row in four, another one in each step
+        return np.concatenate([draws, np.broadcast_to(paired[:, None], (2, batch, 1)).astype(np.int32)], axis=-1)
 
     def arrays(self) -> Arrays:
         return snapshot(self.state)
@@ -81,7 +85,7 @@ def reference(training: Training) -> CycleGAN:
     G_AB, G_BA = (network(state.generator_layout, state.generators.weights.numpy(), i) for i in range(2))
     D_B, D_A = (network(state.discriminator_layout, state.discriminators.weights.numpy(), i) for i in range(2))
     pool_A, pool_B = ([ListPool(train.pool_size) for _ in range(train.batch)] for _ in range(2))
-    return CycleGAN(G_AB, G_BA, D_A, D_B, pool_A, pool_B, train.lambda_cycle, train.lambda_identity)
+    return CycleGAN(G_AB, G_BA, D_A, D_B, pool_A, pool_B, train.lambda_cycle, train.lambda_identity, train.lambda_pairs)
 
 
 def assert_same(ours: Array, theirs: Array, tolerance: float, what: str) -> None:
@@ -99,9 +103,10 @@ def check_against_reference(training: Training, steps: int) -> None:
         means, _, _ = training.run(real, draws)
         real_A, real_B = real / 127.5 - 1
         # Direction 0 makes fakes of B, direction 1 of A.
-        losses = plain.step(real_A, real_B, draws_A=draws[1], draws_B=draws[0], rate=float(np.float32(RATE)))
-        ours = dict(zip(MEANS, means, strict=True))
-        assert {name: ours[name] for name in LOSSES} == pytest.approx(losses, rel=1e-6)
+        pairs = np.flatnonzero(draws[0, :, -1]) if training.train.lambda_pairs else ()
+        losses = plain.step(real_A, real_B, draws[1, :, :2], draws[0, :, :2], float(np.float32(RATE)), pairs)
+        ours = dict(zip(means_of(training.passes), means, strict=True))
+        assert {name: mean for name, mean in ours.items() if name not in FLAGS} == pytest.approx(losses, rel=1e-6)
         swapped += [draws[..., 1].ravel()]
     if training.train.pool_size:
         assert np.concatenate(swapped).any(), "the pools must have swapped images"
@@ -132,6 +137,20 @@ def test_steps_of_two_images_equal_the_plain_reference() -> None:
 def test_steps_with_accumulated_parts_equal_the_plain_reference() -> None:
     with uncompiled():
         check_against_reference(make(tf.float64, batch=4, accumulate=2), steps=3)
+
+
+def test_steps_with_known_pairs_equal_the_plain_reference() -> None:
+    with uncompiled():
+        for settings in ({"batch": 1, "pool_size": 0}, {"batch": 4, "accumulate": 2}):
+            check_against_reference(make(tf.float64, lambda_pairs=20, **settings), steps=3)
+
+
+def test_without_known_pairs_the_units_are_those_of_before() -> None:
+    without, with_pairs = make(tf.float32).passes, make(tf.float32, lambda_pairs=20).passes
+    assert (without.generator_tail, means_of(without)) == (GENERATOR_TAIL, MEANS)
+    assert len(without.generator_pass.signature) == 2
+    assert means_of(with_pairs) == (*LOSSES[:6], "pairs_B", "pairs_A", *FLAGS, "D_B", "D_A")
+    assert [passes.discriminator_pass.signature[2].shape[-1] for passes in (without, with_pairs)] == [2, 3]
 
 
 def test_parts_average_to_the_batch_and_keep_the_flags() -> None:

@@ -61,14 +61,16 @@ def chi_square(counts: npt.NDArray[np.int64]) -> float:
 
 def test_shapes_and_types() -> None:
     rows, types = rows_at(make_all(), position=5, count=3), ("int64", "uint32", "uint32", "bool", "bool", "int64")
-    assert [(a.shape, a.dtype) for a in arrays(rows)] == [*(((2, 3), np.dtype(t)) for t in types), ((2, 3, 5), np.dtype("float64"))]
+    *drawn, jitter, paired = [(a.shape, a.dtype) for a in arrays(rows)]
+    assert drawn == [((2, 3), np.dtype(t)) for t in types]
+    assert (jitter, paired) == (((2, 3, 5), np.dtype("float64")), ((2, 3), np.dtype("bool")))
 
 
 def test_draws_of_earlier_versions() -> None:
     rows = Plan((7, 12), 3, (24, 24), True).worker_rows(1000, WorkerShare(rank=1, workers=2, batch=8), steps=3)
     digest = hashlib.sha256(b"".join(array.tobytes() for array in (rows.index, rows.top, rows.left, rows.flip)))
     assert digest.hexdigest()[:16] == "d0663230a9a4d17e"
-    assert not rows.flip_vertical.any() and not rows.turns.any() and rows.jitter is None
+    assert not rows.flip_vertical.any() and not rows.turns.any() and rows.jitter is None and not rows.paired.any()
 
 
 @pytest.mark.parametrize("size", [*range(1, 201), 211, 997, 1009, 4099])
@@ -95,7 +97,8 @@ def test_smaller_domain_is_a_chain_of_its_own_permutations() -> None:
 
 def test_domains_have_their_own_order() -> None:
     rows = rows_at(make_all(sizes=(50, 50)), 0, 50)
-    assert all(not np.array_equal(a[0], a[1]) for a in arrays(rows))
+    *drawn, paired = arrays(rows)
+    assert all(not np.array_equal(a[0], a[1]) for a in drawn) and not paired.any()
 
 
 def test_orders_of_few_images_are_uniform() -> None:
@@ -218,7 +221,7 @@ def test_each_decision_leaves_the_others() -> None:
     everything = fields(rows_at(make_all(), 0, 100))
     for number, changes in {3: {"flip": False}, 4: {"flip_vertical": False}, 5: {"rotate": False}, 6: {"jitter": (0, 0, 0, 0)}}.items():
         one_less = fields(rows_at(dataclasses.replace(make_all(), **changes), 0, 100))  # type: ignore[arg-type]
-        assert [np.array_equal(a, b) for a, b in zip(everything, one_less, strict=True)] == [which != number for which in range(7)]
+        assert [np.array_equal(a, b) for a, b in zip(everything, one_less, strict=True)] == [which != number for which in range(8)]
 
 
 def test_without_room_there_is_no_offset_and_without_flip_no_mirroring() -> None:
