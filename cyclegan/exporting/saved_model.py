@@ -18,7 +18,7 @@ def write(trained: GeneratorCheckpoint, direction: str, path: Path) -> None:
 
     Raises OSError.
     """
-    model = trained.model.model_copy(update={"convolution": "plain", "precision": "float32"})
+    model = trained.model.model_copy(update={"convolution": "plain", "precision": "float32", "remat": False})
     taken, made = model.channels_of(direction)
     module = tf.Module()
     module.parameters = {name: tf.Variable(value) for name, value in Translator(trained, direction).parameters.items()}
