@@ -18,6 +18,7 @@ COMMANDS = {
     "translate": ("cyclegan.translate", "translate images"),
     "translate-folder": ("cluster.translate", "translate a folder on all nodes of a Ray cluster"),
     "convert": ("cyclegan.convert", "convert weights from and to pytorch-CycleGAN-and-pix2pix"),
+    "export": ("cyclegan.export", "write a generator for TensorFlow, ONNX or TFLite runtimes"),
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),

@@ -33,8 +33,9 @@ def unpack(weights: Mapping[str, Array], model: ModelSpec) -> dict[str, dict[str
     """The state dict of each of NETWORKS, from the weights of both pairs."""
     found = {}
     for network in NETWORKS:
-        ours = _parameters(weights, network, model)
-        found[network] = {entry.key: entry.theirs(ours) for entry in network_entries(network, model)}
+        ours, entries = _parameters(weights, network, model), network_entries(network, model)
+        assert ours.keys() == {entry.name for entry in entries} - {None}, network
+        found[network] = {entry.key: entry.theirs(ours) for entry in entries}
     return found
 
 

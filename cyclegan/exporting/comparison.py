@@ -1,0 +1,68 @@
+"""Whether a file computes what `Translator` computes: a real image, and part of it, through both."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclegan.exporting.formats import Run, smallest_side
+from cyclegan.inference.files import MAX_MEGAPIXELS, read_image
+from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
+from cyclegan.inference.loading import Translate
+from cyclegan.inference.scale import Scale
+from preprocess.images.decode import BrokenImage
+from preprocess.images.decoded_image import ImageArray
+from preprocess.synthetic_scene.scene import UNIT, draw_scene
+from ringcycle.errors import UserError
+
+BOUND = 1e-3  # of values in [-1, 1]; steps of 8 bits are 8e-3
+LEVELS = 65_535  # of 16 bits, in which images are compared, as 8 bits would hide a difference
+OFF = 1, 3  # rows and columns that the second image lacks: then at least one has sides that are no multiples of 4
+MOST_SIDE = 512  # pixels of an image that are used
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The greatest difference of values in [-1, 1], and the sizes of the images, as WIDTHxHEIGHT."""
+
+    difference: float
+    sizes: tuple[str, ...]
+
+
+def compare(run: Run, translate: Translate, image: ImageArray) -> Comparison:
+    """Compare what a file makes of a batch of two images, and of two that are smaller, with `translate`. image: uint16 [H, W, C]."""
+    differences, sizes = [], []
+    for part in (image, image[OFF[0] :, OFF[1] :]):
+        batch = np.stack([part, part[::-1]])
+        expected = np.stack([_signed(translate(one)) for one in batch])
+        result = run(_signed(batch))
+        if result.shape != expected.shape:
+            return Comparison(float("inf"), (f"{part.shape[1]}x{part.shape[0]}",))
+        differences.append(float(np.abs(result - expected).max()))
+        sizes.append(f"{part.shape[1]}x{part.shape[0]}")
+    return Comparison(max(differences), tuple(sizes))
+
+
+def read_check_image(path: Path, trained: GeneratorCheckpoint, channels: int) -> ImageArray:
+    """An image of the user's, at the trained scale: uint16 [H, W, C]. Raises UserError if it cannot be read."""
+    try:
+        pixels = read_image(path, channels, 16, MAX_MEGAPIXELS)
+    except BrokenImage as reason:
+        raise UserError(f"--image = {path} cannot be read: {reason}: give another image") from reason
+    scaled = Scale().scaled(pixels, trained.preparation)[:MOST_SIDE, :MOST_SIDE]
+    if min(scaled.shape[:2]) < (least := smallest_side() + max(OFF)):
+        raise UserError(f"--image = {path} has {scaled.shape[1]}x{scaled.shape[0]} pixels: give one with {least} or more on each side")
+    return scaled
+
+
+def drawn_image(trained: GeneratorCheckpoint, channels: int) -> ImageArray:
+    """A scene of the embedded data set in white light, at the trained scale: uint16 [H, W, C]."""
+    scene = draw_scene(0, 0, UNIT).albedo[..., np.arange(channels) % 3]
+    return Scale().scaled(np.rint(LEVELS * scene).astype(np.uint16), trained.preparation)[:MOST_SIDE, :MOST_SIDE]
+
+
+def _signed(pixels: ImageArray) -> npt.NDArray[np.float32]:
+    """uint16 pixels in [-1, 1]."""
+    assert pixels.dtype == np.uint16
+    return (2 * pixels.astype(np.float64) / LEVELS - 1).astype(np.float32)
