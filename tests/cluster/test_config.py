@@ -89,6 +89,23 @@ def test_help_shows_every_field() -> None:
         (["--cluster.device", "tpu"], "", "cluster.device = tpu: input should be 'auto', 'cpu' or 'gpu'"),
         (["--data.crop_size", "30"], "", "data.crop_size = 30 is not a multiple of 4, which two stride-2 layers need: use 32"),
         (
+            ["--data.crop_size", "[256, 320]", "--data.load_size", "320", "--model.generator", "unet_128"],
+            "",
+            "data.crop_size = [256, 320] is not a multiple of 128, but model.generator = unet_128 halves it 7 times: use [256, 384], or",
+        ),
+        (
+            ["--data.crop_size", "64", "--model.discriminator", "n_layers", "--model.discriminator_layers", "5"],
+            "",
+            "data.crop_size = 64 is too small for model.discriminator_layers = 5, which need 96: use larger crops or fewer layers",
+        ),
+        (
+            ["--model.generator", "unet_256", "--model.remat", "true"],
+            "",
+            "model.remat = true, which model.generator = unet_256 does not have: use model.remat = false, or model.generator = resnet",
+        ),
+        (["--train.dropout", "0.5", "--model.remat", "true"], "", "train.dropout = 0.5, but model.remat = true would compute its masks"),
+        (["--train.diffaugment", "colour"], "", "train.diffaugment = colour: colour is none of color, translation, cutout: use these"),
+        (
             ["--data.crop_size", "64", "--data.load_size", "32"],
             "",
             "data.crop_size = 64 is larger than data.load_size = 32: use a load_size of 64 or more",

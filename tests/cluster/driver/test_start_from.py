@@ -30,6 +30,8 @@ def test_the_newest_of_a_run_or_the_checkpoint_itself(tmp_path: Path) -> None:
     [
         (["--model.blocks", "2"], {}, "was trained with blocks = 1, but model.blocks = 2: set model.blocks = 1, or give another one"),
         (["--model.filters", "8"], {}, "was trained with filters = 4, but model.filters = 8: set model.filters = 4"),
+        (["--model.upsample", "resize"], {}, "was trained with upsample = transposed, but model.upsample = resize: set"),
+        (["--model.norm", "batch"], {}, "was trained with norm = instance, but model.norm = batch: set model.norm = instance"),
         ([], {"channels_b": 1}, "was trained with channels_b = 3, but the images have 1: give images as it was trained on"),
     ],
 )
