@@ -105,7 +105,8 @@ def _lines(request: Request, comparison: Comparison) -> Iterator[str]:
     taken, made = trained.model.channels_of(request.direction)
     yield f"{output}: {_size(output)}, {request.direction}, step {trained.step:,} of {trained.folder}"
     yield f"checked on batches of {' and '.join(comparison.sizes)} pixels: results differ by {comparison.difference:.1g} at most"
-    yield f"input {INPUT}: float32 {form.axes(taken)}, pixels / 127.5 - 1, in [-1, 1]; any batch, sides of {smallest_side()} pixels or more"
+    least = smallest_side(trained.model)
+    yield f"input {INPUT}: float32 {form.axes(taken)}, pixels / 127.5 - 1, in [-1, 1]; any batch, sides of {least} pixels or more"
     yield f"output {OUTPUT}: float32 {form.axes(made)}, the same size, in [-1, 1]; pixels are (x + 1) * 127.5"
     yield f"in Python: {form.usage.format(path=output)}"
 

@@ -51,7 +51,7 @@ def read_check_image(path: Path, trained: GeneratorCheckpoint, channels: int) ->
     except BrokenImage as reason:
         raise UserError(f"--image = {path} cannot be read: {reason}: give another image") from reason
     scaled = Scale().scaled(pixels, trained.preparation)[:MOST_SIDE, :MOST_SIDE]
-    if min(scaled.shape[:2]) < (least := smallest_side() + max(OFF)):
+    if min(scaled.shape[:2]) < (least := smallest_side(trained.model) + max(OFF)):
         raise UserError(f"--image = {path} has {scaled.shape[1]}x{scaled.shape[0]} pixels: give one with {least} or more on each side")
     return scaled
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
-from cyclegan.inference.translation_plan import MULTIPLE, SMALLEST
 from ringcycle.errors import UserError
 
 INPUT, OUTPUT = "image", "translated"
@@ -55,9 +55,9 @@ FORMATS = {
 }
 
 
-def smallest_side() -> int:
-    """Pixels of the smallest side that a file takes: reflection must be able to continue it to a size that generators take."""
-    return max(MULTIPLE // 2 + 1, SMALLEST - MULTIPLE + 1)
+def smallest_side(model: ModelSpec) -> int:
+    """Pixels of the smallest side that a file takes: reflection must be able to continue it to a size that the generator takes."""
+    return max(model.multiple // 2 + 1, model.smallest - model.multiple + 1)
 
 
 def check_packages(name: str) -> None:

@@ -1,7 +1,7 @@
-"""The ResNet generator as an ONNX graph of few operations, from the list of its layers. Needs the package onnx.
+"""A generator as an ONNX graph of few operations, from the list of its layers. Needs the package onnx.
 
 Tensors are [batch, channels, height, width], kernels [K, C, k, k] as in PyTorch. The graph takes any batch and size: it continues images by
-reflection at the bottom and right to multiples of 4, and cuts the result, as `Translator` does.
+reflection at the bottom and right to the multiples that the generator takes, and cuts the result, as `Translator` does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cyclegan.config import ModelSpec
 from cyclegan.exporting.formats import INPUT, OUTPUT
-from cyclegan.inference.translation_plan import MULTIPLE
-from cyclegan.networks.generator_layers import Layer, generator_parts
+from cyclegan.networks.generator_layers import Layer, generator_parts, scale_of, shift_of
 from cyclegan.networks.normalization import EPSILON
+from cyclegan.networks.unet import LEAK
+from cyclegan.networks.unet_layers import Convolution, unet_levels
 
 OPSET = 18  # of 2022; what the graph uses has not changed since
 IR_VERSION = 8  # that of OPSET's release, which all later runtimes read
@@ -29,19 +30,49 @@ def generator_graph(parameters: Parameters, model: ModelSpec, channels: tuple[in
     """The model. parameters: of one direction, by name, without the direction's axis. channels: of input and output; where ours have
     more, since the domains differ, the first ones. about: its description.
     """
+    graph = _Graph()
+    size, x = graph.padded(INPUT, model.multiple)
+    y = _resnet(graph, x, parameters, model, channels) if model.generator == "resnet" else _unet(graph, x, parameters, model, channels)
+    graph.cut(y, size, OUTPUT)
+    return graph.model(channels, about)
+
+
+def _resnet(graph: "_Graph", x: str, parameters: Parameters, model: ModelSpec, channels: tuple[int, int]) -> str:
     parts = generator_parts(model)
     first, last = parts[0].layers[0], parts[-1].layers[-1]
-    graph = _Graph()
-    size, x = graph.padded(INPUT)
     for part in parts:
         y = x
         for layer in part.layers:
             kernel = parameters[layer.kernel][:, :, : channels[0] if layer is first else None, : channels[1] if layer is last else None]
             bias = parameters[layer.bias][: channels[1]] if layer.bias else None
-            y = graph.layer(layer, y, kernel, bias)
+            y = graph.layer(layer, y, kernel, bias, parameters)
         x = graph.add("Add", [x, y]) if part.residual else y
-    graph.cut(x, size, OUTPUT)
-    return graph.model(channels, about)
+    return x
+
+
+def _unet(graph: "_Graph", x: str, parameters: Parameters, model: ModelSpec, channels: tuple[int, int]) -> str:
+    levels = unet_levels(model)
+
+    def convolved(layer: Convolution, x: str, up: bool) -> str:
+        outermost = layer is levels[0].down, layer is levels[0].up
+        kernel = parameters[layer.kernel][:, :, : channels[0] if outermost[0] else None, : channels[1] if outermost[1] else None]
+        inputs = [x, graph.constant(layer.kernel, kernel.transpose(TRANSPOSED if up else CONVOLUTION))]
+        if layer.bias:
+            name = f"{layer.name}/bias"
+            inputs.append(graph.constant(name, parameters[name][: kernel.shape[-1]]))
+        y = graph.add("ConvTranspose" if up else "Conv", inputs, strides=[2, 2], pads=[1, 1, 1, 1])
+        return graph.norm(layer.kernel, layer.outputs, y, layer.affine, parameters) if layer.norm else y
+
+    results: list[str] = []
+    for level in levels:
+        x = convolved(level.down, graph.add("LeakyRelu", [x], alpha=LEAK) if results else x, up=False)
+        results.append(x)
+    y = results.pop()
+    for level in reversed(levels):
+        y = convolved(level.up, graph.add("Relu", [y]), up=True)
+        if results:
+            y = graph.add("Concat", [results.pop(), y], axis=1)
+    return graph.add("Tanh", [y])
 
 
 class _Graph:
@@ -64,18 +95,21 @@ class _Graph:
     def integers(self, *values: int) -> str:
         return self.constant(f"integers_{'_'.join(map(str, values))}".replace("-", "m"), np.array(values, np.int64))
 
-    def padded(self, image: str) -> tuple[str, str]:
-        """The image's height and width, and the image with sides that are multiples of MULTIPLE."""
+    def padded(self, image: str, multiple: int) -> tuple[str, str]:
+        """The image's height and width, and the image with sides that are multiples of `multiple`."""
         size = self.add("Shape", [image], start=2)
-        more = self.add("Mod", [self.add("Neg", [size]), self.integers(MULTIPLE)])
+        more = self.add("Mod", [self.add("Neg", [size]), self.integers(multiple)])
         pads = self.add("Concat", [self.integers(0, 0, 0, 0, 0, 0), more], axis=0)
         return size, self.add("Pad", [image, pads], mode="reflect")
 
     def cut(self, image: str, size: str, output: str) -> None:
         self.add("Slice", [image, self.integers(0, 0), size, self.integers(2, 3)], output)
 
-    def layer(self, layer: Layer, x: str, kernel: npt.NDArray[Any], bias: npt.NDArray[Any] | None) -> str:
+    def layer(self, layer: Layer, x: str, kernel: npt.NDArray[Any], bias: npt.NDArray[Any] | None, parameters: Parameters) -> str:
         """A convolution with what follows it."""
+        if layer.doubled:
+            scales = self.constant("double", np.array([1, 1, 2, 2], np.float32))
+            x = self.add("Resize", [x, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
         weights = self.constant(layer.kernel, kernel.transpose(TRANSPOSED if layer.transposed else CONVOLUTION))
         if layer.transposed:
             y = self.add("ConvTranspose", [x, weights], strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1])
@@ -87,9 +121,17 @@ class _Graph:
             y = self.add("Conv", [x, weights, *biases], strides=[layer.stride] * 2, pads=[width] * 4)
         if bias is not None:
             return self.add("Tanh", [y])
-        ones, zeros = (self.constant(f"{name}_{layer.outputs}", make(layer.outputs, np.float32)) for name, make in NEUTRAL.items())
-        y = self.add("InstanceNormalization", [y, ones, zeros], epsilon=EPSILON)
+        if layer.norm:
+            y = self.norm(layer.kernel, layer.outputs, y, layer.affine, parameters)
         return self.add("Relu", [y]) if layer.relu else y
+
+    def norm(self, kernel: str, channels: int, x: str, affine: bool, parameters: Parameters) -> str:
+        """The norm after a kernel's convolution, of each image alone."""
+        if affine:
+            scale, shift = (self.constant(name, parameters[name]) for name in (scale_of(kernel), shift_of(kernel)))
+        else:
+            scale, shift = (self.constant(f"{name}_{channels}", make(channels, np.float32)) for name, make in NEUTRAL.items())
+        return self.add("InstanceNormalization", [x, scale, shift], epsilon=EPSILON)
 
     def model(self, channels: tuple[int, int], about: str) -> onnx.ModelProto:
         sides = ("batch", "height", "width")

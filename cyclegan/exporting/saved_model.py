@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from cyclegan.exporting.formats import INPUT, OUTPUT, Images, Run
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
-from cyclegan.inference.translation_plan import MULTIPLE
 from cyclegan.inference.translator import Translator
 from cyclegan.networks.generator import generate
 
@@ -26,22 +25,22 @@ def write(trained: GeneratorCheckpoint, direction: str, path: Path) -> None:
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, taken], tf.float32, INPUT)])
     def translate(image: tf.Tensor) -> dict[str, tf.Tensor]:
         height, width = tf.unstack(tf.shape(image)[1:3])
-        continued = _continued(_continued(image, height, 1), width, 2)
+        continued = _continued(_continued(image, height, 1, model.multiple), width, 2, model.multiple)
         surplus = model.channels - taken
         padded = tf.pad(continued, [[0, 0], [0, 0], [0, 0], [0, surplus]]) if surplus else continued
-        translated = generate(module.parameters, padded[None], model)[0]
+        translated = generate(module.parameters, padded[None], model, alone=True)[0]
         return {OUTPUT: translated[:, :height, :width, :made]}
 
     tf.saved_model.save(module, str(path), signatures={SIGNATURE: translate})
 
 
-def _continued(images: tf.Tensor, side: tf.Tensor, axis: int) -> tf.Tensor:
-    """Images continued by reflection at the end of an axis, which has `side` pixels, to a multiple of MULTIPLE.
+def _continued(images: tf.Tensor, side: tf.Tensor, axis: int, multiple: int) -> tf.Tensor:
+    """Images continued by reflection at the end of an axis, which has `side` pixels, to a multiple of `multiple`.
 
     By a gather: the shape of a tf.pad by numbers that are not constant is unknown in all axes, also in that of channels.
     """
     last = side - 1
-    return tf.gather(images, last - tf.abs(last - tf.range(side + -side % MULTIPLE)), axis=axis)
+    return tf.gather(images, last - tf.abs(last - tf.range(side + -side % multiple)), axis=axis)
 
 
 def load(path: Path) -> Run:

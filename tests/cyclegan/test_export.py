@@ -96,3 +96,23 @@ def test_mistakes_cost_one_line(run: Path, capsys: pytest.CaptureFixture[str], m
     assert refused(out.with_suffix(".onnx"), "onnx") == "--format = onnx needs onnx and onnxruntime: pip install onnx onnxruntime"
     assert refused(out.with_suffix(".tflite"), "tflite") == "--format = tflite needs ai-edge-litert: pip install ai-edge-litert"
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "options",
+    [{"upsample": "resize", "norm": "none"}, {"norm": "batch"}, {"generator": "unet", "unet_depth": 3}],
+    ids=["resize, no norm", "batch norm", "unet"],
+)
+def test_other_networks(options: dict[str, object], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = MODEL.model_copy(update=options)
+    flat = np.random.default_rng(0).normal(0, 0.2, FlatParameters(generator_shapes(model)).size).astype(np.float32)
+    write_checkpoint(tmp_path / "run", model=model, flat=flat, fields=TRAINED)
+    output = tmp_path / NAMES[name]
+    assert export(tmp_path / "run", output, "--format", name, "--direction", "AtoB") == 0, capsys.readouterr().err
+    compute, translate = load(name, output), load_translator(read_generators(tmp_path / "run"), "AtoB")
+    for size in ((2, 24, 32), (1, 21, 35)):
+        pixels = np.random.default_rng(1).integers(0, 65536, (*size, 3)).astype(np.uint16)
+        expected = signed(np.stack([translate(image) for image in pixels]))
+        assert np.std(expected) > 0.05
+        np.testing.assert_allclose(compute(signed(pixels)), expected, rtol=0, atol=1e-3)
