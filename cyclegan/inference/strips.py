@@ -20,7 +20,7 @@ from cyclegan.inference.channel_moments import ChannelMoments
 from cyclegan.inference.strip_plan import Strip
 from cyclegan.networks.generator_layers import Layer, Part
 from cyclegan.networks.normalization import EPSILON
-from cyclegan.ops.convolution import bordered, conv2d, conv2d_transpose
+from cyclegan.ops.convolution import bordered, conv2d, conv2d_transpose, repeated
 from cyclegan.training.pixels import to_pixels, to_signed
 from preprocess.images.decoded_image import ImageArray
 
@@ -178,7 +178,7 @@ class StripGenerator:
         if layer.transposed:
             return conv2d_transpose(images, kernel, convolution="plain")[0, 0, : strip.stop - strip.start]
         if layer.doubled:
-            wide = tf.repeat(tf.repeat(images, 2, 2), 2, 3)
+            wide = repeated(images)
             images = wide[:, :, 1 - strip.above : wide.shape[2] - 1 + strip.below]
         images = bordered(images, (strip.above, strip.below), (layer.pad, layer.pad), layer.mode)
         return conv2d(images, kernel, stride=layer.stride, convolution="plain")[0, 0]

@@ -92,7 +92,7 @@ def conv2d_doubled(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", pre
     checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard). convolution, precision: as in `conv2d`.
     """
     if convolution == "plain" or has_gpu():
-        return _plain(tf.repeat(tf.repeat(x, 2, 2), 2, 3), w, 1, 1, "reflect")
+        return _plain(repeated(x), w, 1, 1, "reflect")
     return as_tensor(winograd(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision], m=4))
 
 
@@ -105,6 +105,13 @@ def has_gpu() -> bool:
 def bordered(x: tf.Tensor, rows: tuple[int, int], columns: tuple[int, int], mode: Mode) -> tf.Tensor:
     """Images [2, B, H, W, C] with so many rows above and below and columns on the left and right, of zeros or of the mirror image."""
     return tf.pad(x, [[0, 0], [0, 0], rows, columns, [0, 0]], "REFLECT" if mode == "reflect" else "CONSTANT")
+
+
+def repeated(x: tf.Tensor) -> tf.Tensor:
+    """Images [2, B, H, W, C] of twice the size, each pixel as a square of 2 x 2."""
+    for axis in (2, 3):
+        x = tf.gather(x, tf.range(2 * tf.shape(x)[axis]) // 2, axis=axis)  # tf.repeat would forget how many channels there are
+    return x
 
 
 def _plain(x: tf.Tensor, w: tf.Tensor, stride: int, pad: int, mode: Mode) -> tf.Tensor:
