@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from cyclegan.checkpoint_files.origin import Origin
-from cyclegan.config import ModelSpec
-from cyclegan.conversion.entries import NETWORKS, direction_of
+from cyclegan.conversion.network_entries import NETWORKS
+from cyclegan.conversion.options import describe, generator_name, our_options, reference_options
 from cyclegan.conversion.reading import ReferenceNetworks, read_networks
 from cyclegan.conversion.reference_files import CURE, find_files, is_reference
 from cyclegan.conversion.run_folder import check_empty, write_run
@@ -85,8 +85,8 @@ def _to_ours(files: dict[str, Path], source: Path, output: Location, preparation
         yield f"{NETWORKS[network]} from {path}"
     yield from networks.remarks()
     yield from _missing(networks)
-    yield f"{shown(output)}: a run with {_sizes(networks.model)}"
-    yield f"train on from it: --run.start_from {shown(output)} {_our_options(networks.model)}"
+    yield f"{shown(output)}: a run with {describe(networks.model)}"
+    yield f"train on from it: --run.start_from {shown(output)} {our_options(networks.model)}"
 
 
 def _to_reference(folder: Location, output: Location, epoch: str) -> Iterator[str]:
@@ -98,38 +98,19 @@ def _to_reference(folder: Location, output: Location, epoch: str) -> Iterator[st
         state_dicts = unpack(trained.weights, trained.model)
     for network, name in zip(trained.networks, write_files(output, epoch, state_dicts, trained.networks), strict=True):
         yield f"{Store(output).label(name)} from {NETWORKS[network]}"
-    for network, ours in NETWORKS.items():
-        if network not in trained.networks:
-            yield f"{ours} was never trained and is not written"
-    options = _their_options(trained.model, [network for network in trained.networks if network.startswith("G")])
-    yield f"{shown(output)}: step {trained.index.step:,} of {shown(folder)}; options of the reference: {options}"
+    for network, fact in trained.skipped.items():
+        yield f"{NETWORKS[network]} is not written: it {fact}"
+    if trained.model.norm == "batch":
+        yield "running statistics of batch norms are initial ones: use the reference without --eval"
+    if generator_name(trained.model) is None:
+        yield "the reference has no --netG for this generator: its define_G must make it"
+    yield f"{shown(output)}: step {trained.index.step:,} of {shown(folder)}; {reference_options(trained.model, trained.networks)}"
 
 
 def _missing(networks: ReferenceNetworks) -> Iterator[str]:
     for name in networks.missing:
         effect = "" if name.startswith("D") else f"; {name[2]}to{name[3]} is not translated before it is trained"
         yield f"{name} is missing and starts anew{effect}"
-
-
-def _sizes(model: ModelSpec) -> str:
-    channels = f"{model.channels_a} and {model.channels_b} channels"
-    return f"{model.filters} filters, {model.blocks} blocks, {channels}, {model.discriminator_filters} discriminator filters"
-
-
-def _our_options(model: ModelSpec) -> str:
-    """What a run that starts from these weights must set."""
-    fields = ("filters", "blocks", "discriminator_filters")
-    return " ".join(f"--model.{name} {getattr(model, name)}" for name in fields)
-
-
-def _their_options(model: ModelSpec, generators: Sequence[str]) -> str:
-    """What the reference's train.py and test.py must be told; with one generator, its test.py alone."""
-    both = len(generators) == 2
-    kind = "cycle_gan" if both else f"test --model_suffix {generators[0].removeprefix('G')} --no_dropout"
-    taken, made = model.channels_of(direction_of(generators[0]))
-    channels = f"--input_nc {taken} --output_nc {made}"
-    filters = f"--ngf {model.filters}" + (f" --ndf {model.discriminator_filters}" if both else "")
-    return f"--model {kind} --netG resnet_{model.blocks}blocks {filters} {channels}"
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS
 from cyclegan.config import ModelSpec
-from cyclegan.conversion.entries import NETWORKS, direction_of, network_entries
+from cyclegan.conversion.network_entries import NETWORKS, direction_of, network_entries
 from cyclegan.conversion.recognition import FoundNetwork
 from cyclegan.networks.flat_parameters import FlatParameters
+from cyclegan.networks.initial_values import initial_values
 from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
 from ringcycle.domains import DIRECTIONS
 
@@ -25,7 +26,8 @@ def pack(found: Mapping[str, FoundNetwork], model: ModelSpec) -> dict[str, Array
     for network, theirs in found.items():
         ours = _parameters(weights, network, model)
         for entry in network_entries(network, model, theirs.dropout):
-            entry.set_ours(ours, theirs.tensors[entry.key])
+            if entry.name is not None:
+                entry.set_ours(ours, theirs.tensors[entry.key])
     return weights
 
 
@@ -40,7 +42,11 @@ def unpack(weights: Mapping[str, Array], model: ModelSpec) -> dict[str, dict[str
 
 
 def _layouts(model: ModelSpec) -> dict[str, FlatParameters]:
-    return {WEIGHTS: FlatParameters(generator_shapes(model)), DISCRIMINATOR_WEIGHTS: FlatParameters(discriminator_shapes(model))}
+    values = initial_values(model)
+    return {
+        WEIGHTS: FlatParameters(generator_shapes(model), values=values),
+        DISCRIMINATOR_WEIGHTS: FlatParameters(discriminator_shapes(model), values=values),
+    }
 
 
 def _parameters(weights: Mapping[str, Array], network: str, model: ModelSpec) -> dict[str, Array]:

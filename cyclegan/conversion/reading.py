@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan.config import ImageFormat, ModelConfig, ModelSpec
-from cyclegan.conversion.entries import NETWORKS, network_entries
+from cyclegan.conversion.network_entries import NETWORKS, network_entries
 from cyclegan.conversion.recognition import FoundNetwork, UnknownNetwork, find_discriminator, find_generator
 from cyclegan.conversion.reference_files import CURE
 from cyclegan.torch_files.state_dict import read_state_dict
@@ -27,27 +27,24 @@ class ReferenceNetworks:
     def remarks(self) -> Iterator[str]:
         """What the user should know of what is not converted, in a line each."""
         entries = {network: network_entries(network, self.model, found.dropout) for network, found in self.found.items()}
-        unused = [self.found[network].tensors[entry.key] for network in entries for entry in entries[network] if entry.name is None]
+        unused = [self.found[n].tensors[e.key] for n in entries for e in entries[n] if e.name is None and not e.optional]
         if any(bias.any() for bias in unused):
             yield f"left out: {len(unused)} biases before instance norms, on which no result depends"
         if any(found.dropout for found in self.found.values()):
-            yield "left out: dropout; results are those of the reference with --eval"
+            yield "left out: dropout, as with the reference's --eval; train.dropout = 0.5 trains on with it"
+        if any(found.statistics for found in self.found.values()):
+            yield "left out: running statistics of batch norms; each image is translated with its own, as without the reference's --eval"
 
 
 def read_networks(files: Mapping[str, Path]) -> ReferenceNetworks:
     """Read the networks of one training. Raises UserError for the first file that holds none, or does not fit the others."""
     found = {network: _read(network, path) for network, path in files.items()}
-    generators, discriminators = ({n: found[n] for n in found if n.startswith(kind)} for kind in "GD")
-    sizes = {
-        name: _check_equal(files, {network: getattr(generator, name) for network, generator in generators.items()}, name)
-        for name in ("filters", "blocks")
-    }
-    if discriminators:
-        filters = {network: discriminator.filters for network, discriminator in discriminators.items()}
-        sizes["discriminator_filters"] = _check_equal(files, filters, "filters")
-    channels_a = _check_equal(files, _channels(found, G_A="inputs", G_B="outputs", D_B="inputs"), "channels of domain A")
-    channels_b = _check_equal(files, _channels(found, G_A="outputs", G_B="inputs", D_A="inputs"), "channels of domain B")
-    return ReferenceNetworks(found, ModelSpec.of(ModelConfig(**sizes), ImageFormat(channels_a=channels_a, channels_b=channels_b)))
+    names = dict.fromkeys(name for network in found.values() for name in network.settings)
+    settings = {name: _common(files, name, {n: f.settings[name] for n, f in found.items() if name in f.settings}) for name in names}
+    channels_a = _common(files, "channels of domain A", _channels(found, G_A="inputs", G_B="outputs", D_B="inputs"))
+    channels_b = _common(files, "channels of domain B", _channels(found, G_A="outputs", G_B="inputs", D_A="inputs"))
+    images = ImageFormat.model_validate({"channels_a": channels_a, "channels_b": channels_b})
+    return ReferenceNetworks(found, ModelSpec.of(ModelConfig.model_validate(settings), images))
 
 
 def _read(network: str, path: Path) -> FoundNetwork:
@@ -58,14 +55,14 @@ def _read(network: str, path: Path) -> FoundNetwork:
         raise UserError(f"{path} is not a {kind} that can be converted ({reason}): {CURE}") from reason
 
 
-def _channels(found: Mapping[str, FoundNetwork], **sides: str) -> dict[str, int]:
+def _channels(found: Mapping[str, FoundNetwork], **sides: str) -> dict[str, str | int]:
     return {network: getattr(found[network], side) for network, side in sides.items() if network in found}
 
 
-def _check_equal(files: Mapping[str, Path], values: Mapping[str, int], what: str) -> int:
-    """The value that all networks have."""
+def _common(files: Mapping[str, Path], what: str, values: Mapping[str, str | int]) -> str | int:
+    """The value that all networks have. Raises UserError if two differ."""
     (first, value), *others = values.items()
     for network, other in others:
         if other != value:
-            raise UserError(f"{files[network]} has {other} {what}, but {files[first]} has {value}: give networks of one training")
+            raise UserError(f"{files[network]} has {what} = {other}, but {files[first]} has {value}: give networks of one training")
     return value

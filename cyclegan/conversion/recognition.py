@@ -1,7 +1,7 @@
-"""Which network a state dict of the reference holds: its sizes, from its tensors' shapes; then every tensor against them."""
+"""Which network a state dict of the reference holds: kind and sizes, from its tensors' names and shapes; then every tensor against them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,28 +9,18 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from cyclegan.config import ImageFormat, ModelConfig, ModelSpec
-from cyclegan.conversion.entries import Entry, discriminator_entries, generator_entries
+from cyclegan.conversion.entries import STATISTICS, Entry
+from cyclegan.conversion.network_entries import network_entries
+from cyclegan.conversion.options import UNETS
 from cyclegan.torch_files.tensors import Array
 
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each key
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+RESNET, UNET, PATCHES, PIXELS = "model.1.weight", "model.model.0.weight", "model.0.weight", "net.0.weight"
+"""The first kernel of each kind of network."""
 BLOCK = re.compile(r"model\.(\d+)\.conv_block\.\d+\.weight")
-FIRST_OF_GENERATOR, FIRST_OF_DISCRIMINATOR = "model.1.weight", "model.0.weight"
-BATCH_NORM = "its norms have weights, as batch norms do, and only instance norms are converted"
-OTHER_GENERATORS = {
-    FIRST_OF_DISCRIMINATOR: "it is a discriminator",
-    "model.model.0.weight": "it is a U-Net, and only ResNet generators are converted",
-    "model.10.conv_block.0.weight": "its blocks are padded with zeros, not by reflection",
-    "model.2.weight": BATCH_NORM,
-}
-OTHER_DISCRIMINATORS = {
-    FIRST_OF_GENERATOR: "it is a generator",
-    "model.3.weight": BATCH_NORM,
-    "net.0.weight": "it is a discriminator of single pixels, and only patch discriminators are converted",
-}
-"""Tensors by which other networks of the reference are known, and what they are."""
 
 Arrays = Mapping[str, Array]
+Settings = dict[str, str | int]
 
 
 class UnknownNetwork(Exception):
@@ -39,39 +29,78 @@ class UnknownNetwork(Exception):
 
 @dataclass(frozen=True)
 class FoundNetwork:
-    """A network of the reference. tensors: float32, by key. inputs, outputs: channels. A discriminator has neither blocks nor dropout."""
+    """A network of the reference. tensors: float32, by key. settings: fields of `ModelConfig`. inputs, outputs: channels.
+
+    dropout: whether the blocks of a resnet have it; a U-Net does not show it. statistics: whether batch norms have running ones.
+    """
 
     tensors: dict[str, npt.NDArray[np.float32]]
-    filters: int
+    settings: Settings
     inputs: int
     outputs: int
-    blocks: int = 0
     dropout: bool = False
+    statistics: bool = False
 
 
 def find_generator(arrays: Arrays) -> FoundNetwork:
-    """The ResNet generator in a state dict. Raises UnknownNetwork."""
-    tensors = _known(arrays, OTHER_GENERATORS)
-    filters, inputs, *_ = _kernel_shape(tensors, FIRST_OF_GENERATOR)
-    blocks = len({match[1] for key in tensors if (match := BLOCK.fullmatch(key))})
-    dropout = any(key.endswith(".conv_block.6.weight") for key in tensors)
-    sizes = {"filters": filters, "blocks": blocks}
-    last = generator_entries(_model(sizes, inputs, 1), "AtoB", dropout)[-2].key
-    outputs, *_ = _kernel_shape(tensors, last)
-    entries = generator_entries(_model(sizes, inputs, outputs), "AtoB", dropout)
-    found = _checked(tensors, entries, f"a ResNet generator with {filters} filters and {blocks} blocks")
-    return FoundNetwork(found, filters, inputs, outputs, blocks, dropout)
+    """The generator in a state dict: a ResNet or a U-Net. Raises UnknownNetwork."""
+    tensors = _known(arrays)
+    if PATCHES in tensors or PIXELS in tensors:
+        raise UnknownNetwork("it is a discriminator")
+    return _find_unet(tensors) if UNET in tensors else _find_resnet(tensors)
 
 
 def find_discriminator(arrays: Arrays) -> FoundNetwork:
-    """The PatchGAN discriminator in a state dict. Raises UnknownNetwork."""
-    tensors = _known(arrays, OTHER_DISCRIMINATORS)
-    filters, inputs, *_ = _kernel_shape(tensors, FIRST_OF_DISCRIMINATOR)
-    entries = discriminator_entries(_model({"discriminator_filters": filters}, inputs, inputs), "AtoB")
-    return FoundNetwork(_checked(tensors, entries, f"a PatchGAN discriminator with {filters} filters"), filters, inputs, 1)
+    """The discriminator in a state dict: of patches or of pixels. Raises UnknownNetwork."""
+    tensors = _known(arrays)
+    if RESNET in tensors or UNET in tensors:
+        raise UnknownNetwork("it is a generator")
+    if PIXELS in tensors:
+        settings, first = _settings(discriminator="pixel", norm=_norm(tensors, "net.2.bias")), PIXELS
+    else:
+        layers = sum(tensor.ndim == 4 for tensor in tensors.values()) - 2
+        kind = _settings(discriminator="basic") if layers == 3 else _settings(discriminator="n_layers", discriminator_layers=layers)
+        settings, first = {**kind, "norm": _norm(tensors, "model.2.bias")}, PATCHES
+    filters, inputs, *_ = _kernel_shape(tensors, first)
+    settings["discriminator_filters"] = filters
+    return _found(tensors, "D_A", settings, inputs, inputs)
 
 
-def _known(arrays: Arrays, others: Mapping[str, str]) -> dict[str, Array]:
+def _find_resnet(tensors: Arrays) -> FoundNetwork:
+    if "model.10.conv_block.0.weight" in tensors:
+        raise UnknownNetwork("its blocks are padded with zeros, not by reflection")
+    filters, inputs, *_ = _kernel_shape(tensors, RESNET)
+    blocks = len({match[1] for key in tensors if (match := BLOCK.fullmatch(key))})
+    settings = _settings(generator="resnet", filters=filters, blocks=blocks, norm=_norm(tensors, "model.1.bias"))
+    dropout = any(key.endswith(".conv_block.6.weight") and tensors[key].ndim == 4 for key in tensors)
+    last = next(e.key for e in reversed(network_entries("G_A", _model(settings, inputs, 1), dropout)) if e.key.endswith("weight"))
+    outputs, *_ = _kernel_shape(tensors, last)
+    return _found(tensors, "G_A", settings, inputs, outputs, dropout)
+
+
+def _find_unet(tensors: Arrays) -> FoundNetwork:
+    filters, inputs, *_ = _kernel_shape(tensors, UNET)
+    _, outputs, *_ = _kernel_shape(tensors, "model.model.3.weight")
+    depth, below = 1, "model.model.1.model."
+    while f"{below}1.weight" in tensors:
+        depth, below = depth + 1, f"{below}3.model."
+    kind = _settings(generator=UNETS[depth]) if depth in UNETS else _settings(generator="unet", unet_depth=depth)
+    settings = {**kind, "filters": filters, "norm": _norm(tensors, "model.model.0.bias")}
+    return _found(tensors, "G_A", settings, inputs, outputs)
+
+
+def _settings(**settings: str | int) -> Settings:
+    return settings
+
+
+def _norm(tensors: Arrays, bias: str) -> str:
+    """The norm: batch norms have weights; instance norm gives the network this bias."""
+    if any(key.endswith(".weight") and tensor.ndim == 1 for key, tensor in tensors.items()):
+        return "batch"
+    return "instance" if bias in tensors else "none"
+
+
+def _known(arrays: Arrays) -> dict[str, Array]:
     """The tensors that matter, under the reference's keys.
 
     Files from before PyTorch 0.4 have statistics of instance norms, which nothing used; the reference drops them, too.
@@ -79,11 +108,7 @@ def _known(arrays: Arrays, others: Mapping[str, str]) -> dict[str, Array]:
     keys = {key: _unwrapped(key) for key in arrays}
     norms = {key.rpartition(".")[0] for key in keys.values()} - {key.removesuffix(".weight") for key in keys.values()}
     unused = {f"{norm}.{statistic}" for norm in norms for statistic in STATISTICS}
-    tensors = {new: arrays[key] for key, new in keys.items() if new not in unused}
-    for key, fact in others.items():
-        if key in tensors:
-            raise UnknownNetwork(fact)
-    return tensors
+    return {new: arrays[key] for key, new in keys.items() if new not in unused}
 
 
 def _unwrapped(key: str) -> str:
@@ -100,34 +125,35 @@ def _kernel_shape(tensors: Arrays, key: str) -> tuple[int, ...]:
     return tensors[key].shape
 
 
-def _model(sizes: Mapping[str, int], inputs: int, outputs: int) -> ModelSpec:
+def _model(settings: Settings, inputs: int, outputs: int) -> ModelSpec:
     try:
-        return ModelSpec.of(ModelConfig.model_validate(sizes), ImageFormat(channels_a=inputs, channels_b=outputs))
+        return ModelSpec.of(ModelConfig.model_validate(settings), ImageFormat(channels_a=inputs, channels_b=outputs))
     except ValidationError as error:
         first = error.errors()[0]
         bound = first["msg"].removeprefix("Input ")
         raise UnknownNetwork(f"it has {first['loc'][0]} = {first['input']}, which {bound}") from error
 
 
-def _checked(tensors: Arrays, entries: Sequence[Entry], kind: str) -> dict[str, npt.NDArray[np.float32]]:
-    """The tensors as float32. Raises UnknownNetwork at the first difference from `entries`."""
-    shapes = {entry.key: entry.shape for entry in entries}
-    if difference := _difference(tensors, shapes):
-        raise UnknownNetwork(f"of {kind}, {difference}")
-    return {key: tensors[key].astype(np.float32) for key in shapes}
+def _found(tensors: Arrays, network: str, settings: Settings, inputs: int, outputs: int, dropout: bool = False) -> FoundNetwork:
+    """The network, once each of its tensors is as it should be. Raises UnknownNetwork at the first difference."""
+    entries = network_entries(network, _model(settings, inputs, outputs), dropout)
+    if difference := _difference(tensors, entries):
+        kind = ", ".join(f"{name} = {value}" for name, value in settings.items())
+        raise UnknownNetwork(f"by its tensors it has {kind}, but {difference}")
+    used = {entry.key: tensors[entry.key].astype(np.float32) for entry in entries if not entry.optional}
+    return FoundNetwork(used, settings, inputs, outputs, dropout, len(used) < len(entries))
 
 
-def _difference(tensors: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    for key, shape in shapes.items():
-        if key not in tensors:
-            return f"it lacks {key}"
-        array = tensors[key]
-        if array.shape != shape or array.dtype.kind != "f":
-            return f"its {key} should be float32 {list(shape)}, but is {array.dtype} {list(array.shape)}"
+def _difference(tensors: Arrays, entries: Sequence[Entry]) -> str:
+    for entry in entries:
+        if entry.optional:
+            continue
+        if entry.key not in tensors:
+            return f"it lacks {entry.key}"
+        array = tensors[entry.key]
+        if array.shape != entry.shape or array.dtype.kind != "f":
+            return f"its {entry.key} should be float32 {list(entry.shape)}, but is {array.dtype} {list(array.shape)}"
         if not np.isfinite(array).all():
-            return f"its {key} holds numbers that are not finite"
-    return _surplus(tensors.keys() - shapes.keys())
-
-
-def _surplus(keys: Iterable[str]) -> str:
-    return next((f"it should not have {key[:100]}" for key in sorted(keys)), "")
+            return f"its {entry.key} holds numbers that are not finite"
+    surplus = tensors.keys() - {entry.key for entry in entries}
+    return f"it should not have {min(surplus)[:100]}" if surplus else ""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cyclegan.conversion.entries import NETWORKS
+from cyclegan.conversion.network_entries import NETWORKS
 from ringcycle.errors import UserError
 
 FILE = re.compile(r"(?P<epoch>.+)_net_(?P<network>G|G_A|G_B|D_A|D_B)\.pth")

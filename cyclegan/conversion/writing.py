@@ -15,7 +15,7 @@ from cyclegan.checkpoint_files.index import Index, read_index
 from cyclegan.checkpoint_files.origin import Origin
 from cyclegan.checkpoint_files.parts import read_arrays
 from cyclegan.config import ModelConfig, ModelSpec
-from cyclegan.conversion.entries import NETWORKS
+from cyclegan.conversion.network_entries import NETWORKS
 from cyclegan.conversion.reference_files import file_name
 from cyclegan.torch_files.state_dict_writer import write_state_dict
 from ringcycle.errors import UserError
@@ -40,9 +40,14 @@ class TrainedNetworks:
             raise UserError(
                 f"SOURCE = {shown(folder)} holds no networks that this version knows ({fact}): use the version that wrote it"
             ) from error
-        initial = origin.initial if origin else ()
-        self.networks = [network for network, ours in NETWORKS.items() if ours not in initial]
-        """Those that were trained, by the reference's names."""
+        if self.model.upsample == "resize":
+            raise UserError(f"SOURCE = {shown(folder)} has model.upsample = resize, which the reference does not have: give another one")
+        self.skipped = {network: "was never trained" for network, ours in NETWORKS.items() if origin and ours in origin.initial}
+        """Why a network is not written, by the reference's names."""
+        if self.model.spectral_norm:
+            self.skipped |= dict.fromkeys(("D_A", "D_B"), "has spectral norm, which the reference does not have")
+        self.networks = [network for network in NETWORKS if network not in self.skipped]
+        """Those that are written."""
 
 
 def _weights(folder: Location, index: Index) -> dict[str, Array]:

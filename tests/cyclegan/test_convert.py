@@ -24,7 +24,7 @@ from cyclegan.torch_files.state_dict import read_state_dict
 from cyclegan.translate import main as translate
 from ringcycle.errors import UserError
 from tests.cyclegan.conversion.computed import computed
-from tests.cyclegan.conversion.formula import BLOCKS, FILTERS, NETWORKS
+from tests.cyclegan.conversion.formula import BLOCKS, FILTERS, KINDS, NETWORKS
 from tests.cyclegan.conversion.reference import Arrays, reference_state_dicts, write_files
 from tests.cyclegan.made_checkpoint import write_checkpoint
 from tests.cyclegan.torch_files.written import zipped
@@ -75,8 +75,9 @@ def test_in_and_out(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         f"{tmp_path}/back/latest_net_G_B.pth from G_BA",
         f"{tmp_path}/back/latest_net_D_A.pth from D_B",
         f"{tmp_path}/back/latest_net_D_B.pth from D_A",
-        f"{tmp_path}/back: step 1 of {checkpoint}; options of the reference: --model cycle_gan --netG resnet_2blocks --ngf 4 --ndf 4 "
-        "--input_nc 3 --output_nc 3",
+        "the reference has no --netG for this generator: its define_G must make it",
+        f"{tmp_path}/back: step 1 of {checkpoint}; options of the reference: --model cycle_gan --ngf 4 --input_nc 3 --output_nc 3 "
+        "--norm instance --netD basic --ndf 4",
     ]
     for network, arrays in state_dicts(tmp_path / "back").items():
         theirs = reference_state_dicts()[network]
@@ -136,10 +137,48 @@ def test_a_single_generator(name: str, arguments: list[str], direction: str, tmp
     assert convert(tmp_path / "run", tmp_path / "back") == 0
     assert len(state_dicts(tmp_path / "back")) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1:4] == [f"{name} was never trained and is not written" for name in (there, "D_B", "D_A")]
+    assert lines[1:4] == [f"{name} is not written: it was never trained" for name in (there, "D_B", "D_A")]
     suffix = "_A" if direction == "AtoB" else "_B"
-    options = f"--model test --model_suffix {suffix} --no_dropout --netG resnet_2blocks --ngf 4 --input_nc 3 --output_nc 3"
-    assert lines[4].endswith(f"options of the reference: {options}")
+    options = f"--model test --model_suffix {suffix} --no_dropout --ngf 4 --input_nc 3 --output_nc 3 --norm instance"
+    assert lines[-1].endswith(f"options of the reference: {options}")
+
+
+def test_a_unet_with_batch_norms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert convert(write_files(tmp_path / "maps", reference_state_dicts("unet_batch")), tmp_path / "run") == 0
+    options = "--model.generator unet --model.unet_depth 5 --model.norm batch --model.discriminator pixel"
+    sizes = "--model.filters 4 --model.blocks 9 --model.discriminator_filters 4"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{tmp_path}/run: a run with 4 filters, unet that halves 5 times, 3 and 3 channels, 4 discriminator filters",
+        f"train on from it: --run.start_from {tmp_path}/run {sizes} {options}",
+    ]
+    given = ["--checkpoint", str(tmp_path / "run"), "--direction", "AtoB", "--scale", "native"]
+    assert translate([*given, str(image(tmp_path / "a.png")), str(tmp_path / "b.png")]) == 0
+    start_weights(load_config([*sizes.split(), *options.split(), "--run.start_from", str(tmp_path / "run")], {}), ImageFormat())
+    capsys.readouterr()
+    assert convert(tmp_path / "run", tmp_path / "back") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4] == "running statistics of batch norms are initial ones: use the reference without --eval"
+    assert lines[-1].endswith("--ngf 4 --input_nc 3 --output_nc 3 --norm batch --netD pixel --ndf 4")
+    assert convert(tmp_path / "back", tmp_path / "again") == 0
+    np.testing.assert_array_equal(read_generators(tmp_path / "again").weights, read_generators(tmp_path / "run").weights)
+
+
+def test_what_the_reference_does_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert convert(write_files(tmp_path / "horses", reference_state_dicts()), tmp_path / "run") == 0
+    trained = TrainedNetworks(tmp_path / "run/checkpoints/step-00000001")
+    for name, settings in (("spectral", {"spectral_norm": True}), ("resized", {"upsample": "resize"})):
+        model = trained.model.model_copy(update=settings)
+        flat, discriminators = trained.weights[WEIGHTS], trained.weights[DISCRIMINATOR_WEIGHTS]
+        write_checkpoint(tmp_path / name, model=model, flat=flat, discriminators=discriminators)
+    capsys.readouterr()
+    assert convert(tmp_path / "spectral", tmp_path / "back") == 0
+    lines = capsys.readouterr().out.splitlines()
+    fact = "is not written: it has spectral norm, which the reference does not have"
+    assert lines[2:4] == [f"D_B {fact}", f"D_A {fact}"] and "--netD" not in lines[-1]
+    assert list(state_dicts(tmp_path / "back")) == ["G_A", "G_B"]
+    checkpoint = tmp_path / "resized/checkpoints/step-00000010"
+    expected = f"SOURCE = {checkpoint} has model.upsample = resize, which the reference does not have: give another one"
+    assert refused(capsys, tmp_path / "resized", tmp_path / "out") == expected
 
 
 def test_the_folder_of_the_test_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +233,7 @@ def test_files_that_are_there_are_not_replaced(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.skipif(not TORCH, reason="RINGCYCLE_TEST_TORCH names no interpreter with PyTorch")
 def test_with_pytorch(tmp_path: Path) -> None:
-    """PyTorch's own files in both formats; domains of 3 channels and 1; and back into PyTorch's networks."""
+    """PyTorch's own files of all kinds, in both formats, for domains of 3 channels and 1; and back into PyTorch's networks."""
 
     def torch(command: str, folder: Path) -> None:
         arguments = [TORCH, "-m", "tests.cyclegan.conversion.torch_networks", command, str(folder)]
@@ -202,11 +241,11 @@ def test_with_pytorch(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
     torch("save", tmp_path)
-    for kind, outputs in (("zip", "outputs.npz"), ("legacy", "outputs_dropout.npz")):
+    for kind in KINDS:
         assert convert(tmp_path / kind, tmp_path / f"{kind} run") == 0
-        with np.load(tmp_path / outputs) as expected:
-            trained = TrainedNetworks(tmp_path / f"{kind} run/checkpoints/step-00000001")
-            for name, result in computed(trained.weights, trained.model).items():
-                np.testing.assert_allclose(result, expected[name], rtol=0, atol=1e-4)
-    assert convert(tmp_path / "zip run", tmp_path / "back") == 0
+        trained = TrainedNetworks(tmp_path / f"{kind} run/checkpoints/step-00000001")
+        with np.load(tmp_path / f"{kind}.npz") as expected:
+            for network, result in computed(trained.weights, trained.model.model_copy(update={"convolution": "plain"})).items():
+                np.testing.assert_allclose(result, expected[network], rtol=0, atol=1e-4, err_msg=f"{kind} {network}")
+        assert convert(tmp_path / f"{kind} run", tmp_path / "back" / kind) == 0
     torch("check", tmp_path / "back")

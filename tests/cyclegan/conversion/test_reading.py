@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cyclegan.config import ModelSpec
-from cyclegan.conversion.entries import NETWORKS, network_entries
+from cyclegan.conversion.network_entries import NETWORKS, network_entries
 from cyclegan.conversion.reading import read_networks
 from ringcycle.errors import UserError
-from tests.cyclegan.conversion.formula import BLOCKS, FILTERS, formula_tensors
+from tests.cyclegan.conversion.formula import BLOCKS, FILTERS, KINDS, formula_tensors
 from tests.cyclegan.conversion.reference import Arrays, reference_shapes, reference_state_dicts, write_files
 
 
@@ -41,7 +41,16 @@ def test_what_is_left_out_is_said_once(tmp_path: Path) -> None:
     assert list(read_networks(files(write_files(tmp_path, dicts))).remarks()) == []
     dropout = {key.replace("conv_block.5", "conv_block.6"): array for key, array in dicts["G_A"].items()}
     write_files(tmp_path, {"G_A": dropout})
-    assert list(read_networks(files(tmp_path)).remarks()) == ["left out: dropout; results are those of the reference with --eval"]
+    assert list(read_networks(files(tmp_path)).remarks()) == [
+        "left out: dropout, as with the reference's --eval; train.dropout = 0.5 trains on with it"
+    ]
+
+
+def test_statistics_of_batch_norms_are_left_out(tmp_path: Path) -> None:
+    networks = read_networks(files(write_files(tmp_path, reference_state_dicts("unet_batch"), "legacy")))
+    said = "left out: running statistics of batch norms; each image is translated with its own, as without the reference's --eval"
+    assert list(networks.remarks()) == [said]
+    assert networks.model == ModelSpec.model_validate(KINDS["unet_batch"].model)
 
 
 def test_missing_networks_by_our_names(tmp_path: Path) -> None:
@@ -60,12 +69,15 @@ def test_channels_of_one_domain_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "sizes", "fact"),
     [
-        ("G_B", {"filters": 5}, "has 5 filters, but {folder}/latest_net_G_A.pth has 4"),
-        ("G_B", {"blocks": 3}, "has 3 blocks, but {folder}/latest_net_G_A.pth has 2"),
-        ("D_B", {"discriminator_filters": 6}, "has 6 filters, but {folder}/latest_net_D_A.pth has 4"),
-        ("G_B", {"channels_a": 1}, "has 1 channels of domain A, but {folder}/latest_net_G_A.pth has 3"),
-        ("D_A", {"channels_b": 1}, "has 1 channels of domain B, but {folder}/latest_net_G_A.pth has 3"),
-        ("D_B", {"channels_a": 1}, "has 1 channels of domain A, but {folder}/latest_net_G_A.pth has 3"),
+        ("G_B", {"filters": 5}, "has filters = 5, but {folder}/latest_net_G_A.pth has 4"),
+        ("G_B", {"blocks": 3}, "has blocks = 3, but {folder}/latest_net_G_A.pth has 2"),
+        ("D_B", {"discriminator_filters": 6}, "has discriminator_filters = 6, but {folder}/latest_net_D_A.pth has 4"),
+        ("G_B", {"generator": "unet", "unet_depth": 5}, "has generator = unet, but {folder}/latest_net_G_A.pth has resnet"),
+        ("D_B", {"norm": "batch"}, "has norm = batch, but {folder}/latest_net_G_A.pth has instance"),
+        ("D_B", {"discriminator": "pixel"}, "has discriminator = pixel, but {folder}/latest_net_D_A.pth has basic"),
+        ("G_B", {"channels_a": 1}, "has channels of domain A = 1, but {folder}/latest_net_G_A.pth has 3"),
+        ("D_A", {"channels_b": 1}, "has channels of domain B = 1, but {folder}/latest_net_G_A.pth has 3"),
+        ("D_B", {"channels_a": 1}, "has channels of domain A = 1, but {folder}/latest_net_G_A.pth has 3"),
     ],
 )
 def test_networks_of_different_trainings(network: str, sizes: dict[str, int], fact: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan.conversion.recognition import UnknownNetwork, find_discriminator, find_generator
-from tests.cyclegan.conversion.formula import BLOCKS, FILTERS
+from tests.cyclegan.conversion.formula import FILTERS, KINDS
 from tests.cyclegan.conversion.reference import Arrays, reference_state_dicts
 
 
@@ -29,11 +29,15 @@ def reason(arrays: Arrays, find: Callable[[Arrays], object] = find_generator) ->
     return str(error.value)
 
 
-def test_sizes() -> None:
-    found = find_generator(generator())
-    assert (found.filters, found.blocks, found.inputs, found.outputs, found.dropout) == (FILTERS, BLOCKS, 3, 3, False)
-    found = find_discriminator(reference_state_dicts()["D_B"])
-    assert (found.filters, found.inputs) == (FILTERS, 3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_and_sizes(kind: str) -> None:
+    expected, dicts = KINDS[kind].model, reference_state_dicts(kind)
+    for network, find in (("G_A", find_generator), ("D_B", find_discriminator)):
+        found = find(dicts[network])
+        assert found.settings == {name: expected[name] for name in found.settings}
+        assert (found.inputs, found.outputs, found.statistics) == (3, 3, expected["norm"] == "batch")
+    assert set(expected) - {"filters"} <= {"generator", *find_generator(dicts["G_A"]).settings, *found.settings}
+    assert find_generator(dicts["G_A"]).dropout == (KINDS[kind].dropout and not KINDS[kind].unet)
 
 
 def test_other_types_become_float32() -> None:
@@ -56,26 +60,26 @@ def test_wrapped_networks(wrapper: str) -> None:
     np.testing.assert_array_equal(found.tensors["model.1.weight"], generator()["model.1.weight"])
 
 
-def test_other_networks_are_named() -> None:
-    unet = {"model.model.0.weight": np.ones((4, 3, 4, 4)), "model.model.1.model.1.weight": np.ones((8, 4, 4, 4))}
-    assert reason(unet) == "it is a U-Net, and only ResNet generators are converted"
-    batch = "its norms have weights, as batch norms do, and only instance norms are converted"
-    assert reason(generator(model__2__weight=4, model__2__running_mean=4)) == batch
-    assert reason({"model.0.weight": np.ones((4, 3, 4, 4)), "model.3.weight": np.ones(8)}, find_discriminator) == batch
-    assert reason({"net.0.weight": np.ones((4, 3, 1, 1))}, find_discriminator).startswith("it is a discriminator of single pixels, and")
-    assert reason(reference_state_dicts()["D_A"]) == "it is a discriminator"
-    assert reason(generator(), find_discriminator) == "it is a generator"
+def test_networks_of_the_other_kind_are_named() -> None:
+    for kind in KINDS:
+        dicts = reference_state_dicts(kind)
+        assert reason(dicts["D_A"]) == "it is a discriminator"
+        assert reason(dicts["G_A"], find_discriminator) == "it is a generator"
+    padded = {key.replace("conv_block.1", "conv_block.0"): array for key, array in generator().items()}
+    assert reason(padded) == "its blocks are padded with zeros, not by reflection"
+    assert reason({"fc.weight": np.ones((2, 3), np.float32)}) == "it has no model.1.weight"
+    assert reason({"fc.weight": np.ones((2, 3), np.float32)}, find_discriminator) == "it has no model.0.weight"
 
 
 def test_differences_are_named() -> None:
-    kind = f"of a ResNet generator with {FILTERS} filters and {BLOCKS} blocks, "
+    start = f"by its tensors it has generator = resnet, filters = {FILTERS}, blocks = 2, norm = instance, but "
     wide = "its model.4.weight should be float32 [8, 4, 3, 3], but is float32 [8, 5, 3, 3]"
-    assert reason(generator(model__4__weight=None)) == f"{kind}it lacks model.4.weight"
-    assert reason(generator(model__4__weight=(8, 5, 3, 3))) == kind + wide
-    assert reason(generator(model__4__bias=np.ones(8, np.int64))) == f"{kind}its model.4.bias should be float32 [8], but is int64 [8]"
-    assert reason(generator(model__4__bias=np.full(8, np.nan, np.float32))) == f"{kind}its model.4.bias holds numbers that are not finite"
-    assert reason({"fc.weight": np.ones((2, 3), np.float32)}) == "it has no model.1.weight"
-    assert reason(generator(extra__weight=3)) == f"{kind}it should not have extra.weight"
+    assert reason(generator(model__4__weight=None)) == f"{start}it lacks model.4.weight"
+    assert reason(generator(model__4__weight=(8, 5, 3, 3))) == start + wide
+    assert reason(generator(model__4__bias=np.ones(8, np.int64))) == f"{start}its model.4.bias should be float32 [8], but is int64 [8]"
+    assert reason(generator(model__4__bias=np.full(8, np.nan, np.float32))) == f"{start}its model.4.bias holds numbers that are not finite"
+    assert reason(generator(extra__weight=(3, 3))) == f"{start}it should not have extra.weight"
+    assert reason(generator(extra__weight=3)).startswith(f"{start[:-21]}norm = batch, but it lacks model.2.weight")
     assert reason(generator(model__1__weight=(4, 3))) == "its model.1.weight has the shape [4, 3], which is no kernel's"
     assert reason(generator(model__1__weight=(2, 3, 7, 7))) == "it has filters = 2, which should be greater than or equal to 4"
     assert reason(generator(model__1__weight=(4, 65, 7, 7))) == "it has channels_a = 65, which should be less than or equal to 64"
@@ -83,8 +87,12 @@ def test_differences_are_named() -> None:
     assert reason(arrays) == "it has blocks = 0, which should be greater than or equal to 1"
 
 
-def test_a_discriminator_of_another_depth() -> None:
-    deep = reference_state_dicts()["D_A"]
-    deep |= {"model.11.weight": np.ones((32, 32, 4, 4), np.float32), "model.14.weight": np.ones((1, 32, 4, 4), np.float32)}
-    expected = f"of a PatchGAN discriminator with {FILTERS} filters, its model.11.weight should be float32 [1, 32, 4, 4], "
-    assert reason(deep, find_discriminator) == f"{expected}but is float32 [32, 32, 4, 4]"
+def test_a_unet_without_a_level() -> None:
+    unet = reference_state_dicts("unet")["G_A"]
+    shallow = {key: array for key, array in unet.items() if "model.3.model.1" not in key}
+    assert reason(shallow).startswith("by its tensors it has generator = unet, unet_depth = 2, filters = 4, norm = instance, but ")
+
+
+def test_old_batch_norms_count_no_batches() -> None:
+    old = {key: array for key, array in reference_state_dicts("batch")["G_A"].items() if not key.endswith("num_batches_tracked")}
+    assert find_generator(old).settings["norm"] == "batch"

@@ -12,43 +12,48 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.cyclegan.conversion.formula import BLOCKS, FILTERS, NETWORKS, formula_images, formula_tensors
+from tests.cyclegan.conversion.formula import BLOCKS, DEPTH, FILTERS, KINDS, Kind, formula_images, formula_tensors, sampled
 
 HERE = Path(__file__).parent
-KINDS = {"zip": True, "legacy": False}
 CHANNELS = (3, 1)
 """Of domains A and B in the live test."""
 
 
-def normed(width: int) -> nn.Module:
-    return nn.InstanceNorm2d(width, affine=False, track_running_stats=False)
+def normed(width: int, norm: str) -> nn.Module:
+    if norm == "instance":
+        return nn.InstanceNorm2d(width, affine=False, track_running_stats=False)
+    return nn.BatchNorm2d(width) if norm == "batch" else nn.Identity()
 
 
 class Block(nn.Module):
     """Two 3x3 convolutions whose result is added to their input."""
 
-    def __init__(self, width: int, dropout: bool) -> None:
+    def __init__(self, width: int, kind: Kind) -> None:
         super().__init__()
-        first = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), normed(width), nn.ReLU()]
-        between = [nn.Dropout(0.5)] if dropout else []
-        self.conv_block = nn.Sequential(*first, *between, nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), normed(width))
+        biased = kind.norm == "instance"
+        layers = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=biased), normed(width, kind.norm), nn.ReLU()]
+        layers += [nn.Dropout(0.5)] if kind.dropout else []
+        layers += [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=biased), normed(width, kind.norm)]
+        self.conv_block = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv_block(x)
 
 
 class ResNet(nn.Module):
-    """c7s1-k, d2k, d4k, R4k × blocks, u2k, uk, c7s1-outputs; each convolution has a bias, also before a norm."""
+    """c7s1-k, d2k, d4k, R4k × blocks, u2k, uk, c7s1-outputs; with instance norm each convolution has a bias, before the norm."""
 
-    def __init__(self, inputs: int, outputs: int, k: int, blocks: int, dropout: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, k: int, blocks: int, kind: Kind) -> None:
         super().__init__()
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, k, 7), normed(k), nn.ReLU()]
+        biased = kind.norm == "instance"
+        layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, k, 7, bias=biased), normed(k, kind.norm), nn.ReLU()]
         for width in (k, 2 * k):
-            layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), normed(2 * width), nn.ReLU()]
-        layers += [Block(4 * k, dropout) for _ in range(blocks)]
+            down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=biased)
+            layers += [down, normed(2 * width, kind.norm), nn.ReLU()]
+        layers += [Block(4 * k, kind) for _ in range(blocks)]
         for width in (4 * k, 2 * k):
-            up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-            layers += [up, normed(width // 2), nn.ReLU()]
+            up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=biased)
+            layers += [up, normed(width // 2, kind.norm), nn.ReLU()]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(k, outputs, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
@@ -56,29 +61,86 @@ class ResNet(nn.Module):
         return self.model(x)
 
 
-class PatchGAN(nn.Module):
-    """Ck, C2k, C4k, C8k of stride 1, and a convolution to one channel."""
+class Level(nn.Module):
+    """A level of the U-Net: halves, computes the level below, doubles; its result is put beside its input, but for the outermost."""
 
-    def __init__(self, inputs: int, k: int) -> None:
+    def __init__(self, taken: int, made: int, widths: list[int], kind: Kind, index: int = 0) -> None:
         super().__init__()
-        layers = [nn.Conv2d(inputs, k, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for width, stride in ((k, 2), (2 * k, 2), (4 * k, 1)):
-            layers += [nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1), normed(2 * width), nn.LeakyReLU(0.2)]
-        self.model = nn.Sequential(*layers, nn.Conv2d(8 * k, 1, 4, padding=1))
+        width, *below = widths
+        biased, self.outermost = kind.norm == "instance", index == 0
+        down = [] if self.outermost else [nn.LeakyReLU(0.2)]
+        down.append(nn.Conv2d(taken, width, 4, stride=2, padding=1, bias=biased))
+        if below:
+            down += [] if self.outermost else [normed(width, kind.norm)]
+            down.append(Level(width, width, below, kind, index + 1))
+        wide = 2 * width if below else width
+        up = [nn.ReLU(), nn.ConvTranspose2d(wide, made, 4, stride=2, padding=1, bias=biased or self.outermost)]
+        up.append(nn.Tanh() if self.outermost else normed(made, kind.norm))
+        up += [nn.Dropout(0.5)] if kind.dropout and below and index > 3 else []
+        self.model = nn.Sequential(*down, *up)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x) if self.outermost else torch.cat([x, self.model(x)], 1)
+
+
+class UNet(nn.Module):
+    """Levels of k, 2k, 4k, 8k, 8k … channels."""
+
+    def __init__(self, inputs: int, outputs: int, k: int, depth: int, kind: Kind) -> None:
+        super().__init__()
+        self.model = Level(inputs, outputs, [k * min(2**i, 8) for i in range(depth)], kind)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.model(x)
 
 
-def networks(channels_a: int, channels_b: int, dropout: bool = False) -> dict[str, nn.Module]:
-    """All four; D_A judges what G_A makes."""
-    made: dict[str, nn.Module] = {
-        "G_A": ResNet(channels_a, channels_b, FILTERS, BLOCKS, dropout),
-        "G_B": ResNet(channels_b, channels_a, FILTERS, BLOCKS, dropout),
-        "D_A": PatchGAN(channels_b, FILTERS),
-        "D_B": PatchGAN(channels_a, FILTERS),
+class PatchGAN(nn.Module):
+    """Ck, C2k, … of stride 2, another one of stride 1, and a convolution to one channel."""
+
+    def __init__(self, inputs: int, k: int, kind: Kind) -> None:
+        super().__init__()
+        layers = [nn.Conv2d(inputs, k, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        widths = [k * min(2**i, 8) for i in range(kind.layers + 1)]
+        for i in range(kind.layers):
+            stride = 1 if i == kind.layers - 1 else 2
+            layers += [nn.Conv2d(widths[i], widths[i + 1], 4, stride=stride, padding=1, bias=kind.norm == "instance")]
+            layers += [normed(widths[i + 1], kind.norm), nn.LeakyReLU(0.2)]
+        self.model = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
+class PixelGAN(nn.Module):
+    """Three convolutions of single pixels."""
+
+    def __init__(self, inputs: int, k: int, kind: Kind) -> None:
+        super().__init__()
+        biased = kind.norm == "instance"
+        first = [nn.Conv2d(inputs, k, 1), nn.LeakyReLU(0.2), nn.Conv2d(k, 2 * k, 1, bias=biased), normed(2 * k, kind.norm)]
+        self.net = nn.Sequential(*first, nn.LeakyReLU(0.2), nn.Conv2d(2 * k, 1, 1, bias=biased))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
+
+
+def networks(kind: Kind, channels_a: int, channels_b: int) -> dict[str, nn.Module]:
+    """All four, as they are used without --eval but for dropout; D_A judges what G_A makes."""
+
+    def generator(inputs: int, outputs: int) -> nn.Module:
+        return UNet(inputs, outputs, FILTERS, DEPTH, kind) if kind.unet else ResNet(inputs, outputs, FILTERS, BLOCKS, kind)
+
+    judge = PatchGAN if kind.layers else PixelGAN
+    made = {
+        "G_A": generator(channels_a, channels_b),
+        "G_B": generator(channels_b, channels_a),
+        "D_A": judge(channels_b, FILTERS, kind),
+        "D_B": judge(channels_a, FILTERS, kind),
     }
-    return {name: network.eval() for name, network in made.items()}
+    for network in made.values():
+        for module in network.modules():
+            module.train(isinstance(module, nn.BatchNorm2d))
+    return made
 
 
 def outputs(made: dict[str, nn.Module], channels_a: int, channels_b: int) -> dict[str, np.ndarray]:
@@ -98,34 +160,35 @@ def set_formula(made: dict[str, nn.Module]) -> dict[str, dict[str, list[int]]]:
 
 
 def write_fixture() -> None:
-    made = networks(3, 3)
-    (HERE / "reference.json").write_text(json.dumps(set_formula(made)) + "\n")
-    np.savez_compressed(HERE / "reference.npz", **outputs(made, 3, 3))
+    shapes, results = {}, {}
+    for name, kind in KINDS.items():
+        made = networks(kind, 3, 3)
+        shapes[name] = set_formula(made)
+        results |= {f"{name} {network}": sampled(result) for network, result in outputs(made, 3, 3).items()}
+    (HERE / "reference.json").write_text(json.dumps(shapes) + "\n")
+    np.savez_compressed(HERE / "reference.npz", **results)
 
 
 def save(folder: Path) -> None:
-    """Weights in both formats, with dropout in the older one, and the outputs."""
-    made = networks(*CHANNELS)
-    set_formula(made)
-    np.savez(folder / "outputs.npz", **outputs(made, *CHANNELS))
-    with_dropout = networks(*CHANNELS, dropout=True)
-    set_formula(with_dropout)
-    np.savez(folder / "outputs_dropout.npz", **outputs(with_dropout, *CHANNELS))
-    for kind, some in (("zip", made), ("legacy", with_dropout)):
-        (folder / kind).mkdir()
-        for name, network in some.items():
-            path = folder / kind / f"latest_net_{name}.pth"
-            torch.save(network.state_dict(), path, _use_new_zipfile_serialization=KINDS[kind])
+    """Each kind's files, in the format of 2020 and the older one in turns, and the outputs."""
+    for i, (name, kind) in enumerate(KINDS.items()):
+        made = networks(kind, *CHANNELS)
+        set_formula(made)
+        (folder / name).mkdir()
+        for network, module in made.items():
+            torch.save(module.state_dict(), folder / name / f"latest_net_{network}.pth", _use_new_zipfile_serialization=i % 2 == 0)
+        np.savez(folder / f"{name}.npz", **outputs(made, *CHANNELS))
 
 
 def check(folder: Path) -> None:
     """Load files that were written here, as PyTorch admits them by default: tensors only. Outputs must be equal."""
-    made = networks(*CHANNELS)
-    for name in NETWORKS:
-        made[name].load_state_dict(torch.load(folder / f"latest_net_{name}.pth", weights_only=True, mmap=True))
-    with np.load(folder.parent / "outputs.npz") as expected:
-        for name, array in outputs(made, *CHANNELS).items():
-            np.testing.assert_allclose(array, expected[name], rtol=0, atol=1e-5)
+    for name, kind in KINDS.items():
+        made = networks(Kind(kind.unet, kind.norm, kind.layers), *CHANNELS)
+        for network, module in made.items():
+            module.load_state_dict(torch.load(folder / name / f"latest_net_{network}.pth", weights_only=True, mmap=True))
+        with np.load(folder.parent / f"{name}.npz") as expected:
+            for network, array in outputs(made, *CHANNELS).items():
+                np.testing.assert_allclose(array, expected[network], rtol=0, atol=1e-5, err_msg=f"{name} {network}")
 
 
 if __name__ == "__main__":
