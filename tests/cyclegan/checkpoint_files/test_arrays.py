@@ -98,7 +98,7 @@ def forge(folder: Path, part: bytes | None = None, **fields: Any) -> None:
     content |= fields
     index = read_index(folder).model_copy(update=content | {"parts": [Part.model_construct(**part) for part in content["parts"]]})
     seal = json.loads(index.model_dump_json(exclude={"sha256"}, warnings=False))
-    text = index.model_dump_json(exclude={"sha256"}, warnings=False)
+    text = index.model_dump_json(exclude={"sha256", "pairs"}, warnings=False)  # without pairs, as `Index.seal`
     (folder / INDEX).write_text(json.dumps({**seal, "sha256": hashlib.sha256(text.encode()).hexdigest()}))
 
 
