@@ -19,7 +19,7 @@ from ringcycle.errors import UserError
 BOUND = 1e-3  # of values in [-1, 1]; steps of 8 bits are 8e-3
 LEVELS = 65_535  # of 16 bits, in which images are compared, as 8 bits would hide a difference
 OFF = 1, 3  # rows and columns that the second image lacks: then at least one has sides that are no multiples of 4
-MOST_SIDE = 512  # pixels of an image that are used
+MOST_SIDE = 512  # pixels: of a larger image a part is used
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,25 @@ def read_check_image(path: Path, trained: GeneratorCheckpoint, channels: int) ->
         pixels = read_image(path, channels, 16, MAX_MEGAPIXELS)
     except BrokenImage as reason:
         raise UserError(f"--image = {path} cannot be read: {reason}: give another image") from reason
-    scaled = Scale().scaled(pixels, trained.preparation)[:MOST_SIDE, :MOST_SIDE]
-    if min(scaled.shape[:2]) < (least := smallest_side(trained.model) + max(OFF)):
+    most = max(MOST_SIDE, _least(trained))
+    scaled = Scale().scaled(pixels, trained.preparation)[:most, :most]
+    if min(scaled.shape[:2]) < (least := _least(trained)):
         raise UserError(f"--image = {path} has {scaled.shape[1]}x{scaled.shape[0]} pixels: give one with {least} or more on each side")
     return scaled
 
 
 def drawn_image(trained: GeneratorCheckpoint, channels: int) -> ImageArray:
-    """A scene of the embedded data set in white light, at the trained scale: uint16 [H, W, C]."""
-    scene = draw_scene(0, 0, UNIT).albedo[..., np.arange(channels) % 3]
-    return Scale().scaled(np.rint(LEVELS * scene).astype(np.uint16), trained.preparation)[:MOST_SIDE, :MOST_SIDE]
+    """A scene of the embedded data set in white light, at the trained scale if that is large enough: uint16 [H, W, C]."""
+    least = _least(trained)
+    scene = draw_scene(0, 0, max(UNIT, least)).albedo[..., np.arange(channels) % 3]
+    image = np.rint(LEVELS * scene).astype(np.uint16)
+    scaled = Scale().scaled(image, trained.preparation)[:MOST_SIDE, :MOST_SIDE]
+    return scaled if min(scaled.shape[:2]) >= least else image
+
+
+def _least(trained: GeneratorCheckpoint) -> int:
+    """Pixels on each side that the comparison needs."""
+    return smallest_side(trained.model) + max(OFF)
 
 
 def _signed(pixels: ImageArray) -> npt.NDArray[np.float32]:

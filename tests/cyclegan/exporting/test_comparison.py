@@ -38,3 +38,6 @@ def test_the_drawn_image_is_at_the_trained_scale() -> None:
         image = drawn_image(replace(TRAINED, preparation=preparation), channels)
         assert image.shape == (32, 32, channels) and image.dtype == np.uint16 and np.std(image) > 2000
     assert drawn_image(TRAINED, 3).shape == (72, 72, 3)
+    unet = replace(TRAINED, model=MODEL.model_copy(update={"generator": "unet_256"}))
+    for preparation in (None, Preparation(preprocess="resize_and_crop", load_size=32, crop_size=24)):
+        assert drawn_image(replace(unet, preparation=preparation), 3).shape == (132, 132, 3)  # reflection makes 256 of 129

@@ -96,7 +96,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path, fields={"model": {"norm": "batch"}})
+    folder = write_checkpoint(tmp_path, fields={"model": {"norm": "layer"}})
     assert "no generators that this version knows (" in refused(folder)
 
 
