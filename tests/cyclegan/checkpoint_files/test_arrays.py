@@ -221,7 +221,7 @@ def test_the_arrays_of_a_state_are_the_expected_ones() -> None:
         for name, array in arrays.items():
             assert expected[name].fits(array.dtype, array.shape), name
             assert not expected[name].fits(array.dtype, (*array.shape, 1))
-    assert expected_arrays({"model": {"norm": "batch"}, "train": {}}, ImageFormat()) == {}
+    assert expected_arrays({"model": {"norm": "layer"}, "train": {}}, ImageFormat()) == {}
 
 
 def test_arrays_of_either_memory_order_come_back(tmp_path: Path) -> None:
