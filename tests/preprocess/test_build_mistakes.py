@@ -56,7 +56,7 @@ def test_finished_shards_are_found_however_they_are_named(form: str, tmp_path: P
     ("arguments", "line"),
     [
         (["absent", "out"], 'error: data.source = "{here}/absent" does not exist: name a folder that holds trainA and trainB'),
-        (["absent", "out", "--load-size", "3"], "error: --load-size = 3: input should be greater than or equal to 24"),
+        (["absent", "out", "--load-size", "3"], "error: data.load_size = 3: give a number from 24 to 4096, or two as [HEIGHT, WIDTH]"),
         (
             ["absent", "out", "--threads", "many"],
             "error: --threads = many: input should be a valid integer, unable to parse string as an integer",
