@@ -103,7 +103,9 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         assert state.spectral is not None and state.spectral_layout is not None
         return state.spectral_layout.split(state.spectral.read_value())
 
-    def generator_pass(real: tf.Tensor, flags: tf.Tensor, draws: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    # Given one by one, as TensorFlow cannot compile a default of None again for the report.
+    def generator_pass(real: tf.Tensor, flags: tf.Tensor, *given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        draws = given[0] if given else None
         signed = signed_of(real)
         d_parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         parameters = state.generator_layout.split(state.generators.weights.read_value())
