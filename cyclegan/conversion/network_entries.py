@@ -3,14 +3,15 @@
 The reference numbers the modules of a sequence, padding, norms and activations included, and a tensor's key has its module's number.
 """
 
-from collections.abc import Iterator
 from itertools import count
 
 from cyclegan.config import ModelSpec
 from cyclegan.conversion.entries import Entry, batch_norm, convolution, transposed
 from cyclegan.networks.discriminator_layers import discriminator_layers
-from cyclegan.networks.generator_layers import Layer, generator_parts, scale_of, shift_of
-from cyclegan.networks.unet_layers import SIDE, Convolution, unet_levels
+from cyclegan.networks.generator_layers import generator_parts
+from cyclegan.networks.layer import Layer
+from cyclegan.networks.shapes import layers_of_generator
+from cyclegan.networks.unet_layers import unet_levels
 from ringcycle.domains import DIRECTIONS
 
 NETWORKS = {"G_A": "G_AB", "G_B": "G_BA", "D_A": "D_B", "D_B": "D_A"}
@@ -31,32 +32,22 @@ def network_entries(network: str, model: ModelSpec, dropout: bool = False) -> li
 
 
 def _resnet(model: ModelSpec, taken: int, made: int, dropout: bool) -> list[Entry]:
-    parts = generator_parts(model)
-    first, last = parts[0].layers[0], parts[-1].layers[-1]
+    first, *_, last = layers_of_generator(model)
     found: list[Entry] = []
     numbers = count()
-    for part in parts:
+    for part in generator_parts(model):
         inner, prefix = (count(), f"model.{next(numbers)}.conv_block.") if part.residual else (numbers, "model.")
         for layer in part.layers:
+            assert not layer.doubled, "the reference has no such layer"
             channels = taken if layer is first else layer.inputs, made if layer is last else layer.outputs
-            found += _resnet_layer(layer, model, prefix, inner, channels)
-            if dropout and part.residual and layer.relu:
+            if layer.mode == "reflect" and not layer.transposed:
+                next(inner)  # the padding
+            module, norm = f"{prefix}{next(inner)}", f"{prefix}{next(inner)}"  # in the last place of norms, tanh
+            found += _layer(layer, module, norm, channels)
+            if layer.slope is not None:
+                next(inner)  # the activation
+            if dropout and part.residual and layer is part.layers[0]:
                 next(inner)
-    return found
-
-
-def _resnet_layer(layer: Layer, model: ModelSpec, prefix: str, numbers: Iterator[int], channels: tuple[int, int]) -> list[Entry]:
-    """The tensors of a layer; takes the numbers of its modules: padding, convolution, norm (also if it is none) and activation."""
-    assert not layer.doubled, "the reference has no such layer"
-    if layer.mode == "reflect" and not layer.transposed:
-        next(numbers)
-    make, module = transposed if layer.transposed else convolution, f"{prefix}{next(numbers)}"
-    found = make(module, layer.kernel, layer.side, channels, layer.bias, surplus=model.norm == "instance")
-    if not layer.bias:
-        norm = f"{prefix}{next(numbers)}"
-        found += batch_norm(norm, layer.scale, layer.shift, layer.outputs) if layer.affine else []
-    if layer.bias or layer.relu:
-        next(numbers)
     return found
 
 
@@ -65,24 +56,19 @@ def _unet(model: ModelSpec, taken: int, made: int) -> list[Entry]:
     levels = unet_levels(model)
     outer, inner = levels[0], levels[-1]
 
-    def layer(layer: Convolution, prefix: str, number: int) -> list[Entry]:
-        make = transposed if layer.name.startswith("up") else convolution
-        channels = taken if layer is outer.down else layer.inputs, made if layer is outer.up else layer.outputs
-        bias = f"{layer.name}/bias" if layer.bias else None
-        found = make(f"{prefix}{number}", layer.kernel, SIDE, channels, bias, surplus=model.norm == "instance")
-        norm = f"{prefix}{number + 1}"
-        return found + (batch_norm(norm, f"{layer.name}/scale", f"{layer.name}/shift", layer.outputs) if layer.affine else [])
-
     def at(index: int, prefix: str) -> list[Entry]:
         level = levels[index]
+        down = taken if level is outer else level.down.inputs, level.down.outputs
+        up = level.up.inputs, made if level is outer else level.up.outputs
         number = 0 if level is outer else 1  # an activation comes first
-        found = layer(level.down, prefix, number)
+        found = _layer(level.down, f"{prefix}{number}", f"{prefix}{number + 1}", down)
         number += 1
         if level is not inner:
             number += level is not outer  # a norm
             found += at(index + 1, f"{prefix}{number}.model.")
             number += 1
-        return found + layer(level.up, prefix, number + 1)  # after an activation
+        number += 1  # an activation
+        return found + _layer(level.up, f"{prefix}{number}", f"{prefix}{number + 1}", up)
 
     return at(0, "model.model.")
 
@@ -91,13 +77,17 @@ def _discriminator(model: ModelSpec, judged: int) -> list[Entry]:
     prefix = "net." if model.discriminator == "pixel" else "model."
     found: list[Entry] = []
     numbers = count()
-    layers = discriminator_layers(model)
-    for layer in layers:
-        channels = judged if layer is layers[0] else layer.inputs, layer.outputs
-        bias = f"{layer.name}/bias" if layer.bias else None
-        found += convolution(f"{prefix}{next(numbers)}", layer.kernel, layer.side, channels, bias, surplus=layer.norm and not layer.affine)
-        if layer is not layers[0] and not layer.last:
-            norm = f"{prefix}{next(numbers)}"
-            found += batch_norm(norm, scale_of(layer.kernel), shift_of(layer.kernel), layer.outputs) if layer.affine else []
-        next(numbers)
+    first, *inner, last = discriminator_layers(model)
+    for layer in (first, *inner, last):
+        channels = judged if layer is first else layer.inputs, layer.outputs
+        module = f"{prefix}{next(numbers)}"
+        found += _layer(layer, module, f"{prefix}{next(numbers)}" if layer in inner else "", channels)
+        next(numbers)  # the activation
     return found
+
+
+def _layer(layer: Layer, module: str, norm: str, channels: tuple[int, int]) -> list[Entry]:
+    """The tensors of a layer whose convolution and norm are these modules. channels: taken and made, where the domains differ."""
+    make = transposed if layer.transposed else convolution
+    found = make(module, layer.kernel, layer.side, channels, layer.bias, surplus=layer.norm and not layer.affine)
+    return found + (batch_norm(norm, layer.scale, layer.shift, layer.outputs) if layer.affine else [])

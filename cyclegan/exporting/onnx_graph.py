@@ -4,7 +4,7 @@ Tensors are [batch, channels, height, width], kernels [K, C, k, k] as in PyTorch
 reflection at the bottom and right to the multiples that the generator takes, and cuts the result, as `Translator` does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cyclegan.config import ModelSpec
 from cyclegan.exporting.formats import INPUT, OUTPUT
-from cyclegan.networks.generator_layers import Layer, generator_parts, scale_of, shift_of
+from cyclegan.networks.generator_layers import Part, generator_parts
+from cyclegan.networks.layer import Layer
 from cyclegan.networks.normalization import EPSILON
+from cyclegan.networks.shapes import layers_of_generator
 from cyclegan.networks.unet import LEAK
-from cyclegan.networks.unet_layers import Convolution, unet_levels
+from cyclegan.networks.unet_layers import Level, unet_levels
 
 OPSET = 18  # of 2022; what the graph uses has not changed since
 IR_VERSION = 8  # that of OPSET's release, which all later runtimes read
 CONVOLUTION, TRANSPOSED = (3, 2, 0, 1), (2, 3, 0, 1)  # axes of our kernel [k, k, C, K] in ONNX's order
 
 Parameters = Mapping[str, npt.NDArray[np.floating[Any]]]
+Convolve = Callable[[Layer, str], str]
 
 
 def generator_graph(parameters: Parameters, model: ModelSpec, channels: tuple[int, int], about: str) -> onnx.ModelProto:
@@ -32,47 +35,37 @@ def generator_graph(parameters: Parameters, model: ModelSpec, channels: tuple[in
     """
     graph = _Graph()
     size, x = graph.padded(INPUT, model.multiple)
-    y = _resnet(graph, x, parameters, model, channels) if model.generator == "resnet" else _unet(graph, x, parameters, model, channels)
-    graph.cut(y, size, OUTPUT)
+    first, *_, last = layers_of_generator(model)
+
+    def layer(layer: Layer, x: str) -> str:
+        limits = channels[0] if layer is first else None, channels[1] if layer is last else None
+        return graph.layer(layer, x, parameters, limits)
+
+    y = _resnet(graph, layer, generator_parts(model), x) if model.generator == "resnet" else _unet(graph, layer, unet_levels(model), x)
+    graph.cut(graph.add("Tanh", [y]), size, OUTPUT)
     return graph.model(channels, about)
 
 
-def _resnet(graph: "_Graph", x: str, parameters: Parameters, model: ModelSpec, channels: tuple[int, int]) -> str:
-    parts = generator_parts(model)
-    first, last = parts[0].layers[0], parts[-1].layers[-1]
+def _resnet(graph: "_Graph", layer: Convolve, parts: Sequence[Part], x: str) -> str:
     for part in parts:
         y = x
-        for layer in part.layers:
-            kernel = parameters[layer.kernel][:, :, : channels[0] if layer is first else None, : channels[1] if layer is last else None]
-            bias = parameters[layer.bias][: channels[1]] if layer.bias else None
-            y = graph.layer(layer, y, kernel, bias, parameters)
+        for inner in part.layers:
+            y = layer(inner, y)
         x = graph.add("Add", [x, y]) if part.residual else y
     return x
 
 
-def _unet(graph: "_Graph", x: str, parameters: Parameters, model: ModelSpec, channels: tuple[int, int]) -> str:
-    levels = unet_levels(model)
-
-    def convolved(layer: Convolution, x: str, up: bool) -> str:
-        outermost = layer is levels[0].down, layer is levels[0].up
-        kernel = parameters[layer.kernel][:, :, : channels[0] if outermost[0] else None, : channels[1] if outermost[1] else None]
-        inputs = [x, graph.constant(layer.kernel, kernel.transpose(TRANSPOSED if up else CONVOLUTION))]
-        if layer.bias:
-            name = f"{layer.name}/bias"
-            inputs.append(graph.constant(name, parameters[name][: kernel.shape[-1]]))
-        y = graph.add("ConvTranspose" if up else "Conv", inputs, strides=[2, 2], pads=[1, 1, 1, 1])
-        return graph.norm(layer.kernel, layer.outputs, y, layer.affine, parameters) if layer.norm else y
-
+def _unet(graph: "_Graph", layer: Convolve, levels: Sequence[Level], x: str) -> str:
     results: list[str] = []
     for level in levels:
-        x = convolved(level.down, graph.add("LeakyRelu", [x], alpha=LEAK) if results else x, up=False)
+        x = layer(level.down, graph.add("LeakyRelu", [x], alpha=LEAK) if results else x)
         results.append(x)
     y = results.pop()
     for level in reversed(levels):
-        y = convolved(level.up, graph.add("Relu", [y]), up=True)
+        y = layer(level.up, graph.add("Relu", [y]))
         if results:
             y = graph.add("Concat", [results.pop(), y], axis=1)
-    return graph.add("Tanh", [y])
+    return y
 
 
 class _Graph:
@@ -105,33 +98,31 @@ class _Graph:
     def cut(self, image: str, size: str, output: str) -> None:
         self.add("Slice", [image, self.integers(0, 0), size, self.integers(2, 3)], output)
 
-    def layer(self, layer: Layer, x: str, kernel: npt.NDArray[Any], bias: npt.NDArray[Any] | None, parameters: Parameters) -> str:
-        """A convolution with what follows it."""
+    def layer(self, layer: Layer, x: str, parameters: Parameters, limits: tuple[int | None, int | None]) -> str:
+        """A convolution with what follows it, of its first inputs and outputs only where there is a limit."""
+        taken, made = limits
+        order = TRANSPOSED if layer.transposed else CONVOLUTION
+        inputs = [self.constant(layer.kernel, parameters[layer.kernel][:, :, :taken, :made].transpose(order))]
+        if layer.bias:
+            inputs.append(self.constant(layer.bias, parameters[layer.bias][:made]))
         if layer.doubled:
             scales = self.constant("double", np.array([1, 1, 2, 2], np.float32))
             x = self.add("Resize", [x, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-        weights = self.constant(layer.kernel, kernel.transpose(TRANSPOSED if layer.transposed else CONVOLUTION))
         if layer.transposed:
-            y = self.add("ConvTranspose", [x, weights], strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1])
+            y = self.add("ConvTranspose", [x, *inputs], strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[layer.side % 2] * 2)
         else:
-            width = layer.pad if layer.mode == "zero" else 0
             if layer.mode == "reflect":
                 x = self.add("Pad", [x, self.integers(0, 0, layer.pad, layer.pad, 0, 0, layer.pad, layer.pad)], mode="reflect")
-            biases = [] if bias is None else [self.constant(str(layer.bias), bias)]
-            y = self.add("Conv", [x, weights, *biases], strides=[layer.stride] * 2, pads=[width] * 4)
-        if bias is not None:
-            return self.add("Tanh", [y])
+            y = self.add("Conv", [x, *inputs], strides=[layer.stride] * 2, pads=[layer.pad if layer.mode == "zero" else 0] * 4)
         if layer.norm:
-            y = self.norm(layer.kernel, layer.outputs, y, layer.affine, parameters)
-        return self.add("Relu", [y]) if layer.relu else y
+            y = self.add("InstanceNormalization", [y, *self.affine(layer, parameters)], epsilon=EPSILON)
+        return y if layer.slope is None else self.add("Relu", [y])
 
-    def norm(self, kernel: str, channels: int, x: str, affine: bool, parameters: Parameters) -> str:
-        """The norm after a kernel's convolution, of each image alone."""
-        if affine:
-            scale, shift = (self.constant(name, parameters[name]) for name in (scale_of(kernel), shift_of(kernel)))
-        else:
-            scale, shift = (self.constant(f"{name}_{channels}", make(channels, np.float32)) for name, make in NEUTRAL.items())
-        return self.add("InstanceNormalization", [x, scale, shift], epsilon=EPSILON)
+    def affine(self, layer: Layer, parameters: Parameters) -> list[str]:
+        """Scale and shift after a layer's norm."""
+        if layer.affine:
+            return [self.constant(name, parameters[name]) for name in (layer.scale, layer.shift)]
+        return [self.constant(f"{name}_{layer.outputs}", make(layer.outputs, np.float32)) for name, make in NEUTRAL.items()]
 
     def model(self, channels: tuple[int, int], about: str) -> onnx.ModelProto:
         sides = ("batch", "height", "width")

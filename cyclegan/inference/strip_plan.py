@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cyclegan.networks.generator_layers import Layer, Part
+from cyclegan.networks.generator_layers import Part
+from cyclegan.networks.layer import Layer
 
 FLOAT = 4  # bytes
 # What a strip takes: so many bytes, and so many times its input, its result and the kernel. Measured peaks are at most 0.9 of the sum.

@@ -18,7 +18,8 @@ import tensorflow as tf
 from cyclegan.inference.activation_file import ActivationFile, Rows
 from cyclegan.inference.channel_moments import ChannelMoments
 from cyclegan.inference.strip_plan import Strip
-from cyclegan.networks.generator_layers import Layer, Part
+from cyclegan.networks.generator_layers import Part
+from cyclegan.networks.layer import Layer
 from cyclegan.networks.normalization import EPSILON
 from cyclegan.ops.convolution import bordered, conv2d, conv2d_transpose, repeated
 from cyclegan.training.pixels import to_pixels, to_signed
@@ -81,7 +82,7 @@ class _Normalized:
                 row *= self._scale
             if self._shift is not None:
                 row += self._shift
-            if self._layer.relu:
+            if self._layer.slope is not None:
                 np.maximum(row, 0, out=row)
             if self._added:
                 self._added.read(start + i, one)

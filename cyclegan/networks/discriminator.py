@@ -5,12 +5,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.apply_layer import apply_layer
 from cyclegan.networks.discriminator_layers import discriminator_layers
-from cyclegan.networks.generator_layers import scale_of, shift_of
-from cyclegan.networks.normalization import leaky_relu, normalized
-from cyclegan.ops.convolution import conv2d
-
-LEAK = 0.2
 
 
 def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
@@ -21,14 +17,5 @@ def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: M
     """
     x = images
     for layer in discriminator_layers(spec):
-        pad = 0 if layer.side == 1 else 1
-        kernel = parameters[layer.kernel]
-        x = conv2d(x, kernel, stride=layer.stride, pad=pad, convolution=spec.convolution, precision=spec.precision)
-        if layer.bias:
-            x += parameters[f"{layer.name}/bias"][:, None, None, None]
-        if layer.norm:
-            affine = (parameters[scale_of(layer.kernel)], parameters[shift_of(layer.kernel)]) if layer.affine else None
-            x = normalized(x, spec.norm, LEAK, affine, alone=False)
-        elif not layer.last:
-            x = leaky_relu(x, LEAK)
+        x = apply_layer(layer, parameters, x, spec)
     return x

@@ -6,14 +6,11 @@ from functools import partial
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.apply_layer import apply_layer
 from cyclegan.networks.dropout import Dropout
-from cyclegan.networks.generator_layers import Layer, Part, generator_parts
-from cyclegan.networks.normalization import normalized
+from cyclegan.networks.generator_layers import Part, generator_parts
 from cyclegan.networks.unet import unet
-from cyclegan.ops.convolution import conv2d, conv2d_doubled, conv2d_transpose
 from cyclegan.ops.remat import remat
-
-RELU = 0.0
 
 
 def generate(
@@ -31,27 +28,14 @@ def generate(
     for part in generator_parts(spec):
         compute = partial(_compute, part, spec, alone, dropout)
         x = (remat(compute) if spec.remat else compute)(x, *(parameters[name] for name in part.shapes))
-    return x
+    return tf.tanh(x)
 
 
 def _compute(part: Part, spec: ModelSpec, alone: bool, dropout: Dropout | None, x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
     parameters = dict(zip(part.shapes, values, strict=True))
     y = x
     for layer in part.layers:
-        y = _layer(layer, spec, alone, parameters, y)
+        y = apply_layer(layer, parameters, y, spec, alone)
         if dropout and part.residual and layer is part.layers[0]:
             y = dropout(y)
     return x + y if part.residual else y
-
-
-def _layer(layer: Layer, spec: ModelSpec, alone: bool, parameters: Mapping[str, tf.Tensor], x: tf.Tensor) -> tf.Tensor:
-    kernel = parameters[layer.kernel]
-    if layer.transposed or layer.doubled:
-        double = conv2d_doubled if layer.doubled else conv2d_transpose
-        y = double(x, kernel, convolution=spec.convolution, precision=spec.precision)
-    else:
-        y = conv2d(x, kernel, stride=layer.stride, pad=layer.pad, mode=layer.mode, convolution=spec.convolution, precision=spec.precision)
-    if layer.bias:
-        return tf.tanh(y + parameters[layer.bias][:, None, None, None])
-    affine = (parameters[layer.scale], parameters[layer.shift]) if layer.affine else None
-    return normalized(y, spec.norm, RELU if layer.relu else None, affine, alone)

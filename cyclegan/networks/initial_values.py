@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cyclegan.config import ModelSpec
-from cyclegan.networks.generator_layers import generator_parts
-from cyclegan.networks.unet_layers import unet_levels
+from cyclegan.networks.shapes import layers_of_generator
 from ringcycle.hashing import generator
 
 Array = npt.NDArray[np.float64]
@@ -59,8 +58,5 @@ class InitialValues:
 
 def initial_values(spec: ModelSpec) -> InitialValues:
     """The distributions that the settings name."""
-    if spec.generator == "resnet":
-        transposed = [layer.kernel for part in generator_parts(spec) for layer in part.layers if layer.transposed]
-    else:
-        transposed = [level.up.kernel for level in unet_levels(spec)]
-    return InitialValues(spec.init, spec.init_gain, frozenset(transposed))
+    transposed = frozenset(layer.kernel for layer in layers_of_generator(spec) if layer.transposed)
+    return InitialValues(spec.init, spec.init_gain, transposed)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec
+from cyclegan.networks.apply_layer import apply_layer
 from cyclegan.networks.dropout import Dropout
-from cyclegan.networks.normalization import leaky_relu, normalized
-from cyclegan.networks.unet_layers import Convolution, unet_levels
-from cyclegan.ops.convolution import conv2d, conv2d_transpose
+from cyclegan.networks.normalization import leaky_relu
+from cyclegan.networks.unet_layers import unet_levels
 
 LEAK = 0.2
 
@@ -19,26 +19,13 @@ def unet(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: ModelSpec
     parameters: named as in `unet_levels`. alone: see `normalized`. dropout: on the way up, at the levels of the most channels but the
     innermost.
     """
-
-    def after(layer: Convolution, y: tf.Tensor) -> tf.Tensor:
-        if layer.bias:
-            y += parameters[f"{layer.name}/bias"][:, None, None, None]
-        if not layer.norm:
-            return y
-        affine = (parameters[f"{layer.name}/scale"], parameters[f"{layer.name}/shift"]) if layer.affine else None
-        return normalized(y, spec.norm, None, affine, alone)
-
     levels, x, results = unet_levels(spec), images, list[tf.Tensor]()
     for level in levels:
-        kernel = parameters[level.down.kernel]
-        x = leaky_relu(x, LEAK) if results else x
-        x = after(level.down, conv2d(x, kernel, stride=2, pad=1, convolution=spec.convolution, precision=spec.precision))
+        x = apply_layer(level.down, parameters, leaky_relu(x, LEAK) if results else x, spec, alone)
         results.append(x)
     y = results.pop()
     for level in reversed(levels):
-        kernel = parameters[level.up.kernel]
-        y = conv2d_transpose(tf.nn.relu(y), kernel, convolution=spec.convolution, precision=spec.precision)
-        y = after(level.up, y)
+        y = apply_layer(level.up, parameters, tf.nn.relu(y), spec, alone)
         if dropout and level.dropout:
             y = dropout(y)
         if results:

@@ -2,7 +2,8 @@ import pytest
 
 from cyclegan.config import ModelSpec
 from cyclegan.inference.strip_plan import ENOUGH, OVERHEAD, Strip, plan_strips, strip_of
-from cyclegan.networks.generator_layers import Layer, generator_parts
+from cyclegan.networks.generator_layers import generator_parts
+from cyclegan.networks.layer import Layer
 
 FIRST = Layer("first", 7, 3, 8, pad=3)
 DOWN = Layer("down", 3, 8, 16, mode="zero", stride=2)
