@@ -16,7 +16,6 @@ from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.passes import FLAGS
 from cyclegan.training.schedule import Schedule
 from cyclegan.training.state import TrainingState
-from cyclegan.training.step import MEANS
 from preprocess.feed.feed import Feed
 
 MAX_DROPPED = 5  # consecutive steps without effect: a single one may be due to an image, so many are due to the weights
@@ -33,7 +32,7 @@ class TrainingLoop:
 
     end: the last step, the schedule's or an earlier one. draws: position → draws of this worker's rows, see `step_draws`. flags: number of
     the next step → `[2]` float32 (save, stop), which the step averages over the workers. hooks: called after each step, in order.
-    means: names of what `program` returns first, see `means_of`.
+    means: names of what `program` returns first, see `Passes.means`.
     """
 
     program: CompiledFunction
@@ -44,8 +43,8 @@ class TrainingLoop:
     draws: Callable[[int], npt.NDArray[np.int32]]
     hooks: Sequence[Hook]
     heartbeat: HeartbeatSender
+    means: Sequence[str]
     flags: Callable[[int], npt.NDArray[np.float32]] = no_flags
-    means: Sequence[str] = MEANS
 
     def run(self, step: int) -> Outcome:
         """Take the steps after `step` up to `end`, unless a stop is requested or `MAX_DROPPED` consecutive steps are dropped,

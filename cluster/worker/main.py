@@ -39,7 +39,6 @@ from cyclegan.training.compile_cache import set_up_xla
 from cyclegan.training.draws import step_draws
 from cyclegan.training.schedule import Schedule, make_schedule
 from cyclegan.training.state import Arrays
-from cyclegan.training.step import means_of
 from preprocess.feed.feed import Feed, FeedSettings
 from preprocess.feed.plan import Plan, WorkerShare
 from preprocess.shards.cache import cache_settings
@@ -148,7 +147,7 @@ def _train(job: Job, heartbeat: HeartbeatSender) -> None:
             hooks=_hooks(worker, training, checkpointer, logs, reporter, watch),
             heartbeat=heartbeat,
             flags=reporter.flags if reporter else no_flags,
-            means=means_of(training.passes),
+            means=training.passes.means,
         )
         heartbeat.enter_phase("training", worker.step)
         outcome = replace(loop.run(worker.step), faults=watch.faults)

@@ -39,7 +39,7 @@ def _resnet(model: ModelSpec, taken: int, made: int, dropout: bool) -> list[Entr
         inner, prefix = (count(), f"model.{next(numbers)}.conv_block.") if part.residual else (numbers, "model.")
         for layer in part.layers:
             assert not layer.doubled, "the reference has no such layer"
-            channels = taken if layer is first else layer.inputs, made if layer is last else layer.outputs
+            channels = taken if layer == first else layer.inputs, made if layer == last else layer.outputs
             if layer.mode == "reflect" and not layer.transposed:
                 next(inner)  # the padding
             module, norm = f"{prefix}{next(inner)}", f"{prefix}{next(inner)}"  # in the last place of norms, tanh

@@ -38,7 +38,7 @@ def generator_graph(parameters: Parameters, model: ModelSpec, channels: tuple[in
     first, *_, last = layers_of_generator(model)
 
     def layer(layer: Layer, x: str) -> str:
-        limits = channels[0] if layer is first else None, channels[1] if layer is last else None
+        limits = channels[0] if layer == first else None, channels[1] if layer == last else None
         return graph.layer(layer, x, parameters, limits)
 
     y = _resnet(graph, layer, generator_parts(model), x) if model.generator == "resnet" else _unet(graph, layer, unet_levels(model), x)

@@ -28,10 +28,7 @@ def discriminator_layers(spec: ModelSpec) -> list[Layer]:
     halvings = 3 if spec.discriminator == "basic" else spec.discriminator_layers
     widths = [n * min(2**i, MOST_FACTOR) for i in range(halvings + 1)]
     names = [f"C{width}" + (f".{i}" if width in widths[:i] else "") for i, width in enumerate(widths)]
-    inner = [
-        normed(f"{names[i]}/kernel", 4, widths[i - 1], widths[i], stride=2 if i < halvings else 1)
-        for i in range(1, halvings + 1)
-    ]
+    inner = [normed(f"{names[i]}/kernel", 4, widths[i - 1], widths[i], stride=2 if i < halvings else 1) for i in range(1, halvings + 1)]
     return [
         Layer(f"{names[0]}/kernel", 4, spec.channels, n, stride=2, bias=f"{names[0]}/bias", slope=LEAK),
         *inner,

@@ -5,11 +5,44 @@ after each update keeps close to the singular vector. All vectors are one flat v
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import tensorflow as tf
 
+from cyclegan.config import ModelSpec
+from cyclegan.networks.flat_parameters import FlatParameters
+from cyclegan.networks.shapes import spectral_shapes
+
 Parameters = Mapping[str, tf.Tensor]
 FIRST_ITERATIONS = 15  # as PyTorch begins
+
+
+@dataclass(frozen=True)
+class SpectralNorm:
+    """The vectors of all kernels: a variable `[size]`, and the names of its parts. parameters: of the discriminators, by name."""
+
+    layout: FlatParameters
+    vectors: tf.Variable
+
+    def divide(self, parameters: Parameters) -> dict[str, tf.Tensor]:
+        """See `divided`."""
+        return divided(parameters, self.layout.split(self.vectors.read_value()))
+
+    def iterate(self, parameters: Parameters) -> None:
+        """One power iteration, in place."""
+        self.vectors.assign(self.layout.join(iterated(parameters, self.layout.split(self.vectors.read_value()))))
+
+    def estimate(self, parameters: Parameters, seed: int) -> None:
+        """Begin anew, at random vectors."""
+        self.vectors.assign(self.layout.initial(seed))
+        for _ in range(FIRST_ITERATIONS):
+            self.iterate(parameters)
+
+
+def make_spectral_norm(spec: ModelSpec, dtype: tf.DType) -> SpectralNorm:
+    """All vectors, zero."""
+    layout = FlatParameters(spectral_shapes(spec), dtype)
+    return SpectralNorm(layout, tf.Variable(tf.zeros([layout.size], dtype)))
 
 
 def divided(parameters: Parameters, vectors: Parameters) -> dict[str, tf.Tensor]:

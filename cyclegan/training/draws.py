@@ -16,8 +16,8 @@ from ringcycle.hashing import hash64
 
 DROPOUT = "dropout"
 """Purpose of the seeds of dropout, one per image."""
-SHOWN = ("generators' fake", "real", "fake")
-"""What the discriminators see in a step."""
+SHOWN = JUDGED, REAL, FAKE = "generators' fake", "real", "fake"
+"""What the discriminators see in a step: in the generators' pass, and in their own."""
 POOL = 2  # columns of `pool_draws`, which come first
 BITS = 24  # all that a float32 in [0, 1) can hold
 

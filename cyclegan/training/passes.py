@@ -13,12 +13,11 @@ from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.discriminator import discriminate
 from cyclegan.networks.dropout import Dropout
 from cyclegan.networks.generator import generate
-from cyclegan.networks.spectral_norm import divided, iterated
 from cyclegan.training.adam import adam_update
 from cyclegan.training.channels import channel_mask
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.differentiable_augmentation import augment
-from cyclegan.training.draws import BITS, DROPOUT, SHOWN, augmentation, bits, in_generator_pass, pair_mask, uniform, width
+from cyclegan.training.draws import BITS, DROPOUT, FAKE, JUDGED, REAL, augmentation, bits, in_generator_pass, pair_mask, uniform, width
 from cyclegan.training.gradient_clipping import clip_norms
 from cyclegan.training.gradient_penalty import MIX, gradient_penalty
 from cyclegan.training.image_pool import query
@@ -30,7 +29,6 @@ from cyclegan.training.state import TrainingState
 FLAGS = ("save", "stop")
 GENERATOR_LOSSES = ("G_AB", "G_BA", "cycle_B", "cycle_A", "identity_A", "identity_B")
 PAIR_LOSSES = ("pairs_B", "pairs_A")
-GENERATOR_TAIL = (*GENERATOR_LOSSES, *FLAGS)
 DISCRIMINATOR_TAIL = ("D_B", "D_A")
 
 
@@ -44,14 +42,19 @@ class Passes:
     update_generators(vector, rate) and update_discriminators(vector, rate) → nothing.
     real: `[2, B, H, W, C]` uint8 or uint16 (`spec.bits`), (A, B). fake and cycled: the same shape in float, (fake_B, fake_A) and
     (cycled_B, cycled_A). flags: `[2]`, as named by FLAGS; a 1 asks all workers to save, or to stop.
-    generator_tail: names of what follows the generators' gradient: GENERATOR_TAIL, with PAIR_LOSSES before the flags if there are pairs.
+    generator_tail: names of what follows the generators' gradient: losses and flags.
     """
 
     generator_pass: CompiledFunction
     discriminator_pass: CompiledFunction
     update_generators: CompiledFunction
     update_discriminators: CompiledFunction
-    generator_tail: tuple[str, ...] = GENERATOR_TAIL
+    generator_tail: tuple[str, ...]
+
+    @property
+    def means(self) -> tuple[str, ...]:
+        """Names of what a step averages over the workers."""
+        return (*self.generator_tail, *DISCRIMINATOR_TAIL)
 
     def all(self) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction, CompiledFunction]:
         """All units, in order."""
@@ -97,11 +100,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         )
 
     def judge(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, form: ModelSpec = spec) -> tf.Tensor:
-        return discriminate(divided(parameters, vectors()) if spec.spectral_norm else parameters, images, form)
-
-    def vectors() -> dict[str, tf.Tensor]:
-        assert state.spectral is not None and state.spectral_layout is not None
-        return state.spectral_layout.split(state.spectral.read_value())
+        return discriminate(state.spectral.divide(parameters) if state.spectral else parameters, images, form)
 
     # Given one by one, as TensorFlow cannot compile a default of None again for the report.
     def generator_pass(real: tf.Tensor, flags: tf.Tensor, *given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -113,7 +112,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
             tape.watch(parameters)
             fake, same = fake_and_same(parameters, signed, draws)
             cycled = translate(parameters, _swap(fake), dropout_of(draws, 2))
-            adversarial = adversarial_loss.generator(judge(d_parameters, augmented(fake, draws, SHOWN[0])))
+            adversarial = adversarial_loss.generator(judge(d_parameters, augmented(fake, draws, JUDGED)))
             cycle = lambda_cycle * l1_loss(cycled, _swap(signed), mask_B_A)
             identity = (
                 lambda_cycle * train.lambda_identity * l1_loss(same, _swap(signed)) if train.lambda_identity else tf.zeros_like(cycle)
@@ -147,7 +146,7 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            seen = augmented(real_B_A, draws, SHOWN[1]), augmented(shown, draws, SHOWN[2])
+            seen = augmented(real_B_A, draws, REAL), augmented(shown, draws, FAKE)
             if spec.norm == "batch":  # of both together it would mix them
                 real_logits, fake_logits = (judge(parameters, images) for images in seen)
             else:
@@ -175,9 +174,8 @@ def make_passes(state: TrainingState, spec: ModelSpec, train: TrainConfig) -> Pa
         if train.discriminator_rate != 1:
             rate *= train.discriminator_rate
         adam_update(state.discriminators, vector, rate, train.beta1, train.beta2)
-        if state.spectral is not None and state.spectral_layout is not None:
-            parameters = state.discriminator_layout.split(state.discriminators.weights.read_value())
-            state.spectral.assign(state.spectral_layout.join(iterated(parameters, vectors())))
+        if state.spectral:
+            state.spectral.iterate(state.discriminator_layout.split(state.discriminators.weights.read_value()))
 
     generator_tail = (*GENERATOR_LOSSES, *(PAIR_LOSSES if train.lambda_pairs else ()), *FLAGS)
     g_vector = tf.TensorSpec([state.generator_layout.size + len(generator_tail)], dtype, "vector")

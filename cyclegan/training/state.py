@@ -10,8 +10,8 @@ import tensorflow as tf
 from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.initial_values import initial_values
-from cyclegan.networks.shapes import discriminator_shapes, generator_shapes, spectral_shapes
-from cyclegan.networks.spectral_norm import FIRST_ITERATIONS, iterated
+from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
+from cyclegan.networks.spectral_norm import SpectralNorm, make_spectral_norm
 from cyclegan.training.adam import AdamState, make_adam_state
 from cyclegan.training.image_pool import ImagePool, make_image_pool
 
@@ -22,7 +22,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 class TrainingState:
     """Variables of one worker. Weights, moments and update counts are equal on all workers; the pools belong to its own rows.
 
-    average: of the generators' weights, unless `train.ema` is 0. spectral: vectors of `networks.spectral_norm`, with their layout.
+    average: of the generators' weights, unless `train.ema` is 0. spectral: vectors of the discriminators' spectral norm, if they have it.
     """
 
     generator_layout: FlatParameters
@@ -31,8 +31,7 @@ class TrainingState:
     discriminators: AdamState
     pool: ImagePool
     average: tf.Variable | None
-    spectral_layout: FlatParameters | None = None
-    spectral: tf.Variable | None = None
+    spectral: SpectralNorm | None
 
     def variables(self) -> dict[str, tf.Variable]:
         """All variables by array name: `generators.*` (`generators.average` if there is one), `discriminators.*`
@@ -41,7 +40,7 @@ class TrainingState:
         pairs = {"generators": self.generators, "discriminators": self.discriminators}
         shared = {f"{pair}.{name}": variable for pair, adam in pairs.items() for name, variable in adam.variables().items()}
         average = {} if self.average is None else {"generators.average": self.average}
-        spectral = {} if self.spectral is None else {"discriminators.spectral": self.spectral}
+        spectral = {} if self.spectral is None else {"discriminators.spectral": self.spectral.vectors}
         return {**shared, **average, **spectral, **self._pools()}
 
     def views(self, shared: bool) -> Arrays:
@@ -79,13 +78,9 @@ class TrainingState:
         self._assign_spectral(0)
 
     def _assign_spectral(self, seed: int) -> None:
-        """Estimate the singular vectors of the discriminators' present kernels, from random ones."""
-        if self.spectral is not None and self.spectral_layout is not None:
-            parameters = self.discriminator_layout.split(self.discriminators.weights.read_value())
-            vectors = self.spectral_layout.split(tf.constant(self.spectral_layout.initial(seed)))
-            for _ in range(FIRST_ITERATIONS):
-                vectors = iterated(parameters, vectors)
-            self.spectral.assign(self.spectral_layout.join(vectors))
+        """Estimate the singular vectors of the discriminators' present kernels."""
+        if self.spectral is not None:
+            self.spectral.estimate(self.discriminator_layout.split(self.discriminators.weights.read_value()), seed)
 
     def _pools(self) -> dict[str, tf.Variable]:
         return {"pool.images": self.pool.images, "pool.filled": self.pool.filled}
@@ -96,7 +91,6 @@ def make_state(spec: ModelSpec, train: TrainConfig, size: tuple[int, int], dtype
     values = initial_values(spec)
     generator_layout = FlatParameters(generator_shapes(spec), dtype, values)
     discriminator_layout = FlatParameters(discriminator_shapes(spec), dtype, values)
-    spectral_layout = FlatParameters(spectral_shapes(spec), dtype) if spec.spectral_norm else None
     return TrainingState(
         generator_layout=generator_layout,
         discriminator_layout=discriminator_layout,
@@ -104,6 +98,5 @@ def make_state(spec: ModelSpec, train: TrainConfig, size: tuple[int, int], dtype
         discriminators=make_adam_state(discriminator_layout.size, dtype),
         pool=make_image_pool(train.batch, train.pool_size, (*size, spec.channels), dtype),
         average=tf.Variable(tf.zeros([generator_layout.size], dtype)) if train.ema else None,
-        spectral_layout=spectral_layout,
-        spectral=tf.Variable(tf.zeros([spectral_layout.size], dtype)) if spectral_layout else None,
+        spectral=make_spectral_norm(spec, dtype) if spec.spectral_norm else None,
     )

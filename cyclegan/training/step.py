@@ -5,18 +5,11 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from cyclegan.training.compiled_function import CompiledFunction
-from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes
+from cyclegan.training.passes import DISCRIMINATOR_TAIL, Passes
 
 Exchange = Callable[[tf.Tensor, int], tf.Tensor]
 Result = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 Replica = Callable[..., Result]
-MEANS = (*GENERATOR_TAIL, *DISCRIMINATOR_TAIL)
-LOSSES = tuple(name for name in MEANS if name not in FLAGS)
-
-
-def means_of(passes: Passes) -> tuple[str, ...]:
-    """Names of what a step of these passes returns: MEANS, and PAIR_LOSSES among them if there are known pairs."""
-    return (*passes.generator_tail, *DISCRIMINATOR_TAIL)
 
 
 def alone(vector: tf.Tensor, exact: int) -> tf.Tensor:
@@ -32,7 +25,7 @@ def directly(replica: Replica, arguments: tuple[tf.Tensor, ...]) -> Result:
 def make_step(
     passes: Passes, exchange: Exchange = alone, run: Callable[[Replica, tuple[tf.Tensor, ...]], Result] = directly
 ) -> CompiledFunction:
-    """Make the step (real, draws, flags, rate) → (means, fake, cycled): means over all workers, named by `means_of`, and
+    """Make the step (real, draws, flags, rate) → (means, fake, cycled): means over all workers, named by `passes.means`, and
     this worker's images as returned by the generator pass.
 
     exchange: (vector of this worker, number of elements at its end that must stay exact: losses and flags) → mean over workers. The

@@ -34,7 +34,8 @@ def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = Non
     """The outcome of a loop whose units are not compiled, which would only take time."""
     model = ModelSpec(filters=4, blocks=1, discriminator_filters=4, convolution="plain")
     state = make_state(model, train, (SIZE, SIZE))
-    step = make_step(make_passes(state, model, train))
+    passes = make_passes(state, model, train)
+    step = make_step(passes)
     state.assign_initial(0)
     feed: Any = Noise()
     loop = TrainingLoop(
@@ -46,6 +47,7 @@ def run(train: TrainConfig, hook: Hook, heartbeats: list[Heartbeat] | None = Non
         draws=lambda position: pool_draws(0, position, ROWS, 1, train.pool_size),
         hooks=[hook],
         heartbeat=HeartbeatSender(([] if heartbeats is None else heartbeats).append, "node"),
+        means=passes.means,
         **settings,
     )
     with uncompiled():

@@ -211,7 +211,9 @@ def test_retention_of_nonsense_is_the_default(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_arrays_of_a_state_are_the_expected_ones() -> None:
-    for spec in (MODEL, ModelSpec(filters=6, blocks=2, channels_a=6, channels_b=1), ModelSpec(filters=4, channels_b=4)):
+    sizes = ModelSpec(filters=6, blocks=2, channels_a=6, channels_b=1), ModelSpec(filters=4, channels_b=4)
+    kinds = ModelSpec(filters=4, generator="unet", unet_depth=3, norm="batch", discriminator="pixel", spectral_norm=True)
+    for spec in (MODEL, *sizes, kinds):
         train = TrainConfig(pool_size=3, batch=2)
         images = {name: getattr(spec, name) for name in ImageFormat.model_fields}
         model = ModelConfig(**{name: getattr(spec, name) for name in ModelConfig.model_fields})

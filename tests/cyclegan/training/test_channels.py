@@ -14,7 +14,7 @@ from cyclegan.training.channels import channel_mask
 from cyclegan.training.image_pool import pool_draws
 from cyclegan.training.passes import FLAGS, make_passes
 from cyclegan.training.state import TrainingState, make_state
-from cyclegan.training.step import MEANS, make_step
+from cyclegan.training.step import make_step
 from cyclegan.translate import main
 from preprocess.config import DataConfig
 from preprocess.feed.plan import Plan, WorkerShare
@@ -113,12 +113,13 @@ def test_16_bit_grey_and_8_bit_colour_from_files_to_files(source: Path, tmp_path
     assert (batches[:, 1] % 257 == 0).mean() > 0.2  # 8-bit values become multiples of 257; bicubic resizing mixes some of them
     with uncompiled():
         state = new_state(tf.float32)
-        step = make_step(make_passes(state, MODEL, TRAIN))
+        passes = make_passes(state, MODEL, TRAIN)
+        step = make_step(passes)
         for number, batch in enumerate(batches):
             draws = pool_draws(0, number, np.arange(1), 1, TRAIN.pool_size)
             arguments = (batch, draws, np.zeros(len(FLAGS), np.float32), np.float32(RATE))
             means = step(*map(tf.constant, arguments))[0].numpy()
-            assert np.isfinite(means).all() and dict(zip(MEANS, means, strict=True))["identity_A"] == 0
+            assert np.isfinite(means).all() and dict(zip(passes.means, means, strict=True))["identity_A"] == 0
     assert state.generators.updates.numpy() == 2
     write_checkpoint(tmp_path / "run", model=MODEL, flat=state.generators.weights.numpy())
     for direction, folder, form in (("AtoB", "trainA", PixelFormat(3, 16)), ("BtoA", "trainB", PixelFormat(1, 16))):

@@ -5,10 +5,13 @@ import pytest
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec, TrainConfig
+from cyclegan.networks.spectral_norm import iterated
 from cyclegan.training.adam import adam_update
 from cyclegan.training.compiled_function import CompiledFunction
+from cyclegan.training.passes import make_passes
 from cyclegan.training.state import Arrays, TrainingState, make_state
 from tests.cyclegan.snapshot import snapshot
+from tests.cyclegan.uncompiled import uncompiled
 
 
 def make() -> TrainingState:
@@ -97,3 +100,30 @@ def test_a_different_shape_is_refused(name: str) -> None:
     given[name] = given[name][..., :-1]
     with pytest.raises(ValueError, match="shape"):
         state.assign(given)
+
+
+def test_spectral_vectors_follow_the_weights() -> None:
+    """An update brings them nearer to the singular vectors of the new kernels; set weights bring new vectors."""
+    model, train = ModelSpec(filters=4, blocks=1, discriminator_filters=4, spectral_norm=True), TrainConfig(pool_size=0)
+    state = make_state(model, train, (24, 24))
+    state.assign_initial(0)
+    before = snapshot(state)["discriminators.spectral"]
+    assert np.isfinite(before).all() and before.any()
+    with uncompiled():
+        passes = make_passes(state, model, train)
+        vector = tf.random.stateless_normal([state.discriminator_layout.size + 2], [0, 0])
+        passes.update_discriminators(vector, tf.constant(0.1))
+    after = snapshot(state)
+    parameters = state.discriminator_layout.split(tf.constant(after["discriminators.weights"]))
+    layout = state.spectral.layout
+    expected = layout.join(iterated(parameters, layout.split(tf.constant(before))))
+    np.testing.assert_array_equal(after["discriminators.spectral"], expected)
+    state.assign_weights(after)
+    again = snapshot(state)["discriminators.spectral"]
+    state.assign_initial(0)
+    assert not np.array_equal(again, snapshot(state)["discriminators.spectral"])
+    for name, u in layout.views(again).items():
+        kernel = state.discriminator_layout.views(after["discriminators.weights"])[name]
+        for direction in range(2):
+            matrix = kernel[direction].reshape(-1, kernel.shape[-1])
+            assert np.linalg.norm(matrix @ u[direction]) > 0.9 * np.linalg.norm(matrix, 2), name

@@ -16,14 +16,15 @@ from cyclegan.config import ModelSpec, TrainConfig
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.training.compiled_function import CompiledFunction
 from cyclegan.training.image_pool import NO_SLOT, pool_draws
-from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_TAIL, Passes, make_passes
+from cyclegan.training.passes import DISCRIMINATOR_TAIL, FLAGS, GENERATOR_LOSSES, PAIR_LOSSES, Passes, make_passes
 from cyclegan.training.state import Arrays, TrainingState, make_state
-from cyclegan.training.step import LOSSES, MEANS, make_step, means_of
+from cyclegan.training.step import make_step
 from tests.cyclegan.reference import CycleGAN, ListPool, Network
 from tests.cyclegan.snapshot import snapshot
 from tests.cyclegan.uncompiled import uncompiled
 
 SEED, RATE, SIDE = 3, 2e-4, 32
+TAIL = (*GENERATOR_LOSSES, *FLAGS)
 Array = npt.NDArray[Any]
 
 
@@ -105,7 +106,7 @@ def check_against_reference(training: Training, steps: int) -> None:
         # Direction 0 makes fakes of B, direction 1 of A.
         pairs = np.flatnonzero(draws[0, :, -1]) if training.train.lambda_pairs else ()
         losses = plain.step(real_A, real_B, draws[1, :, :2], draws[0, :, :2], float(np.float32(RATE)), pairs)
-        ours = dict(zip(means_of(training.passes), means, strict=True))
+        ours = dict(zip(training.passes.means, means, strict=True))
         assert {name: mean for name, mean in ours.items() if name not in FLAGS} == pytest.approx(losses, rel=1e-6)
         swapped += [draws[..., 1].ravel()]
     if training.train.pool_size:
@@ -147,9 +148,9 @@ def test_steps_with_known_pairs_equal_the_plain_reference() -> None:
 
 def test_without_known_pairs_the_units_are_those_of_before() -> None:
     without, with_pairs = make(tf.float32).passes, make(tf.float32, lambda_pairs=20).passes
-    assert (without.generator_tail, means_of(without)) == (GENERATOR_TAIL, MEANS)
+    assert without.means == (*GENERATOR_LOSSES, *FLAGS, *DISCRIMINATOR_TAIL)
     assert len(without.generator_pass.signature) == 2
-    assert means_of(with_pairs) == (*LOSSES[:6], "pairs_B", "pairs_A", *FLAGS, "D_B", "D_A")
+    assert with_pairs.means == (*GENERATOR_LOSSES, *PAIR_LOSSES, *FLAGS, *DISCRIMINATOR_TAIL)
     assert [passes.discriminator_pass.signature[2].shape[-1] for passes in (without, with_pairs)] == [2, 3]
 
 
@@ -159,7 +160,7 @@ def test_parts_average_to_the_batch_and_keep_the_flags() -> None:
         results = [training.run(images(0, 3), training.draws(0), flags=(1, 0)) for training in (at_once, in_parts)]
     for name, ours, theirs in zip(("means", "fake", "cycled"), *results, strict=True):
         assert_same(theirs, ours, 1e-12, name)
-    means = dict(zip(MEANS, results[1][0], strict=True))
+    means = dict(zip(at_once.passes.means, results[1][0], strict=True))
     assert (means["save"], means["stop"]) == (1, 0)
     # Only the order of sums differs; m is half of the gradient.
     for pair in ("generators", "discriminators"):
@@ -208,7 +209,7 @@ def test_two_workers_get_the_gradient_of_one_with_both_images() -> None:
     with uncompiled():
         separate = [v.numpy() for v in means_of_two(vectors(make(tf.float32)), real)]
         together = [v.numpy() for v in vectors(make(tf.float32, batch=2, pool_size=0))(tf.constant(real))]
-    for one, other, tail in zip(separate, together, (GENERATOR_TAIL, DISCRIMINATOR_TAIL), strict=True):
+    for one, other, tail in zip(separate, together, (TAIL, DISCRIMINATOR_TAIL), strict=True):
         # float32 through some twenty Winograd layers, each with a rounding error of about 3e-6 of its standard deviation.
         gradient, expected = one[: -len(tail)], other[: -len(tail)]
         assert np.linalg.norm(gradient - expected) < 3e-5 * np.linalg.norm(expected)
@@ -282,10 +283,10 @@ def test_flags_and_losses_pass_through_the_exchange() -> None:
         arguments = (tf.constant(images(0, 1)), tf.constant(training.draws(0)), tf.constant([1, 0], tf.float64), tf.constant(RATE))
         exchanged = step(*arguments)[0].numpy()
     np.testing.assert_array_equal(exchanged, own / 2)
-    assert dict(zip(MEANS, own, strict=True))["save"] == 1
-    assert dict(zip(MEANS, own, strict=True))["stop"] == 0
+    assert dict(zip(training.passes.means, own, strict=True))["save"] == 1
+    assert dict(zip(training.passes.means, own, strict=True))["stop"] == 0
     assert lengths == [
-        (training.state.generator_layout.size + len(GENERATOR_TAIL), len(GENERATOR_TAIL)),
+        (training.state.generator_layout.size + len(TAIL), len(TAIL)),
         (training.state.discriminator_layout.size + len(DISCRIMINATOR_TAIL), len(DISCRIMINATOR_TAIL)),
     ]
 
