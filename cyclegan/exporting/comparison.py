@@ -13,12 +13,13 @@ from cyclegan.inference.loading import Translate
 from cyclegan.inference.scale import Scale
 from preprocess.images.decode import BrokenImage
 from preprocess.images.decoded_image import ImageArray
-from preprocess.synthetic_scene.scene import UNIT, draw_scene
 from ringcycle.errors import UserError
+from ringcycle.hashing import generator
 
 BOUND = 1e-3  # of values in [-1, 1]; steps of 8 bits are 8e-3
 LEVELS = 65_535  # of 16 bits, in which images are compared, as 8 bits would hide a difference
 OFF = 1, 3  # rows and columns that the second image lacks: then at least one has sides that are no multiples of 4
+DRAWN_SIDE, WAVES = 72, 4  # pixels; of each channel of an image that is drawn
 MOST_SIDE = 512  # pixels: of a larger image a part is used
 
 
@@ -58,10 +59,14 @@ def read_check_image(path: Path, trained: GeneratorCheckpoint, channels: int) ->
 
 
 def drawn_image(trained: GeneratorCheckpoint, channels: int) -> ImageArray:
-    """A scene of the embedded data set in white light, at the trained scale if that is large enough: uint16 [H, W, C]."""
-    least = _least(trained)
-    scene = draw_scene(0, 0, max(UNIT, least)).albedo[..., np.arange(channels) % 3]
-    image = np.rint(LEVELS * scene).astype(np.uint16)
+    """Waves of many lengths and directions, and noise, at the trained scale if that is large enough: uint16 [H, W, C]."""
+    least, random = _least(trained), generator(0, "image to check an export by")
+    side = max(DRAWN_SIDE, least)
+    position = np.moveaxis(np.indices((side, side)), 0, 2)
+    angles = position @ random.uniform(-1, 1, (2, WAVES * channels)) ** 3 + random.uniform(0, 2 * np.pi, WAVES * channels)
+    waves = np.sin(angles).reshape(side, side, WAVES, channels).mean(2)
+    shades = 0.5 + waves + random.uniform(-0.1, 0.1, waves.shape)
+    image = np.rint(LEVELS * shades.clip(0, 1)).astype(np.uint16)
     scaled = Scale().scaled(image, trained.preparation)[:MOST_SIDE, :MOST_SIDE]
     return scaled if min(scaled.shape[:2]) >= least else image
 
