@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
-from cluster.config import load_config
+from cluster.load_config import load_config
 from cluster.worker.strategy import set_threads
 from cyclegan.config import ImageFormat, ModelSpec
 from cyclegan.training.image_pool import pool_draws

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
-from cluster.config import SYNTHETIC, Config, load_config
+from cluster.config import SYNTHETIC, Config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.hardware.cgroup import cpu_quota
@@ -15,6 +15,7 @@ from cluster.hardware.cpu_features import CPUINFO, emulated, has_bfloat16
 from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import largest_share, workers_of_node
 from cluster.job import images_by_settings, images_of
+from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import finished_shards

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from cluster import train
-from cluster.config import SYNTHETIC, load_config
+from cluster.config import SYNTHETIC
 from cluster.driver.console import Screen
+from cluster.load_config import load_config
 from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError

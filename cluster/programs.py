@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.config import Config, load_config
+from cluster.config import Config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity
 from cluster.hardware.affinity import bind_process
 from cluster.hardware.default_workers import default_workers_here
 from cluster.job import images_by_settings
+from cluster.load_config import load_config
 from cyclegan.config import ModelSpec
 from preprocess.images.size import sides_of
 from ringcycle.cli import ExitCode, fail, run

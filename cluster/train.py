@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ray
 
-from cluster.config import SYNTHETIC, Config, load_config, one_line
+from cluster.config import SYNTHETIC, Config
 from cluster.driver.attempt import Attempt
 from cluster.driver.checks import check_nodes, check_run, check_weights, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
@@ -27,6 +27,7 @@ from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvalua
 from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
+from cluster.load_config import load_config, one_line
 from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards

@@ -62,6 +62,6 @@ def test_the_command_and_its_aliases(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_demo_finds_its_configuration(installed: Path, tmp_path: Path) -> None:
-    program = "from cluster.config import load_config; from cluster.demo import CONFIG; "
+    program = "from cluster.load_config import load_config; from cluster.demo import CONFIG; "
     program += "print(load_config(['--config', str(CONFIG)], {}).run.name)"
     assert run(installed / "python", "-c", program, folder=tmp_path) == "demo\n"

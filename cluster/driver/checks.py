@@ -10,9 +10,10 @@ from pathlib import Path
 import ray
 
 from cluster.checkpointing.resume import check_any_valid, check_resumable
-from cluster.config import Config, as_toml
+from cluster.config import Config
 from cluster.driver.run_lease import RunLease
 from cluster.hardware.capacity import ask_nodes, cpus_for_each, room, usable_nodes
+from cluster.load_config import as_toml
 from cluster.paths import CONFIG, checkpoints_of
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index

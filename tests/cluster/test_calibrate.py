@@ -10,7 +10,8 @@ from PIL import Image
 from cluster.calibrate import fragment, main, of_source, prediction, table
 from cluster.calibration.search import Candidate, Figures, Trial
 from cluster.calibration.trial_group import with_settings
-from cluster.config import Config, load_config
+from cluster.config import Config
+from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from tests.cluster.launch import options
 from tests.preprocess.small_shards import SIZES, make_shards

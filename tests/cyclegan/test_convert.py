@@ -10,8 +10,8 @@ from PIL import Image
 
 import cyclegan
 from cluster.checkpointing.resume import load_weights
-from cluster.config import load_config
 from cluster.driver.start_from import start_weights
+from cluster.load_config import load_config
 from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS
 from cyclegan.checkpoint_files.folders import verify
 from cyclegan.config import ImageFormat, ModelSpec

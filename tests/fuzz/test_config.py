@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cluster.config import Config, as_toml, load_config
+from cluster.config import Config
+from cluster.load_config import as_toml, load_config
 from ringcycle.errors import UserError
 from tests.fuzz.damage import FUZZ, Damage, damages, one_line
 

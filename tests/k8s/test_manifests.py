@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from cluster.config import Config, load_config
+from cluster.config import Config
+from cluster.load_config import load_config
 
 ROOT = Path(__file__).parents[2]
 Document = dict[str, Any]

@@ -15,7 +15,8 @@ import pytest
 
 from cluster.checkpointing import checkpointer
 from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
-from cluster.config import Config, load_config
+from cluster.config import Config
+from cluster.load_config import load_config
 from cyclegan.checkpoint_files.folders import checkpoints, verify
 from cyclegan.checkpoint_files.names import step_of
 from cyclegan.checkpoint_files.parts import read_arrays

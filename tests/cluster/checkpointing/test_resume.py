@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cluster.checkpointing.resume import check_resumable, load_state, newest_checkpoint, remove_partial
-from cluster.config import Config, load_config
+from cluster.config import Config
+from cluster.load_config import load_config
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import Index, encode, publish
 from cyclegan.checkpoint_files.names import INDEX

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from cluster.config import load_config
 from cluster.driver.interfaces import ClusterLost, Timer
 from cluster.driver.supervise import Report, State, Supervisor
 from cluster.job import Job
+from cluster.load_config import load_config
 from cluster.monitoring.status import FIRST_STEP, Heartbeat, Outcome, Phase, RunStatus, WorkerInfo, WorkerStatus
 from cyclegan.checkpoint_files.folders import checkpoints
 from cyclegan.checkpoint_files.names import step_of

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import ray
 
-from cluster.config import Config, load_config
+from cluster.config import Config
 from cluster.driver.checks import check_weights, cpus_of_workers, held_run, storage_location
+from cluster.load_config import load_config
 from cluster.paths import CONFIG
 from ringcycle.errors import UserError
 

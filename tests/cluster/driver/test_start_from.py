@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config import Config, load_config
+from cluster.config import Config
 from cluster.driver.start_from import start_weights
+from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from ringcycle.errors import UserError
 from tests.cyclegan.made_checkpoint import MODEL, write_checkpoint

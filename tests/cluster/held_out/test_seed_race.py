@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config import load_config
 from cluster.driver.goodput import goodput
 from cluster.driver.supervise import Report
 from cluster.held_out.seed_race import RECORD, Entrant, decided_seed, race, winner_of
 from cluster.job import Job
+from cluster.load_config import load_config
 from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.checkpoint_files.folders import checkpoints, find_newest, verify
 from cyclegan.config import ImageFormat

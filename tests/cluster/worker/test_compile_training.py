@@ -9,7 +9,7 @@ import pytest
 
 from cluster.calibration.search import Candidate
 from cluster.calibration.trial_group import run_trial
-from cluster.config import load_config
+from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from tests.cluster.launch import TINY, options
 from tests.ray_nodes import ROOT, clean_environment
