@@ -92,9 +92,10 @@ def folders(given: argparse.Namespace, source: Path, out: Path) -> dict[str, lis
     for contender in entered:
         contender.start()
         contender.forget_peak()
-    for _ in range(given.rounds):
+    for number in range(given.rounds):
         for contender in entered:
             contender.step()
+            print(f"round {number + 1}: {contender.name} {given.images / contender.seconds[-1]:.3f} images/s", file=sys.stderr, flush=True)
     ours, count = entered[0], given.images
     sizes = f"{given.size}×{given.size}, {given.filters} filters, {given.blocks} blocks, {count} images"
     print(f"{sizes}, {given.threads} threads, {given.rounds} rounds; images/s, and processor seconds per image")

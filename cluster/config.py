@@ -157,14 +157,18 @@ class Config(BaseModel):
                 f"data.crop_size = {crop} is not a multiple of {model.multiple}, but model.generator = {model.generator} halves it "
                 f"{model.halvings} times: use {upper}, or a generator of fewer levels"
             )
-        if self.train.dropout and model.remat:
-            raise ValueError(
-                f"train.dropout = {self.train.dropout:g}, but model.remat = true would compute its masks again: use only one of them"
-            )
         if min(sides) < model.smallest_judged:
             raise ValueError(
                 f"data.crop_size = {crop} is too small for model.discriminator_layers = {model.discriminator_layers}, which need "
                 f"{model.smallest_judged}: use larger crops or fewer layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _dropout_fits(self) -> "Config":
+        if self.train.dropout and self.model.remat:
+            raise ValueError(
+                f"train.dropout = {self.train.dropout:g}, but model.remat = true would compute its masks again: use only one of them"
             )
         return self
 

@@ -66,6 +66,13 @@ class ModelConfig(BaseModel):
     remat: bool = Field(False, description="whether generators recompute each part for its gradient: less memory, more time")
 
     @property
+    def network_fields(self) -> tuple[str, ...]:
+        """The fields that determine what the weights of these kinds of networks are; the kinds come before what they need."""
+        generator = {"resnet": ("blocks", "upsample"), "unet": ("unet_depth",)}.get(self.generator, ())
+        discriminator = ("discriminator_layers",) if self.discriminator == "n_layers" else ()
+        return "generator", "filters", *generator, "norm", "discriminator", "discriminator_filters", *discriminator
+
+    @property
     def halvings(self) -> int:
         """How often a generator halves the size."""
         return {"resnet": 2, "unet": self.unet_depth, "unet_128": 7, "unet_256": 8}[self.generator]

@@ -11,12 +11,6 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, as_location, shown
 from ringcycle.storage.store import reading
 
-SIZES = (
-    *("generator", "filters", "blocks", "unet_depth", "upsample", "norm"),
-    *("discriminator", "discriminator_filters", "discriminator_layers", "channels_a", "channels_b"),
-)
-"""Fields of `ModelSpec` that determine what the weights are."""
-
 
 def start_weights(config: Config, images: ImageFormat, needed: bool = True) -> Location | None:
     """The checkpoint that `run.start_from` names, or the newest valid one of the run that it names; None if it is empty.
@@ -44,7 +38,7 @@ def _find(config: Config, images: ImageFormat) -> Location:
         fact = str(error).splitlines()[0]
         raise UserError(f"{field} = {shown(folder)} has networks that this version does not know ({fact}): give another one") from error
     ours = ModelSpec.of(config.model, images)
-    for name in SIZES:
+    for name in (*ours.network_fields, "channels_a", "channels_b"):
         if getattr(theirs, name) != getattr(ours, name):
             what = "the images have" if name.startswith("channels") else f"model.{name} ="
             cure = "give images as it was trained on" if name.startswith("channels") else f"set model.{name} = {getattr(theirs, name)}"

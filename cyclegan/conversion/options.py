@@ -8,7 +8,6 @@ from cyclegan.conversion.network_entries import direction_of
 RESNETS = {6: "resnet_6blocks", 9: "resnet_9blocks"}
 UNETS = {7: "unet_128", 8: "unet_256"}
 SIZES = ("filters", "blocks", "discriminator_filters")
-KINDS = ("generator", "unet_depth", "norm", "discriminator", "discriminator_layers")
 
 
 def describe(model: ModelSpec) -> str:
@@ -21,7 +20,7 @@ def describe(model: ModelSpec) -> str:
 def our_options(model: ModelSpec) -> str:
     """What a run that starts from these weights must set: sizes, and kinds that are not the default ones."""
     default = ModelConfig()
-    names = [*SIZES, *(name for name in KINDS if getattr(model, name) != getattr(default, name))]
+    names = [name for name in model.network_fields if name in SIZES or getattr(model, name) != getattr(default, name)]
     return " ".join(f"--model.{name} {getattr(model, name)}" for name in names)
 
 

@@ -94,12 +94,12 @@ class Translator:
 
     def _in_strips(self, pixels: ImageArray, shape: tuple[int, int, int], bits: int, free: int) -> ImageArray:
         """The translation in `free` bytes: its first rows, columns and channels, as many as `shape` has."""
-        size, parts, folder = _size(shape), generator_parts(self._model), scratch_folder(os.environ)
+        size = _size(shape)
         if self._model.generator != "resnet":
             raise BrokenImage(
                 f"{size} are too many for a {self._model.generator}, which cannot be computed in strips: give a smaller --scale"
             )
-        own = prod(shape) * bits // 8
+        parts, folder, own = generator_parts(self._model), scratch_folder(os.environ), prod(shape) * bits // 8
         plan = plan_strips(parts, pixels.shape[0], pixels.shape[1], min(free - own, self._bytes_of(LARGEST)))
         try:
             room = shutil.disk_usage(folder).free

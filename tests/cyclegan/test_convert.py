@@ -145,15 +145,15 @@ def test_a_single_generator(name: str, arguments: list[str], direction: str, tmp
 
 def test_a_unet_with_batch_norms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert convert(write_files(tmp_path / "maps", reference_state_dicts("unet_batch")), tmp_path / "run") == 0
-    options = "--model.generator unet --model.unet_depth 5 --model.norm batch --model.discriminator pixel"
-    sizes = "--model.filters 4 --model.blocks 9 --model.discriminator_filters 4"
+    generator = "--model.generator unet --model.filters 4 --model.unet_depth 5 --model.norm batch"
+    options = f"{generator} --model.discriminator pixel --model.discriminator_filters 4"
     assert capsys.readouterr().out.splitlines()[-2:] == [
         f"{tmp_path}/run: a run with 4 filters, unet that halves 5 times, 3 and 3 channels, 4 discriminator filters",
-        f"train on from it: --run.start_from {tmp_path}/run {sizes} {options}",
+        f"train on from it: --run.start_from {tmp_path}/run {options}",
     ]
     given = ["--checkpoint", str(tmp_path / "run"), "--direction", "AtoB", "--scale", "native"]
     assert translate([*given, str(image(tmp_path / "a.png")), str(tmp_path / "b.png")]) == 0
-    start_weights(load_config([*sizes.split(), *options.split(), "--run.start_from", str(tmp_path / "run")], {}), ImageFormat())
+    start_weights(load_config([*options.split(), "--run.start_from", str(tmp_path / "run")], {}), ImageFormat())
     capsys.readouterr()
     assert convert(tmp_path / "run", tmp_path / "back") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -43,6 +43,11 @@ def test_other_sizes_are_refused(arguments: list[str], images: dict[str, int], f
     assert str(error.value).startswith(f"run.start_from = {folder} {fact}")
 
 
+def test_fields_that_do_not_matter_to_the_kind_may_differ(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, model=MODEL)
+    assert start_weights(config(folder, "--model.unet_depth", "3", "--model.discriminator_layers", "5"), ImageFormat()) == folder
+
+
 def test_what_is_not_there_matters_to_a_new_run_only(tmp_path: Path) -> None:
     gone = config(tmp_path / "gone")
     with pytest.raises(

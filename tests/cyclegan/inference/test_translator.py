@@ -9,6 +9,7 @@ import psutil
 import pytest
 import tensorflow as tf
 
+from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.translator import Translator
 from cyclegan.networks.flat_parameters import FlatParameters
@@ -151,3 +152,17 @@ def test_no_more_pixels_are_computed_at_once_than_tensorflow_survives(
     monkeypatch.setattr("cyclegan.inference.translator.LARGEST", 120 * 80 - 1)
     assert np.abs(translate(pixels).astype(int) - whole).max() <= 1
     assert "80x120 pixels are too many at once: in strips" in caplog.text
+
+
+def test_a_unet_takes_what_fits_at_once_only() -> None:
+    model = ModelSpec(filters=4, generator="unet", unet_depth=3)
+    flat = np.random.default_rng(0).normal(0, 0.2, FlatParameters(generator_shapes(model)).size).astype(np.float32)
+    trained = GeneratorCheckpoint("folder", 1, model, flat)
+    image = np.random.default_rng(1).integers(0, 256, (21, 30, 3), np.uint8)
+    result = Translator(trained, "AtoB")(image)
+    assert result.shape == image.shape and np.std(result) > 10
+    memory = psutil.Process().memory_info().rss + 100 * 2**20
+    with pytest.raises(
+        BrokenImage, match=r"^1201x1097 pixels are too many for a unet, which cannot be computed in strips: give a smaller --scale$"
+    ):
+        Translator(trained, "AtoB", memory)(np.zeros((1097, 1201, 3), np.uint8))
