@@ -10,7 +10,7 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class AdamState:
-    """Weights of a pair of networks, their first and second moments m and v: variables `[size]`; and the number of updates (int32)."""
+    """Weights of a pair of networks, their first and second moments m and v: variables `[size]`; and the number of updates (int64)."""
 
     weights: tf.Variable
     m: tf.Variable
@@ -23,9 +23,12 @@ class AdamState:
 
 
 def make_adam_state(size: int, dtype: tf.DType) -> AdamState:
-    """All zeros: values are assigned after everything is compiled, as compiling runs each function once."""
+    """All zeros: values are assigned after everything is compiled, as compiling runs each function once.
+
+    The count is an int64, as TensorFlow keeps int32 variables in the host's memory, where programs of a GPU cannot use them.
+    """
     weights, m, v = (tf.Variable(tf.zeros([size], dtype)) for _ in range(3))
-    return AdamState(weights, m, v, tf.Variable(np.int32(0)))
+    return AdamState(weights, m, v, tf.Variable(np.int64(0)))
 
 
 def adam_update(state: AdamState, vector: tf.Tensor, rate: tf.Tensor, beta1: float, beta2: float) -> tf.Tensor:

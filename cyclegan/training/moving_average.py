@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def update_average(average: tf.Variable, weights: tf.Tensor, updates: tf.Tensor, updated: tf.Tensor, decay: float) -> None:
-    """Update in place after update number `updates` (int32): average ← d · average + (1 - d) · weights; nothing changes unless `updated`.
+    """Update in place after update number `updates` (int64): average ← d · average + (1 - d) · weights; nothing changes unless `updated`.
 
     average, weights: `[size]`. d = min(decay, (1 + updates) / (10 + updates)), so that the initial weights are soon forgotten.
     """

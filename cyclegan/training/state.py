@@ -44,9 +44,13 @@ class TrainingState:
         return {**shared, **average, **spectral, **self._pools()}
 
     def views(self, shared: bool) -> Arrays:
-        """The pools and, if `shared`, what is equal on all workers, without copying: copy the arrays before the next step."""
+        """The pools and, if `shared`, what is equal on all workers, without copying: copy the arrays before the next step.
+
+        Counts of updates are int32, as in the checkpoints of all versions.
+        """
         variables = self.variables() if shared else self._pools()
-        return {name: np.asarray(variable.read_value()) for name, variable in variables.items()}
+        arrays = {name: np.asarray(variable.read_value()) for name, variable in variables.items()}
+        return {name: array.astype(np.int32) if array.dtype == np.int64 else array for name, array in arrays.items()}
 
     def assign(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Set all variables from arrays named as in `variables`. Raises ValueError if a shape differs.

@@ -50,6 +50,19 @@ def test_assigned_arrays_come_back() -> None:
         np.testing.assert_array_equal(value, given[name], err_msg=name)
 
 
+def test_counts_are_int32_in_checkpoints_and_never_in_variables() -> None:
+    """TensorFlow keeps int32 variables in the host's memory, out of reach of a GPU's programs; checkpoints of all versions have int32."""
+    state, restored = make(), make()
+    state.assign({**random_arrays(state, 0), "generators.updates": np.array(2**31 - 1, np.int32)})
+    views = state.views(shared=True)
+    restored.assign(views)
+    assert {name for name, array in views.items() if array.dtype == np.int32} == {"generators.updates", "discriminators.updates"}
+    assert views["generators.updates"] == 2**31 - 1
+    for name, variable in restored.variables().items():
+        assert variable.dtype != tf.int32, name
+        np.testing.assert_array_equal(variable, state.variables()[name], err_msg=name)
+
+
 def test_initial_values_replace_everything() -> None:
     state, fresh = make(), make()
     state.assign(random_arrays(state, 0))
