@@ -18,6 +18,7 @@ import psutil
 import ray
 from ray._private import services
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+from ray._private.node import Node
 from ray.exceptions import AuthenticationError
 
 from ringcycle.errors import UserError
@@ -92,7 +93,7 @@ def _join(address: str, level: str, log_to_driver: bool) -> bool:
 def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        with _own_session():
+        with _own_session(), _few_processes(log_to_driver):
             ray.init(
                 address="local",
                 num_cpus=num_cpus,
@@ -128,6 +129,23 @@ def _own_session() -> Iterator[None]:
         yield
     finally:
         services.ConsolePopen = original
+
+
+@contextlib.contextmanager
+def _few_processes(log_to_driver: bool) -> Iterator[None]:
+    """Start Ray without its autoscaler, its server of jobs and dashboard, and, unless it prints workers' lines, its reader of logs.
+
+    They cost seconds, and nothing on one machine asks them for anything; Ray has no setting for it.
+    """
+    unneeded = ["start_monitor", "start_api_server", *([] if log_to_driver else ["start_log_monitor"])]
+    originals = {name: getattr(Node, name) for name in unneeded}
+    for name in unneeded:
+        setattr(Node, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(Node, name, original)
 
 
 def _temporary() -> str:

@@ -32,7 +32,7 @@ END_SECONDS = 20.0
 
 
 class Attempt(threading.Thread):
-    """`TensorflowTrainer.fit()` in a side thread, where it leaves the signals alone. It never restarts workers by itself.
+    """`GroupTrainer.fit()` in a side thread, where it leaves the signals alone. It never restarts workers by itself.
 
     number: counted from 1. error: what ended the group, in one line, or "".
     """
@@ -93,9 +93,10 @@ class Attempt(threading.Thread):
             if kills:
                 ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)
                 self.join(END_SECONDS)
-        if self.is_alive() and self._status.controller is not None:
-            ray.kill(self._status.controller)
-            remove_placement_groups(self._status.controller)
+        if self.is_alive() and self._status.controller:
+            controller = ray.cloudpickle.loads(self._status.controller)
+            ray.kill(controller)
+            remove_placement_groups(controller)
         ray.kill(self.board)  # a controller or worker that starts too late finds none, and ends
         self.join(END_SECONDS)
 

@@ -13,10 +13,10 @@ import ray
 from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.backend import Backend, BackendConfig
-from ray.train.tensorflow import TensorflowTrainer
-from ray.train.v2._internal.execution.callback import ControllerCallback  # a DeveloperAPI without a public address
+from ray.train.v2._internal.execution.callback import ControllerCallback  # like the next one, without a public address
 from ray.train.v2._internal.util import TrainingFramework
 
+from cluster.driver.group_trainer import GroupTrainer
 from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.paths import ray_folder
@@ -41,10 +41,10 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_TRAIN_METRICS_ENABLED": "0",
     }
-    trainer = TensorflowTrainer(
+    trainer = GroupTrainer(
         _train_loop,
         train_loop_config={"job": job},
-        tensorflow_config=_RingConfig(),
+        backend_config=_RingConfig(),
         scaling_config=ScalingConfig(num_workers=group.workers, use_gpu=group.gpu, resources_per_worker={"CPU": group.cpus}),
         run_config=RunConfig(
             # A folder for each attempt: a crash may damage Ray's own index of a run, on which every later attempt would fail.
@@ -78,7 +78,8 @@ class _ReportController(ControllerCallback):  # type: ignore[misc]
         self._board = board
 
     def after_controller_start(self, train_run_context: Any) -> None:
-        ray.get(self._board.set_controller.remote(ray.get_runtime_context().current_actor))
+        handle = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
+        ray.get(self._board.set_controller.remote(handle))
 
 
 def _train_loop(settings: dict[str, Job]) -> None:

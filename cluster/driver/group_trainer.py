@@ -1,0 +1,49 @@
+"""Ray Train's trainer with no process and no import that a training here does not need: each costs seconds before the first step."""
+
+import importlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ray.train.v2._internal.callbacks import DatasetsCallback  # like all of v2, without a public address
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.callback import RayTrainCallback, WorkerGroupCallback
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group import Worker
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+UNNEEDED = (DatasetsCallback, PlacementGroupCleanerCallback)
+"""Actors for Ray's data sets, which the feed replaces, and for placement groups, which `Attempt.end` removes."""
+
+
+class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]
+    """Runs a function in a group of workers of a fixed size, which import TensorFlow while Ray Train still prepares the group."""
+
+    def _create_default_callbacks(self) -> list[RayTrainCallback]:
+        callbacks = super()._create_default_callbacks()
+        return [*(callback for callback in callbacks if not isinstance(callback, UNNEEDED)), _ImportEarly()]
+
+    def _initialize_and_run_controller(self, **settings: Any) -> Any:
+        return super()._initialize_and_run_controller(**settings | {"scaling_policy": _Unannounced(self.scaling_config)})
+
+
+class _Unannounced(FixedScalingPolicy):  # type: ignore[misc]
+    """Asks for resources by the placement group alone, which Ray's autoscaler sees as well: Ray Train's announcement is an actor more."""
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        pass
+
+    def _maybe_send_resource_request(self) -> None:
+        pass
+
+
+class _ImportEarly(WorkerGroupCallback):  # type: ignore[misc]
+    def before_init_train_context(self, workers: Sequence[Worker]) -> dict[str, list[Any]]:
+        for worker in workers:
+            worker.execute_async(_import_tensorflow)
+        return {}
+
+
+def _import_tensorflow() -> None:
+    """In a worker: in the background. TensorFlow alone, which imports nothing that another thread may be importing the other way round."""
+    threading.Thread(target=importlib.import_module, args=["tensorflow"], name="import", daemon=True).start()
