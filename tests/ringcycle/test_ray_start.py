@@ -79,6 +79,22 @@ def test_starts_quietly_with_its_own_token(environment: dict[str, str]) -> None:
     assert not list(Path(environment["HOME"]).iterdir())
 
 
+PROCESSES = """
+import psutil
+from pathlib import Path
+from ringcycle.ray_start import start_ray
+start_ray(num_cpus=1)
+print(*sorted({Path(word).name for child in psutil.Process().children() for word in child.cmdline()[:4]}))
+"""
+
+
+@pytest.mark.process
+def test_starts_no_process_that_serves_nobody(environment: dict[str, str]) -> None:
+    names = run(PROCESSES, {**environment, "RAY_ADDRESS": "local"}).stdout.split()
+    assert {"gcs_server", "raylet"} <= set(names)
+    assert not {"monitor.py", "dashboard.py", "log_monitor.py"} & set(names)
+
+
 @pytest.mark.process
 def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
     environment["RAY_AUTH_MODE"] = "disabled"
