@@ -3,7 +3,6 @@
 import ctypes
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
@@ -29,16 +28,13 @@ def _quoted(path: Path) -> str:
 
 
 def compile_units(units: Sequence[CompiledFunction], cache: Path) -> list[CompileReport]:
-    """Compile `units`, or take them from `cache`, each while the next one is traced; returns a report for each.
+    """Compile `units`, or take them from `cache`; returns a report for each. Processes trace, the larger part of a warm start, in parallel.
 
     The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile") as background:
-        compiling = []
-        for unit in units:
-            unit.trace()
-            compiling.append(background.submit(_compile_alone, unit, cache))
-        reports = [unit.result() for unit in compiling]
+    for unit in units:
+        unit.trace()
+    reports = [_compile_alone(unit, cache) for unit in units]
     give_back_memory()
     return reports
 
