@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster import train
 from cluster.config import SYNTHETIC
 from cluster.driver.console import Screen
-from cluster.load_config import load_config
+from cluster.load_config import PRINT_CONFIG, load_config
 from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
@@ -22,11 +22,11 @@ def main() -> int:
     arguments = ["--config", str(CONFIG), "--run.storage", "runs", *sys.argv[1:]]
     began = time.monotonic()
     code = train.main(arguments)
-    if code:
+    if code or PRINT_CONFIG in arguments:
         return code
     config = load_config(arguments, os.environ)
     storage = Path(config.run.storage).absolute()
-    from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow, which training has loaded by now
+    from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow for seconds, which no mistake should cost
 
     screen = Screen()
     run = storage / config.run.name

@@ -1,7 +1,6 @@
 """Loads the configuration from a TOML file, the environment and the command line; later ones win. Writes it as TOML."""
 
 import argparse
-import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,8 @@ from ringcycle.options import add_option, describe_error, suggestion
 from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
+PRINT_CONFIG = "--print-config"
+"""For the commands that train: see `as_toml`."""
 _NOT_FIELDS = re.compile(  # what Kubernetes sets in each pod for a service called ringcycle or ringcycle-NAME; settings of the tests
     rf"{ENVIRONMENT_PREFIX}(TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
 )
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         exit_on_error=False,
     )
     result.add_argument("--config", metavar="FILE", help="TOML file")
+    result.add_argument(PRINT_CONFIG, action="store_true", help="print all fields as TOML and exit")
     for section, model in _sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
@@ -85,14 +87,6 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
 def as_toml(config: Config) -> str:
     """The resolved configuration as TOML that `load_config` reads back."""
     return tomli_w.dumps(config.model_dump())
-
-
-def one_line(config: Config) -> list[str]:
-    """The resolved configuration, a line for each section."""
-    return [
-        f"[{section}] " + " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
-        for section, fields in config.model_dump().items()
-    ]
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel]]]:

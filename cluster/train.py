@@ -1,6 +1,7 @@
 """`python -m cluster.train`: from a configuration to a trained CycleGAN."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 import ray
 
 from cluster.config import SYNTHETIC, Config
+from cluster.config_summary import summary
 from cluster.driver.attempt import Attempt
 from cluster.driver.checks import check_nodes, check_run, check_weights, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
@@ -18,7 +20,7 @@ from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
 from cluster.driver.shard_compatibility import check_shards
-from cluster.driver.signals import Preload, StopSignals
+from cluster.driver.signals import StopSignals, import_trainer_early
 from cluster.driver.start_from import start_weights
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
@@ -27,7 +29,7 @@ from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvalua
 from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
-from cluster.load_config import load_config, one_line
+from cluster.load_config import PRINT_CONFIG, as_toml, load_config
 from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
@@ -52,15 +54,18 @@ from ringcycle.user_cache import compile_cache
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, check what a user can get wrong, build or find shards, train, report the outcome. Returns the exit code."""
-    screen, preload = Screen(), Preload()
+    screen = Screen()
     send_lines(screen.line)
     try:
         try:
-            config = load_config(sys.argv[1:] if arguments is None else arguments, os.environ)
-            return _train(config, screen, preload)
+            words = sys.argv[1:] if arguments is None else arguments
+            config = load_config(words, os.environ)
+            if PRINT_CONFIG in words:
+                sys.stdout.write(as_toml(config))
+                return ExitCode.OK
+            return _train(config, screen)
         finally:
             screen.close()
-            preload.wait()  # until then, nothing printed on standard error appears
     except UserError as error:
         fail(error)
         return ExitCode.USAGE
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ray.shutdown()
 
 
-def _train(config: Config, screen: Screen, preload: Preload) -> int:
+def _train(config: Config, screen: Screen) -> int:
     started = time.monotonic()
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
@@ -79,9 +84,9 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     named = read_pairs(data.pairs) if data.pairs else []
     weights = check_weights(config)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
-    for section in one_line(config):
-        screen.line(section)
-    preload.start()
+    for line in summary(config):
+        screen.line(line)
+    import_trainer_early()
     screen.phase("starting Ray")
     joined = start_ray()
     gpu = gpu_wanted(config)
@@ -125,9 +130,9 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
         evaluate = _evaluate(job, data, manifest, weights)
         report = None
         if config.train.seeds > 1 and not step:
-            job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen, preload=preload), _needed(evaluate))
+            job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen), _needed(evaluate))
             screen.begin()
-        report = report or _train_evaluated(job, cpus, screen, preload, lease, evaluate)
+        report = report or _train_evaluated(job, cpus, screen, lease, evaluate)
     screen.close()
     report_outcome(report, job.config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))
@@ -135,38 +140,35 @@ def _train(config: Config, screen: Screen, preload: Preload) -> int:
     return exit_code(report)
 
 
-def _train_evaluated(job: Job, cpus: int, screen: Screen, preload: Preload, lease: RunLease, evaluate: Evaluate | None) -> Report:
+def _train_evaluated(job: Job, cpus: int, screen: Screen, lease: RunLease, evaluate: Evaluate | None) -> Report:
     """Train to the end, evaluating checkpoints meanwhile if the user wants it and there are images."""
     every = job.config.evaluate.every
     if not every or not evaluate:
         if every:
             screen.line("checkpoints are not evaluated: there are no held-out images of both domains (testA, testB)")
-        return _supervise(job, cpus, screen, preload, lease)
+        return _supervise(job, cpus, screen, lease)
     evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
-    report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), preload, lease)
+    report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), lease)
     screen.phase("evaluating the last checkpoint")
     outcome = report.status.outcome
     report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
     return report
 
 
-def _train_heat(job: Job, cpus: int, screen: Screen, preload: Preload) -> Report:
+def _train_heat(job: Job, cpus: int, screen: Screen) -> Report:
     screen.begin()
     with held_run(job.config, job.run) as lease:
-        return _supervise(job, cpus, screen, preload, lease)
+        return _supervise(job, cpus, screen, lease)
 
 
-def _supervise(job: Job, cpus: int, display: Display, preload: Preload, lease: RunLease) -> Report:
+def _supervise(job: Job, cpus: int, display: Display, lease: RunLease) -> Report:
     """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
 
     def new_attempt(job: Job, workers: int, number: int) -> Attempt:
-        preload.wait()
         return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
 
     with StopSignals() as signals:
-        report = Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, display, lease.lost.is_set).run()
-    preload.wait()
-    return report
+        return Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, display, lease.lost.is_set).run()
 
 
 def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:
@@ -226,6 +228,7 @@ def report_outcome(report: Report, config: Config, run: Location, screen: Screen
     if outcome.kind == "finished":
         images = Store(child(run, "samples")).label()
         screen.line(f"finished: {outcome.step:,} steps{lowered}; checkpoint {outcome.checkpoint}; images in {images}")
+        screen.line(f"next: python -m cyclegan.translate --checkpoint {shlex.quote(Store(run).label())} --direction AtoB IMAGES translated")
     elif outcome.kind == "stopped" and _nothing_saved(outcome):
         why = f" ({outcome.reason})" if outcome.reason else ""
         fail(f"stopped at step {outcome.step:,} without a checkpoint{why}: a rerun starts over")

@@ -1,12 +1,11 @@
 """What belongs to the driver's main thread: signals, and slow imports."""
 
+import importlib
 import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Self
-
-from ringcycle.stderr import quiet_stderr
 
 SAME_STOP_SECONDS = 1.0  # `timeout` and batch systems signal a process and its group: one stop arrives twice
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,25 +35,6 @@ class StopSignals:
             self.count, self._counted_at = self.count + 1, now
 
 
-class Preload:
-    """Imports TensorFlow and the trainer in the background, which takes seconds, while Ray starts.
-
-    TensorFlow's C++ prints while it loads: until `wait` returns, nothing that this process writes to standard error appears.
-    """
-
-    def __init__(self) -> None:
-        self._thread = threading.Thread(target=self._import, name="preload", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Wait until it is done, if it has begun."""
-        if self._thread.is_alive():
-            self._thread.join()
-
-    @staticmethod
-    def _import() -> None:
-        with quiet_stderr():
-            import cluster.driver.training_group  # noqa: F401
+def import_trainer_early() -> None:
+    """Import Ray Train in the background, which takes seconds, while Ray starts. The process ends no earlier than that."""
+    threading.Thread(target=importlib.import_module, args=["cluster.driver.training_group"], name="import").start()

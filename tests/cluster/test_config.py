@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cluster.config import Config
-from cluster.load_config import as_toml, load_config, one_line
+from cluster.config_summary import summary
+from cluster.load_config import as_toml, load_config
 from ringcycle.errors import UserError
 
 
@@ -53,7 +54,7 @@ def test_a_side_or_height_and_width(given: str, size: object, tmp_path: Path) ->
         (tmp_path / "c.toml").write_text(as_toml(config))
         assert load_config(["--config", str(tmp_path / "c.toml")], {}) == config
         assert Config.model_validate_json(config.model_dump_json()) == config
-        assert f"crop_size={[64, 96] if isinstance(size, tuple) else 64} " in one_line(config)[0]
+        assert f"data.crop_size={[64, 96] if isinstance(size, tuple) else 64}" in summary(config)[-1]
 
 
 def test_strengths_of_the_colour_jitter(tmp_path: Path) -> None:

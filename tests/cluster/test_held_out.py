@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 EVERY = 40
 
 
-def evaluation_of(launch: Launch, seconds: float = 120) -> psutil.Process:
+def evaluation_of(launch: Launch, seconds: float = 300) -> psutil.Process:
     """The process of the evaluation that runs. Its Ray is the launch's own."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -1,0 +1,42 @@
+"""What a user wants to see of the configuration at the start: the images, the networks, and what differs from the defaults."""
+
+import json
+from collections.abc import Iterator
+
+from cluster.config import Config
+from cyclegan.config import ModelConfig
+from preprocess.config import DataConfig
+from preprocess.images.size import shown
+from ringcycle.storage.location import redacted
+
+
+def summary(config: Config) -> list[str]:
+    """A few lines, without credentials. The run's `config.toml` has every field."""
+    changed = " ".join(_changed(config))
+    return [f"images: {_images(config.data)}", f"networks: {_networks(config.model)}", f"besides the defaults: {changed or 'nothing'}"]
+
+
+def _images(data: DataConfig) -> str:
+    sources = [redacted(source) for source in (data.source, data.source_a, data.source_b, data.source_list, data.shards) if source]
+    load = shown(data.load_size)
+    whole = {
+        "resize_and_crop": f" from images resized to {load}",
+        "scale_width_and_crop": f" from images resized to a width of {load}",
+    }.get(data.preprocess, "")
+    return f"{' and '.join(sources[:2] if data.source_a else sources[:1])}, crops of {shown(data.crop_size)}{whole}"
+
+
+def _networks(model: ModelConfig) -> str:
+    depth = {"resnet": f"{model.blocks} blocks", "unet": f"{model.unet_depth} levels"}.get(model.generator, "")
+    generator = ", ".join(filter(None, [f"{model.generator} generators of {model.filters} filters", depth]))
+    return f"{generator}; {model.discriminator} discriminators of {model.discriminator_filters} filters; {model.norm} norm"
+
+
+def _changed(config: Config) -> Iterator[str]:
+    """FIELD=VALUE of all fields that have another value than by default."""
+    defaults = Config().model_dump()
+    for section, fields in config.model_dump().items():
+        for name, value in fields.items():
+            if value != defaults[section][name]:
+                shown_value = redacted(value) if isinstance(value, str) else value
+                yield f"{section}.{name}={json.dumps(shown_value, ensure_ascii=False)}"
