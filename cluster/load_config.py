@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--config", metavar="FILE", help="TOML file")
     result.add_argument(PRINT_CONFIG, action="store_true", help="print all fields as TOML and exit")
-    for section, model in _sections():
+    for section, model in sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
             add_option(group, f"--{section}.{name}", field)
@@ -89,14 +89,15 @@ def as_toml(config: Config) -> str:
     return tomli_w.dumps(config.model_dump())
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+def sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Name and model of each section."""
     for section, field in Config.model_fields.items():
         assert isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
         yield section, field.annotation
 
 
 def _fields() -> list[str]:
-    return [f"{section}.{name}" for section, model in _sections() for name in model.model_fields]
+    return [f"{section}.{name}" for section, model in sections() for name in model.model_fields]
 
 
 def _from_command_line(arguments: Sequence[str]) -> tuple[str | None, dict[str, dict[str, str]]]:

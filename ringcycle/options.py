@@ -17,14 +17,20 @@ _KINDS: dict[Any, str] = {int: "N", float: "X", bool: "true|false", str: "TEXT"}
 
 
 def add_option(group: _ActionsContainer, option: str, field: FieldInfo) -> None:
-    """Add `option` for a field, with its kind, description and default. Its value is the text as given, for pydantic to parse.
+    """Add `option` for a field, with its kind, description and default. Its value is the text as given, for pydantic to parse."""
+    shown = default_of(field)
+    default = f" (default: {shown})" if shown else ""
+    group.add_argument(option, metavar=kind_of(field), help=f"{field.description}{default}".replace("%", "%%"))
 
-    The kind is the field's title, if it has one: how a user writes a value that is neither a number nor a word.
-    """
-    shown = json.dumps(field.default) if isinstance(field.default, bool | tuple) else field.default
-    default = "" if shown == "" else f" (default: {shown})"
-    kind = field.title or _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
-    group.add_argument(option, metavar=kind, help=f"{field.description}{default}".replace("%", "%%"))
+
+def default_of(field: FieldInfo) -> str:
+    """A field's default as a user writes it."""
+    return json.dumps(field.default) if isinstance(field.default, bool | tuple) else str(field.default)
+
+
+def kind_of(field: FieldInfo) -> str:
+    """How a user writes a field's value: N, TEXT, a|b, or the field's title, if it is neither a number nor a word."""
+    return field.title or _KINDS.get(field.annotation) or "|".join(map(str, get_args(field.annotation)))
 
 
 def describe_error(error: ValidationError, names: Iterable[str], prefix: str = "") -> str:
