@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-BASE = ROOT / "k8s/base"
+BASE, STORAGE = ROOT / "k8s/base", ROOT / "k8s/storage"
 Document = dict[str, Any]
 
 
@@ -25,10 +25,10 @@ def _without_kubectl(folder: Path) -> list[Document]:
     """The same documents, for the few features of kustomize that the base uses; any other feature raises ValueError."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     unknown = kustomization.keys() - {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions"}
-    if unknown or kustomization["generatorOptions"] != {"disableNameSuffixHash": True}:
+    if unknown or kustomization.get("generatorOptions", {"disableNameSuffixHash": True}) != {"disableNameSuffixHash": True}:
         raise ValueError(f"kubectl is missing, and only it can render {sorted(unknown) or 'these generatorOptions'}")
     documents = [document for name in kustomization["resources"] for document in yaml.safe_load_all((folder / name).read_text())]
-    for generator in kustomization["configMapGenerator"]:
+    for generator in kustomization.get("configMapGenerator", []):
         if generator.keys() != {"name", "files"}:
             raise ValueError(f"kubectl is missing, and only it can render a generator of {sorted(generator)}")
         data = {name: (folder / name).read_text() for name in generator["files"]}
@@ -39,8 +39,9 @@ def _without_kubectl(folder: Path) -> list[Document]:
 
 @pytest.fixture(scope="session")
 def documents() -> dict[str, Document]:
-    """The rendered documents of `k8s/base` by kind; the base has one of each."""
-    rendered = _with_kubectl(BASE) if shutil.which("kubectl") else _without_kubectl(BASE)
+    """The rendered documents of `k8s/base` and `k8s/storage` by kind; they have one of each."""
+    render = _with_kubectl if shutil.which("kubectl") else _without_kubectl
+    rendered = [*render(BASE), *render(STORAGE)]
     by_kind = {document["kind"]: document for document in rendered}
     assert len(by_kind) == len(rendered)
     return by_kind
@@ -48,10 +49,13 @@ def documents() -> dict[str, Document]:
 
 @pytest.fixture
 def both_renderings() -> tuple[list[Document], list[Document]]:
-    """The documents of `k8s/base` sorted by kind, rendered with kubectl and without."""
+    """The documents of both folders sorted by kind, rendered with kubectl and without."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
-    by_kubectl, without = (sorted(render(BASE), key=lambda document: str(document["kind"])) for render in (_with_kubectl, _without_kubectl))
+    by_kubectl, without = (
+        sorted([*render(BASE), *render(STORAGE)], key=lambda document: str(document["kind"]))
+        for render in (_with_kubectl, _without_kubectl)
+    )
     return by_kubectl, without
 
 

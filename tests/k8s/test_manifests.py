@@ -120,6 +120,33 @@ def test_authentication_is_on_and_the_cluster_is_deleted_when_the_job_ends(job: 
     assert job["shutdownAfterJobFinishes"] is True
 
 
+def test_deleting_a_run_leaves_the_claim() -> None:
+    assert "pvc.yaml" not in (ROOT / "k8s/base/kustomization.yaml").read_text()
+    assert not any("PersistentVolumeClaim\n" in file.read_text() for file in (ROOT / "k8s/base").glob("*.yaml"))
+
+
+def test_every_pod_meets_the_restricted_level(job: Any, pods: dict[str, Any]) -> None:
+    """Kubernetes' Pod Security Standards, restricted: what they ask of a pod and of each of its containers."""
+    for template in (job["submitterPodTemplate"], *(group["template"] for group in pods.values())):
+        spec = template["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True and spec["securityContext"]["runAsUser"] != 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & spec.keys()
+        assert all({"configMap", "persistentVolumeClaim"} & volume.keys() for volume in spec.get("volumes", []))
+        for each in spec["containers"]:
+            assert each["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_the_submitter_has_the_image_of_the_head_and_leaves_its_command_to_the_operator(job: Any, pods: dict[str, Any]) -> None:
+    """The name is the one that KubeRay gives; a restart is the job's own (`backoffLimit`)."""
+    spec = job["submitterPodTemplate"]["spec"]
+    (submitter,) = spec["containers"]
+    assert (submitter["name"], submitter["image"]) == ("ray-job-submitter", container(pods["head"])["image"])
+    assert not {"command", "args"} & submitter.keys()
+    assert spec["restartPolicy"] == "Never"
+
+
 def test_ray_version_is_the_locked_one(job: Any) -> None:
     assert f"\nray=={job['rayClusterSpec']['rayVersion']} \\" in (ROOT / "requirements.lock").read_text()
 
