@@ -11,7 +11,7 @@ import cyclegan  # noqa: F401  (its own names are looked up)
 from cluster.config import Config
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("ringcycle", "preprocess", "cyclegan", "cluster", "benchmarks", "tests")
 FOLDERS = (*PACKAGES, "configs", "docs", "k8s")
 CODE = re.compile(r"```.*?```|`[^`\n]+`|^    .*$", re.DOTALL | re.MULTILINE)
