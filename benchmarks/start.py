@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="warm starts of each contender (default: %(default)s)")
     parser.add_argument("--before", type=Path, help="a checkout of another commit, which takes turns")
     given, others = parser.parse_known_args()
+    if given.rounds < 1:
+        parser.error("--rounds: give 1 or more")
     checkouts = [HERE, *([given.before.absolute()] if given.before else [])]
     with tempfile.TemporaryDirectory() as folder:
         options = [f"--cluster.workers={given.workers}", f"--train.steps={STEPS}", "--evaluate.every=0", "--run.log_every=1", *others]
@@ -71,8 +73,11 @@ def _start(checkout: Path, storage: Path, name: str, options: list[str]) -> dict
     began = time.monotonic()
     process, screen = pty.fork()
     if not process:
-        os.chdir(checkout)
-        os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(checkout), "RAY_ADDRESS": "local", "COLUMNS": "200"})
+        try:
+            os.chdir(checkout)
+            os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(checkout), "RAY_ADDRESS": "local", "COLUMNS": "200"})
+        finally:
+            os._exit(127)
     seen, text = dict[str, float](), b""
     while chunk := _read(screen):
         text += chunk

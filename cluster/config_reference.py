@@ -9,7 +9,7 @@ from ringcycle.options import default_of, kind_of
 HEAD = f"""# All fields of the configuration
 
 Each can be set in a TOML file (`[train]`, `batch = 2`), by the environment (`{ENVIRONMENT_PREFIX}TRAIN__BATCH=2`) and on the command line
-(`--train.batch 2`); later ones win. `python -m cluster.train --print-config` prints what results. Written by
+(`--train.batch 2`); later ones win. `python -m cluster.train --print-config` prints the result. Written by
 `python -m cluster.config_reference`, from the code.
 """
 

@@ -13,23 +13,27 @@ from ringcycle.storage.location import redacted
 def summary(config: Config) -> list[str]:
     """A few lines, without credentials. The run's `config.toml` has every field."""
     changed = " ".join(_changed(config))
-    return [f"images: {_images(config.data)}", f"networks: {_networks(config.model)}", f"besides the defaults: {changed or 'nothing'}"]
+    return [f"images: {_images(config.data)}", f"networks: {_networks(config.model)}", f"changed from the defaults: {changed or 'nothing'}"]
 
 
 def _images(data: DataConfig) -> str:
     sources = [redacted(source) for source in (data.source, data.source_a, data.source_b, data.source_list, data.shards) if source]
-    load = shown(data.load_size)
-    whole = {
-        "resize_and_crop": f" from images resized to {load}",
-        "scale_width_and_crop": f" from images resized to a width of {load}",
-    }.get(data.preprocess, "")
-    return f"{' and '.join(sources[:2] if data.source_a else sources[:1])}, crops of {shown(data.crop_size)}{whole}"
+    whole, crops = f"whole images of {shown(data.crop_size)}", f"crops of {shown(data.crop_size)}"
+    sizes = {
+        "resize_and_crop": f"{crops} from images resized to {shown(data.load_size)}",
+        "scale_width_and_crop": f"{crops} from images resized to a width of {shown(data.load_size)}",
+        "crop": crops,
+        "scale_width": whole,
+        "none": whole,
+    }
+    return f"{' and '.join(sources[:2] if data.source_a else sources[:1])}, {sizes[data.preprocess]}"
 
 
 def _networks(model: ModelConfig) -> str:
     depth = {"resnet": f"{model.blocks} blocks", "unet": f"{model.unet_depth} levels"}.get(model.generator, "")
     generator = ", ".join(filter(None, [f"{model.generator} generators of {model.filters} filters", depth]))
-    return f"{generator}; {model.discriminator} discriminators of {model.discriminator_filters} filters; {model.norm} norm"
+    norm = "no norm" if model.norm == "none" else f"{model.norm} norm"
+    return f"{generator}; {model.discriminator} discriminators of {model.discriminator_filters} filters; {norm}"
 
 
 def _changed(config: Config) -> Iterator[str]:

@@ -24,9 +24,9 @@ def main() -> int:
     code = train.main(arguments)
     if code or PRINT_CONFIG in arguments:
         return code
-    config = load_config(arguments, os.environ)
+    config = load_config(arguments, os.environ, printable=True)
     storage = Path(config.run.storage).absolute()
-    from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow for seconds, which no mistake should cost
+    from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow, which takes seconds, so only once it is needed
 
     screen = Screen()
     run = storage / config.run.name

@@ -18,7 +18,7 @@ from ringcycle.storage.location import redacted
 
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 PRINT_CONFIG = "--print-config"
-"""For the commands that train: see `as_toml`."""
+"""Option of the commands that start a training; see `as_toml`."""
 _NOT_FIELDS = re.compile(  # what Kubernetes sets in each pod for a service called ringcycle or ringcycle-NAME; settings of the tests
     rf"{ENVIRONMENT_PREFIX}(TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
 )
@@ -49,11 +49,11 @@ class _Environment(EnvSettingsSource):
         return {name.lower(): value for name, value in self._environment.items()}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: `--config FILE` and one `--section.field VALUE` for each field."""
+def parser(printable: bool = False) -> argparse.ArgumentParser:
+    """The command line: `--config FILE`, one `--section.field VALUE` for each field and, if `printable`, `--print-config`."""
     result = argparse.ArgumentParser(
         prog="python -m cluster.train",
-        usage="%(prog)s [--config FILE] [--section.field VALUE …]",
+        usage=f"%(prog)s [--config FILE] {f'[{PRINT_CONFIG}] ' if printable else ''}[--section.field VALUE …]",
         description="Train a CycleGAN on a Ray cluster, or on this machine when there is none.",
         epilog=f"Each field can also be set by the environment, as {ENVIRONMENT_PREFIX}SECTION__FIELD.\n"
         "The command line wins over the environment, the environment over the file.",
@@ -62,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
         exit_on_error=False,
     )
     result.add_argument("--config", metavar="FILE", help="TOML file")
-    result.add_argument(PRINT_CONFIG, action="store_true", help="print all fields as TOML and exit")
+    if printable:
+        result.add_argument(PRINT_CONFIG, action="store_true", help="print all fields as TOML, without credentials, and exit")
     for section, model in sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
@@ -70,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
-    """Resolve the configuration. Raises UserError with one line: the field, its value, the fact, the cure."""
-    file, given = _from_command_line(arguments)
+def load_config(arguments: Sequence[str], environment: Mapping[str, str], printable: bool = False) -> Config:
+    """Resolve the configuration. Raises UserError with one line: the field, its value, the fact, the cure. printable: see `parser`."""
+    file, given = _from_command_line(arguments, printable)
     tree = _read_toml(file) if file else {}
     # The first source wins.
     sources = InitSettingsSource(_Loaded, given), _Environment(environment), InitSettingsSource(_Loaded, tree)
@@ -100,16 +101,17 @@ def _fields() -> list[str]:
     return [f"{section}.{name}" for section, model in sections() for name in model.model_fields]
 
 
-def _from_command_line(arguments: Sequence[str]) -> tuple[str | None, dict[str, dict[str, str]]]:
+def _from_command_line(arguments: Sequence[str], printable: bool) -> tuple[str | None, dict[str, dict[str, str]]]:
     """The file, if any, and the values by section and field."""
     try:
-        given, unknown = parser().parse_known_args(list(arguments))
+        given, unknown = parser(printable).parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise UserError(str(error)) from error
     if unknown:
         name, _, value = unknown[0].lstrip("-").partition("=")
         refused = _renamed(name, value or "".join(unknown[1:2]))
-        fact = f"no such option{suggestion(name, ['config', *_fields()])}; --help lists all"
+        others = ["config", PRINT_CONFIG.lstrip("-")] if printable else ["config"]
+        fact = f"no such option{suggestion(name, [*others, *_fields()])}; --help lists all"
         raise UserError(refused or f"{unknown[0].split('=')[0]}: {fact}")
     values: dict[str, dict[str, str]] = {}
     for option, value in vars(given).items():

@@ -47,7 +47,7 @@ from ringcycle.domains import TEST_SPLITS, TRAIN_SPLITS
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.ray_start import start_ray
-from ringcycle.storage.location import Location, child
+from ringcycle.storage.location import Location, child, redacted
 from ringcycle.storage.store import Store
 from ringcycle.user_cache import compile_cache
 
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             words = sys.argv[1:] if arguments is None else arguments
-            config = load_config(words, os.environ)
+            config = load_config(words, os.environ, printable=True)
             if PRINT_CONFIG in words:
                 sys.stdout.write(as_toml(config))
                 return ExitCode.OK
@@ -228,7 +228,8 @@ def report_outcome(report: Report, config: Config, run: Location, screen: Screen
     if outcome.kind == "finished":
         images = Store(child(run, "samples")).label()
         screen.line(f"finished: {outcome.step:,} steps{lowered}; checkpoint {outcome.checkpoint}; images in {images}")
-        screen.line(f"next: python -m cyclegan.translate --checkpoint {shlex.quote(Store(run).label())} --direction AtoB IMAGES translated")
+        place = shlex.quote(redacted(run))
+        screen.line(f"next: python -m cyclegan.translate --checkpoint {place} --direction AtoB IMAGES translated")
     elif outcome.kind == "stopped" and _nothing_saved(outcome):
         why = f" ({outcome.reason})" if outcome.reason else ""
         fail(f"stopped at step {outcome.step:,} without a checkpoint{why}: a rerun starts over")

@@ -38,7 +38,7 @@ def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
 
     It joins the cluster of RAY_ADDRESS (set in a submitted job; "local" forbids joining), or one that `ray start` started on this machine.
     Otherwise it starts Ray here, for this process only, with num_cpus logical CPUs (default: all) and a bounded object store. Its token is
-    random and lives in this process's environment only: by default Ray would write one into the user's home. Ray reports
+    random and lives in the environment of this process and of Ray's own: by default Ray would write one into the user's home. Ray reports
     no usage statistics, and its processes have their own session, so that neither a signal to this process's group nor a closed
     terminal ends them.
     quiet: hide the output of Ray and of its workers. An existing SIGTERM handler is kept.
@@ -133,7 +133,7 @@ def _own_session() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _few_processes(log_to_driver: bool) -> Iterator[None]:
-    """Start Ray without its autoscaler, its server of jobs and dashboard, and, unless it prints workers' lines, its reader of logs.
+    """Start Ray without its autoscaler, its job server and dashboard, and, unless workers' lines are printed, its log monitor.
 
     They cost seconds, and nothing on one machine asks them for anything; Ray has no setting for it.
     """

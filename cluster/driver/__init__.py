@@ -1,4 +1,4 @@
 """The driver: checks a run, starts and ends attempts, decides about restarts and shows the progress.
 
-Knows Ray and the nodes; reaches the workers only through an attempt and its status board. Imports TensorFlow only in the background.
+Knows Ray and the nodes; reaches the workers only through an attempt and its status board. Never imports TensorFlow.
 """

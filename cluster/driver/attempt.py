@@ -83,7 +83,8 @@ class Attempt(threading.Thread):
     def end(self) -> None:
         """Make sure that nothing of the attempt lives on. Kills its workers, even stopped and hung ones; Ray Train then ends by itself.
 
-        If it does not, since it hangs while starting them, its controller is killed, and its workers with it.
+        If it does not, since it hangs while starting them, its controller is killed, and its workers with it. A controller that was killed
+        by others leaves placement groups too, which would take the room of the next attempt.
         """
         if self.is_alive():
             kills = [
@@ -93,7 +94,7 @@ class Attempt(threading.Thread):
             if kills:
                 ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)
                 self.join(END_SECONDS)
-        if self.is_alive() and self._status.controller:
+        if self._status.controller and (self.is_alive() or self.error):
             controller = ray.cloudpickle.loads(self._status.controller)
             ray.kill(controller)
             remove_placement_groups(controller)

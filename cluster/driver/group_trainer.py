@@ -24,11 +24,11 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]
         return [*(callback for callback in callbacks if not isinstance(callback, UNNEEDED)), _ImportEarly()]
 
     def _initialize_and_run_controller(self, **settings: Any) -> Any:
-        return super()._initialize_and_run_controller(**settings | {"scaling_policy": _Unannounced(self.scaling_config)})
+        return super()._initialize_and_run_controller(**settings | {"scaling_policy": _WithoutResourceRequest(self.scaling_config)})
 
 
-class _Unannounced(FixedScalingPolicy):  # type: ignore[misc]
-    """Asks for resources by the placement group alone, which Ray's autoscaler sees as well: Ray Train's announcement is an actor more."""
+class _WithoutResourceRequest(FixedScalingPolicy):  # type: ignore[misc]
+    """Asks for resources by the placement group alone, which Ray's autoscaler sees too: Ray Train's own request needs one more actor."""
 
     def after_controller_start(self, train_run_context: Any) -> None:
         pass

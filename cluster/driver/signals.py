@@ -1,4 +1,4 @@
-"""What belongs to the driver's main thread: signals, and slow imports."""
+"""Signals, which belong to the driver's main thread, and a slow import beside it."""
 
 import importlib
 import signal

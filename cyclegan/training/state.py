@@ -46,7 +46,7 @@ class TrainingState:
     def views(self, shared: bool) -> Arrays:
         """The pools and, if `shared`, what is equal on all workers, without copying: copy the arrays before the next step.
 
-        Counts of updates are int32, as in the checkpoints of all versions.
+        Counts of updates are converted to int32, as in the checkpoints of all versions.
         """
         variables = self.variables() if shared else self._pools()
         arrays = {name: np.asarray(variable.read_value()) for name, variable in variables.items()}

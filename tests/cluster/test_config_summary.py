@@ -12,7 +12,7 @@ def test_of_the_defaults() -> None:
     assert summary(config) == [
         "images: faces, crops of 256 from images resized to 286",
         "networks: resnet generators of 64 filters, 9 blocks; basic discriminators of 64 filters; instance norm",
-        'besides the defaults: data.source="faces"',
+        'changed from the defaults: data.source="faces"',
     ]
 
 
@@ -30,6 +30,7 @@ def test_of_the_defaults() -> None:
             "x, crops of 256 from images resized to a width of 286",
             "resnet",
         ),
+        (["--data.source", "x", "--data.preprocess", "none", "--model.norm", "none"], "x, whole images of 256", "resnet"),
         (["--data.source", "x", "--model.generator", "unet_256"], "x, crops of 256", "unet_256 generators of 64 filters; basic"),
     ],
 )

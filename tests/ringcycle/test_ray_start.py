@@ -89,7 +89,7 @@ print(*sorted({Path(word).name for child in psutil.Process().children() for word
 
 
 @pytest.mark.process
-def test_starts_no_process_that_serves_nobody(environment: dict[str, str]) -> None:
+def test_starts_only_needed_processes(environment: dict[str, str]) -> None:
     names = run(PROCESSES, {**environment, "RAY_ADDRESS": "local"}).stdout.split()
     assert {"gcs_server", "raylet"} <= set(names)
     assert not {"monitor.py", "dashboard.py", "log_monitor.py"} & set(names)

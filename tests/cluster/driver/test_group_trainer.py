@@ -37,7 +37,7 @@ GroupTrainer(
 
 
 @pytest.mark.process
-def test_a_group_has_no_process_that_serves_nobody_and_imports_tensorflow_early(tmp_path: Path) -> None:
+def test_a_group_starts_only_needed_processes_and_imports_tensorflow_early(tmp_path: Path) -> None:
     file = tmp_path / "worker.json"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
     subprocess.run([sys.executable, "-c", GROUP, str(tmp_path), str(file)], env=environment, check=True, timeout=300)
