@@ -1,4 +1,4 @@
-"""Ray Train's controller is killed: its placement group does not take the room of the next attempt, and the run ends as an undisturbed one."""
+"""Ray Train's controller is killed: its placement group does not take the room of the next attempt, and the run ends as if undisturbed."""
 
 import os
 import signal
