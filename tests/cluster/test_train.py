@@ -43,7 +43,10 @@ def test_a_lowered_rate_is_stated_at_the_end(
     for rate, rollbacks in ((1.0, 0), (0.5, 1), (0.25, 2)):
         report = Report(RunStatus(outcome=Outcome(kind, 1000, "c")), NONE, False, rate, rollbacks)
         report_outcome(report, Config(), tmp_path, Screen())
-    plain, once, twice = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    plain, once, twice = (line for line in lines if line.startswith(kind))
     assert "learning_rate" not in plain
     assert " with train.learning_rate × 0.5 after 1 rollback;" in once
     assert " with train.learning_rate × 0.25 after 2 rollbacks;" in twice
+    following = f"next: python -m cyclegan.translate --checkpoint {tmp_path} --direction AtoB IMAGES translated"
+    assert [line for line in lines if not line.startswith(kind)] == [following] * 3 * (kind == "finished")
