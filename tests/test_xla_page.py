@@ -1,26 +1,16 @@
 """The example of docs/xla.md, run by two processes as the page says."""
 
 import json
-import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs/xla.md"
+from tests.ray_nodes import ROOT, clean_environment, free_ports
 
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+PAGE = ROOT / "docs/xla.md"
 
 
 @pytest.mark.process
@@ -29,7 +19,7 @@ def test_two_workers_end_with_the_same_weights(tmp_path: Path) -> None:
     example = tmp_path / "example.py"
     example.write_text(code)
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**clean_environment(), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     commands = [
         subprocess.Popen([sys.executable, str(example), str(rank), *workers], env=environment, stdout=subprocess.PIPE, text=True)
         for rank in range(2)

@@ -1,5 +1,6 @@
 """Runs the real `python -m cluster.train` and reads what it prints, as a user would."""
 
+import contextlib
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 
 from cyclegan.checkpoint_files.folders import checkpoints, verify
@@ -134,6 +136,18 @@ class Launch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def ray_process(self, title: str, seconds: float = 300) -> psutil.Process:
+        """A process of the launch's own Ray, which has begun after it, by the first word of its title. Waits until there is one."""
+        began, deadline = psutil.Process(self.process.pid).create_time(), time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    words = process.cmdline()[:1]
+                    if words and words[0].partition(".")[0].strip() == title and process.create_time() > began:
+                        return process
+            time.sleep(0.02)
+        pytest.fail(f"no process {title} has begun:\n{self.output}")
 
     def workers(self, count: int, attempt: int = 1) -> list[re.Match[str]]:
         """The lines of the workers of attempt number `attempt`: groups rank, pid, host, cores, feed pids, step."""

@@ -1,12 +1,9 @@
 """A training whose checkpoints are evaluated meanwhile, one of the evaluations being killed, ends as the undisturbed one does."""
 
-import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cluster.held_out.record import read_records
@@ -20,23 +17,11 @@ pytestmark = pytest.mark.process
 EVERY = 40
 
 
-def evaluation_of(launch: Launch, seconds: float = 300) -> psutil.Process:
-    """The process of the evaluation that runs. Its Ray is the launch's own."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.cmdline()[:1] == ["ray::_evaluate"] and process.create_time() > psutil.Process(launch.process.pid).create_time():
-                    return process
-        time.sleep(0.02)
-    pytest.fail(f"no evaluation has begun:\n{launch.output}")
-
-
 def test_a_killed_evaluation_does_not_touch_the_run(undisturbed: Path, arguments: list[str], storage: Path) -> None:
     run = storage / "evaluated"
     values = ["--run.name", "evaluated", "--evaluate.every", str(EVERY), "--evaluate.images", "4"]
     with Launch([*arguments, *values]) as launch:
-        process = evaluation_of(launch)
+        process = launch.ray_process("ray::_evaluate")
         assert os.sched_getscheduler(process.pid) in (os.SCHED_IDLE, os.SCHED_OTHER)  # idle, once it has begun
         os.kill(process.pid, signal.SIGKILL)
         launch.wait_for(r"held-out images at step [\d,]+ are not evaluated \(.*\); training continues")

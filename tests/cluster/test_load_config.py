@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cluster import train
 from cluster.config import Config
 from cluster.load_config import as_toml, load_config, parser
 from ringcycle.errors import UserError
@@ -285,16 +284,6 @@ def test_toml_is_utf_8_in_any_locale(tmp_path: Path) -> None:
 def test_missing_config_file() -> None:
     with pytest.raises(UserError, match=r"--config nowhere.toml: no such file; examples are in configs/"):
         load_config(["--config", "nowhere.toml"], {})
-
-
-def test_the_configuration_is_printed_without_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "c.toml"
-    values = ["--data.source", "s3://KEY:SECRET@bucket/images", "--train.batch", "2"]
-    assert train.main([*values, "--print-config"]) == 0
-    printed = capsys.readouterr().out
-    file.write_text(printed)
-    assert load_config(["--config", str(file)], {}).train.batch == 2
-    assert "SECRET" not in printed
 
 
 def test_only_commands_that_train_print_the_configuration() -> None:

@@ -9,8 +9,9 @@ from cluster.config import Config
 from cluster.driver.console import Screen
 from cluster.driver.goodput import goodput
 from cluster.driver.supervise import Report
+from cluster.load_config import load_config
 from cluster.monitoring.status import Outcome, RunStatus
-from cluster.train import exit_code, report_outcome
+from cluster.train import exit_code, main, report_outcome
 from ringcycle.cli import ExitCode
 
 NONE = goodput(0, 1, [])
@@ -50,3 +51,13 @@ def test_a_lowered_rate_is_stated_at_the_end(
     assert " with train.learning_rate × 0.25 after 2 rollbacks;" in twice
     following = f"next: python -m cyclegan.translate --checkpoint {tmp_path} --direction AtoB IMAGES translated"
     assert [line for line in lines if not line.startswith(kind)] == [following] * 3 * (kind == "finished")
+
+
+def test_the_configuration_is_printed_without_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "c.toml"
+    values = ["--data.source", "s3://KEY:SECRET@bucket/images", "--train.batch", "2"]
+    assert main([*values, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    file.write_text(printed)
+    assert load_config(["--config", str(file)], {}).train.batch == 2
+    assert "SECRET" not in printed

@@ -38,10 +38,19 @@ def _without_kubectl(folder: Path) -> list[Document]:
 
 
 @pytest.fixture(scope="session")
-def documents() -> dict[str, Document]:
-    """The rendered documents of `k8s/base` and `k8s/storage` by kind; they have one of each."""
-    render = _with_kubectl if shutil.which("kubectl") else _without_kubectl
-    rendered = [*render(BASE), *render(STORAGE)]
+def base() -> dict[str, Document]:
+    """The rendered documents of `k8s/base` by kind; it has one of each."""
+    return _by_kind(BASE)
+
+
+@pytest.fixture(scope="session")
+def documents(base: dict[str, Document]) -> dict[str, Document]:
+    """Those of `k8s/storage` too."""
+    return base | _by_kind(STORAGE)
+
+
+def _by_kind(folder: Path) -> dict[str, Document]:
+    rendered = (_with_kubectl if shutil.which("kubectl") else _without_kubectl)(folder)
     by_kind = {document["kind"]: document for document in rendered}
     assert len(by_kind) == len(rendered)
     return by_kind

@@ -1,14 +1,13 @@
 """A group of one real worker: which processes Ray Train starts for it, and what the worker imports by itself."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.ray_nodes import ROOT
+from tests.ray_nodes import clean_environment
 
 GROUP = """
 import json, sys, time
@@ -39,7 +38,7 @@ GroupTrainer(
 @pytest.mark.process
 def test_a_group_starts_only_needed_processes_and_imports_tensorflow_early(tmp_path: Path) -> None:
     file = tmp_path / "worker.json"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
+    environment = {**clean_environment(), "RAY_ADDRESS": "local"}
     subprocess.run([sys.executable, "-c", GROUP, str(tmp_path), str(file)], env=environment, check=True, timeout=300)
     found = json.loads(file.read_text())
     assert found["tensorflow"]
