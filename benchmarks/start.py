@@ -48,8 +48,8 @@ def main() -> None:
         cold, warm = ([[] for _ in checkouts] for _ in range(2))
         _start(HERE, Path(folder) / "drawn", "shards", options)
         for number in range(given.rounds + 1):
-            for checkout, first, later in zip(checkouts, cold, warm, strict=True):
-                storage = Path(folder) / str(checkouts.index(checkout))
+            for place, (checkout, first, later) in enumerate(zip(checkouts, cold, warm, strict=True)):
+                storage = Path(folder) / str(place)
                 storage.mkdir(exist_ok=True)
                 for shared in ("synthetic", "shards"):
                     if not (storage / shared).exists():

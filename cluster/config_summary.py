@@ -17,7 +17,7 @@ def summary(config: Config) -> list[str]:
 
 
 def _images(data: DataConfig) -> str:
-    sources = [redacted(source) for source in (data.source, data.source_a, data.source_b, data.source_list, data.shards) if source]
+    sources = [data.source_a, data.source_b] if data.source_a else [data.source or data.source_list or data.shards]
     whole, crops = f"whole images of {shown(data.crop_size)}", f"crops of {shown(data.crop_size)}"
     sizes = {
         "resize_and_crop": f"{crops} from images resized to {shown(data.load_size)}",
@@ -26,7 +26,7 @@ def _images(data: DataConfig) -> str:
         "scale_width": whole,
         "none": whole,
     }
-    return f"{' and '.join(sources[:2] if data.source_a else sources[:1])}, {sizes[data.preprocess]}"
+    return f"{redacted(' and '.join(sources))}, {sizes[data.preprocess]}"
 
 
 def _networks(model: ModelConfig) -> str:
@@ -37,10 +37,9 @@ def _networks(model: ModelConfig) -> str:
 
 
 def _changed(config: Config) -> Iterator[str]:
-    """FIELD=VALUE of all fields that have another value than by default."""
+    """FIELD=VALUE of all fields that have another value than by default; the dump masks credentials."""
     defaults = Config().model_dump()
     for section, fields in config.model_dump().items():
         for name, value in fields.items():
             if value != defaults[section][name]:
-                shown_value = redacted(value) if isinstance(value, str) else value
-                yield f"{section}.{name}={json.dumps(shown_value, ensure_ascii=False)}"
+                yield f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"

@@ -24,7 +24,7 @@ def main() -> int:
     code = train.main(arguments)
     if code or PRINT_CONFIG in arguments:
         return code
-    config = load_config(arguments, os.environ, printable=True)
+    config = load_config(arguments, os.environ)
     storage = Path(config.run.storage).absolute()
     from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow, which takes seconds, so only once it is needed
 

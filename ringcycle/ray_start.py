@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -115,37 +115,36 @@ def _start(num_cpus: int | None, level: str, log_to_driver: bool) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def _own_session() -> Iterator[None]:
+def _own_session() -> contextlib.AbstractContextManager[None]:
     """Start Ray's processes in a session of their own; Ray has no setting for it. They still end with this process (PR_SET_PDEATHSIG)."""
-    original = services.ConsolePopen
 
-    class Detached(original):  # type: ignore[misc, valid-type]
+    class Detached(services.ConsolePopen):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: object, **options: object) -> None:
             super().__init__(*arguments, **{**options, "start_new_session": True})
 
-    services.ConsolePopen = Detached
-    try:
-        yield
-    finally:
-        services.ConsolePopen = original
+    return _replaced(services, {"ConsolePopen": Detached})
 
 
-@contextlib.contextmanager
-def _few_processes(log_to_driver: bool) -> Iterator[None]:
+def _few_processes(log_to_driver: bool) -> contextlib.AbstractContextManager[None]:
     """Start Ray without its autoscaler, its job server and dashboard, and, unless workers' lines are printed, its log monitor.
 
     They cost seconds, and nothing on one machine asks them for anything; Ray has no setting for it.
     """
     unneeded = ["start_monitor", "start_api_server", *([] if log_to_driver else ["start_log_monitor"])]
-    originals = {name: getattr(Node, name) for name in unneeded}
-    for name in unneeded:
-        setattr(Node, name, lambda *_, **__: None)
+    return _replaced(Node, dict.fromkeys(unneeded, lambda *_, **__: None))
+
+
+@contextlib.contextmanager
+def _replaced(owner: object, attributes: Mapping[str, object]) -> Iterator[None]:
+    """`owner` with these attributes, for as long as it is entered."""
+    originals = {name: getattr(owner, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        for name, original in originals.items():
-            setattr(Node, name, original)
+        for name, value in originals.items():
+            setattr(owner, name, value)
 
 
 def _temporary() -> str:
