@@ -30,7 +30,7 @@ def _images(data: DataConfig) -> str:
 
 
 def _networks(model: ModelConfig) -> str:
-    depth = {"resnet": f"{model.blocks} blocks", "unet": f"{model.unet_depth} levels"}.get(model.generator, "")
+    depth = {"resnet": f"{model.blocks} block{'s' * (model.blocks > 1)}", "unet": f"{model.unet_depth} levels"}.get(model.generator, "")
     generator = ", ".join(filter(None, [f"{model.generator} generators of {model.filters} filters", depth]))
     norm = "no norm" if model.norm == "none" else f"{model.norm} norm"
     return f"{generator}; {model.discriminator} discriminators of {model.discriminator_filters} filters; {norm}"

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray._private.state import state
 from ray.core.generated import gcs_pb2
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -53,7 +53,8 @@ class Attempt(threading.Thread):
 
             fit(self._job, self._group, self._timeouts)
         except Exception as error:  # the main thread reports whatever ends the group, in one line
-            self.error = _last_line(error) + self._last_words(getattr(error, "dead", ()))
+            cause = "Ray Train's controller died" if isinstance(error, RayActorError) else _last_line(error)
+            self.error = cause + self._last_words(getattr(error, "dead", ()))
             with contextlib.suppress(OSError):
                 Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 

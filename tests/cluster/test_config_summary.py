@@ -31,6 +31,7 @@ def test_of_the_defaults() -> None:
             "resnet",
         ),
         (["--data.source", "x", "--data.preprocess", "none", "--model.norm", "none"], "x, whole images of 256", "resnet"),
+        (["--data.source", "x", "--model.blocks", "1"], "x", "resnet generators of 64 filters, 1 block;"),
         (["--data.source", "x", "--model.generator", "unet_256"], "x, crops of 256", "unet_256 generators of 64 filters; basic"),
     ],
 )
