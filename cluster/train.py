@@ -19,6 +19,7 @@ from cluster.driver.interfaces import Display
 from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
+from cluster.driver.run_metrics import ExportedDisplay, RunMetrics
 from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import StopSignals, import_trainer_early
 from cluster.driver.start_from import start_weights
@@ -168,7 +169,8 @@ def _supervise(job: Job, cpus: int, display: Display, lease: RunLease) -> Report
         return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
 
     with StopSignals() as signals:
-        return Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, display, lease.lost.is_set).run()
+        shown = ExportedDisplay(display, RunMetrics(job.config.run.name))
+        return Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, shown, lease.lost.is_set).run()
 
 
 def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:

@@ -86,10 +86,11 @@ def wait_for(url: str, node: Node, status: int = 200, seconds: float = 120) -> N
 
 @dataclass(frozen=True)
 class Head:
-    """A cluster of one head on loopback. address: for RAY_ADDRESS. dashboard: URL for `ray job`."""
+    """A cluster of one head on loopback. address: for RAY_ADDRESS. dashboard: URL for `ray job`. metrics: URL for Prometheus."""
 
     address: str
     dashboard: str
+    metrics: str
     environment: dict[str, str] = field(repr=False)
 
 
@@ -97,18 +98,20 @@ class Head:
 def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | None = None) -> Iterator[Head]:
     """`ray start --head` on free ports. folder: short, since paths of Unix sockets have at most 107 bytes."""
     environment = {**clean_environment(), **(environment or {})}
-    gcs, dashboard, client, agent = free_ports(4)
+    gcs, dashboard, client, agent, metrics = free_ports(5)
     ports = [
         f"--port={gcs}",
         f"--dashboard-port={dashboard}",
         f"--ray-client-server-port={client}",
         f"--dashboard-agent-listen-port={agent}",
+        f"--metrics-export-port={metrics}",
     ]
     # Ray's temporary folder is inherited by drivers through the cluster's address.
     options = ["--head", f"--num-cpus={cpus}", f"--temp-dir={folder / 'ray'}", "--node-ip-address=127.0.0.1", *ports]
     head = start_node(folder / "head.log", environment, options)
     try:
         wait_for(f"http://127.0.0.1:{agent}/api/healthz", head)
-        yield Head(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", dict(environment))
+        local = "http://127.0.0.1"
+        yield Head(f"127.0.0.1:{gcs}", f"{local}:{dashboard}", f"{local}:{metrics}/metrics", dict(environment))
     finally:
         head.kill()

@@ -102,6 +102,8 @@ class Checkpointer:
     which rank 0 alone deletes; other ranks request room from it. One snapshot is written at a time; a second one may wait, and a newer
     one replaces it.
 
+    published: step of the last checkpoint that rank 0 has published, at first 0.
+
     patience: seconds after which a save is reported as late. before_publishing: stores what must be stored before the checkpoint, which
     waits at most `patience` for it; may raise OSError.
     """
@@ -112,6 +114,7 @@ class Checkpointer:
         self._run, self._root = run, run.root
         self._rank, self._workers, self._token, self._patience = member.rank, member.workers, member.token, patience
         self._before_publishing = _Bounded(before_publishing, patience) if before_publishing else None
+        self.published = 0
         self._promised: set[int] = set()
         self._changed = threading.Condition()
         self._writing: _Snapshot | None = None
@@ -287,6 +290,7 @@ class Checkpointer:
         if self._before_publishing and not self._before_publishing.run():
             log.warning(f"metrics and samples are not stored after {self._patience:.0f} s; checkpoints no longer wait for them")
         publish(folder, index)
+        self.published = snapshot.step
         with contextlib.suppress(OSError):  # leftovers are swept after the next one
             sweep(self._root, snapshot.step, self._run.config.run)
 

@@ -167,7 +167,13 @@ def _checkpointer(worker: Worker, logs: Logs | None) -> Checkpointer:
 def _reporter(worker: Worker, checkpointer: Checkpointer) -> hooks.Reporter:
     run = worker.job.config.run
     rule = SaveRule(run.checkpoint_every, run.checkpoint_minutes)
-    return hooks.Reporter(worker.board, worker.schedule.global_batch, worker.end, lambda step: rule.due(step, checkpointer.busy))
+    return hooks.Reporter(
+        worker.board,
+        worker.schedule.global_batch,
+        worker.end,
+        save_due=lambda step: rule.due(step, checkpointer.busy),
+        checkpoint=lambda: checkpointer.published or (worker.step if worker.resumed else 0),
+    )
 
 
 def _hooks(

@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from cluster.driver.run_metrics import GAUGES
 from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files.folders import checkpoints, verify
 from cyclegan.checkpoint_files.names import step_of
@@ -43,6 +46,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         length = {"cluster.workers": 1, "train.steps": 100_000, "run.checkpoint_every": 10, "run.log_every": 1}
         submit(head, "bucket", "--no-wait", *options({**SMALL, **locations, **here, **length}))
         wait_for_checkpoint(run, 10)
+        exported = wait_for_exported(head, "bucket", "checkpoint_step", 10)
         job(head, "stop", "bucket")
         assert server.flaky.failed > 10
         newest = checkpoints(checkpoints_of(run.location))[-1]
@@ -57,6 +61,11 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         assert read_generators(run.location).step == stopped
         resumed = submit(head, "again", *options({**SMALL, **locations, **here, **length, "train.steps": stopped + 2}))
         listed = listing(run.location)
+    assert {f"ringcycle_{name}" for name, _ in exported} == set(GAUGES), "what Prometheus finds"
+    assert exported["checkpoint_step", ""] <= exported["step", ""] < exported["steps", ""] == 100_000
+    assert 0 <= exported["data_wait_ratio", ""] <= 1 and exported["workers", ""] == 1 and exported["restarts", ""] == 0
+    assert {loss for name, loss in exported if name == "loss"} >= {"G_AB", "G_BA", "cycle_A", "cycle_B"}
+    assert 0 < time.time() - exported["checkpoint_timestamp_seconds", ""] < 600
     assert list((tmp_path / "cache").rglob("*")), "what was fetched is kept in the cache"
     assert f"resuming run bucket at step {stopped:,} from s3://***@bucket/runs/bucket/checkpoints/step-{stopped:08d}" in resumed
     assert re.search(rf"^ +{stopped + 2:,} .* good +newest", listed, re.MULTILINE)
@@ -75,6 +84,20 @@ def wait_for_checkpoint(run: Store, step: int, seconds: float = 240) -> None:
     while not any((step_of(folder) or 0) >= step for folder in checkpoints(checkpoints_of(run.location))):
         assert time.monotonic() < deadline, f"no checkpoint of step {step}"
         time.sleep(0.5)
+
+
+def wait_for_exported(head: Head, run: str, name: str, least: float, seconds: float = 60) -> dict[tuple[str, str], float]:
+    """What the head's agent exports of a run, by name and loss, once a metric has reached a value; agents learn it every few seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with urllib.request.urlopen(head.metrics, timeout=15) as response:
+            families = list(text_string_to_metric_families(response.read().decode()))
+        samples = (sample for family in families for sample in family.samples if sample.labels.get("run") == run)
+        exported = {(sample.name.removeprefix("ray_ringcycle_"), sample.labels.get("loss", "")): sample.value for sample in samples}
+        if exported.get((name, ""), 0) >= least:
+            return exported
+        assert time.monotonic() < deadline, exported
+        time.sleep(1)
 
 
 def listing(run: Location) -> str:
