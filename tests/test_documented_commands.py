@@ -119,6 +119,7 @@ def test_a_cluster_of_plain_hosts(place: Place) -> None:
     both, token = lines[:head], secrets.token_hex(32)
     with hosts_of(token) as (first, second):
         others = {"RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"), "RINGCYCLE_CLUSTER__WORKERS": "2"}
+
         def run(line: str, host: Host) -> str:
             script = "\n".join(["unset RAY_ADDRESS", *both, line]).replace("RAY_AUTH_TOKEN=…", f"RAY_AUTH_TOKEN={token}")
             return place.run(script.replace("FIRST_HOST", first.address), host, others)
