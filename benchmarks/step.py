@@ -70,7 +70,7 @@ def contenders(given: argparse.Namespace) -> list[Contender]:
         "ours, bfloat16": ["--precision", "bfloat16"],
         "ours, plain convolutions": ["--convolution", "plain"],
         "ours, plain, without XLA": ["--convolution", "plain", "--graph"],
-        **({"ours, model.remat": ["--remat"]} if given.generator == "resnet" else {}),
+        **({"ours, model.remat": ["--remat"], "ours, resize": ["--upsample", "resize"]} if given.generator == "resnet" else {}),
     }
     chosen = {"ours", *(["ours, bfloat16"] if given.precision == "bfloat16" else []), *(own if given.own_ways else [])}
     result = [Contender(name, [*ours, *options]) for name, options in own.items() if name in chosen]
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument(
         "--ways", nargs="+", choices=WAYS, default=list(WAYS), help="variants of PyTorch; all of them may need too much memory"
     )
-    parser.add_argument("--own-ways", action="store_true", help="all variants of ours: bfloat16, model.remat, plain, without XLA")
+    parser.add_argument("--own-ways", action="store_true", help="all variants of ours: bfloat16, model.remat, resize, plain, without XLA")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     entered = contenders(given)
