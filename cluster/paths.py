@@ -12,6 +12,18 @@ FAILURE = "failure.txt"
 """The full error of the last failed launch."""
 GOODPUT = "goodput.json"
 """How the last launch spent its time."""
+LAUNCHES = "launches.json"
+"""When each launch of the run began and ended, and each of its attempts."""
+REPORT = "report.html"
+"""What is known of the run, as a page; see `cluster.reporting`."""
+METRICS = "metrics.jsonl"
+"""Losses and speed, a line for each step that is logged."""
+EVALUATIONS = "evaluation.jsonl"
+"""Measures of held-out images, a line for each evaluated checkpoint."""
+SAMPLES = "samples"
+"""Folder of image grids."""
+RACE = "race.json"
+"""Which seeds raced, and which one won."""
 
 
 def checkpoints_of(run: Location) -> Location:
@@ -33,7 +45,7 @@ class LogPaths:
     @property
     def metrics(self) -> Path:
         """One JSON object a line."""
-        return self.folder / "metrics.jsonl"
+        return self.folder / METRICS
 
     @property
     def events(self) -> Path:
@@ -43,4 +55,4 @@ class LogPaths:
     @property
     def samples(self) -> Path:
         """Image grids."""
-        return self.folder / "samples"
+        return self.folder / SAMPLES

@@ -20,6 +20,7 @@ from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
 from cluster.driver.run_metrics import ExportedDisplay, RunMetrics
+from cluster.driver.run_reporter import ReportedDisplay, RunReporter
 from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import StopSignals, import_trainer_early
 from cluster.driver.start_from import start_weights
@@ -32,6 +33,7 @@ from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
 from cluster.load_config import PRINT_CONFIG, as_toml, load_config
 from cluster.monitoring.status import Outcome, RunStatus
+from cluster.paths import REPORT, SAMPLES
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
@@ -143,34 +145,40 @@ def _train(config: Config, screen: Screen) -> int:
 
 def _train_evaluated(job: Job, cpus: int, screen: Screen, lease: RunLease, evaluate: Evaluate | None) -> Report:
     """Train to the end, evaluating checkpoints meanwhile if the user wants it and there are images."""
-    every = job.config.evaluate.every
+    every, reporter = job.config.evaluate.every, RunReporter(job.run, lease.lost.is_set)
     if not every or not evaluate:
         if every:
             screen.line("checkpoints are not evaluated: there are no held-out images of both domains (testA, testB)")
-        return _supervise(job, cpus, screen, lease)
-    evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
-    report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), lease)
-    screen.phase("evaluating the last checkpoint")
-    outcome = report.status.outcome
-    report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
+        report = _supervise(job, cpus, screen, lease, reporter)
+    else:
+        evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
+        report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), lease, reporter)
+        screen.phase("evaluating the last checkpoint")
+        outcome = report.status.outcome
+        report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
+    reporter.finish(report.status.outcome)
     return report
 
 
 def _train_heat(job: Job, cpus: int, screen: Screen) -> Report:
     screen.begin()
     with held_run(job.config, job.run) as lease:
-        return _supervise(job, cpus, screen, lease)
+        reporter = RunReporter(job.run, lease.lost.is_set)
+        report = _supervise(job, cpus, screen, lease, reporter)
+        reporter.finish(report.status.outcome)
+        return report
 
 
-def _supervise(job: Job, cpus: int, display: Display, lease: RunLease) -> Report:
+def _supervise(job: Job, cpus: int, display: Display, lease: RunLease, reporter: RunReporter) -> Report:
     """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
+    shown = ExportedDisplay(ReportedDisplay(display, reporter), RunMetrics(job.config.run.name))
+    nodes, ended = Nodes(job.config, cpus, job.gpu), reporter.attempt_ended
 
     def new_attempt(job: Job, workers: int, number: int) -> Attempt:
         return Attempt(job, GroupSize(workers, cpus, job.gpu), timeouts_of(job.config.cluster), number)
 
     with StopSignals() as signals:
-        shown = ExportedDisplay(display, RunMetrics(job.config.run.name))
-        return Supervisor(job, Nodes(job.config, cpus, job.gpu), new_attempt, signals, shown, lease.lost.is_set).run()
+        return Supervisor(job, nodes, new_attempt, signals, shown, lease.lost.is_set, attempt_ended=ended).run()
 
 
 def _evaluate(job: Job, data: DataConfig, manifest: Manifest, weights: Path | None) -> Evaluate | None:
@@ -226,17 +234,19 @@ def report_outcome(report: Report, config: Config, run: Location, screen: Screen
         )
     newest = f"the newest checkpoint is {outcome.checkpoint}" if outcome.checkpoint else "there is no checkpoint yet"
     lowered = f" with train.learning_rate × {report.rate:g} after {report.rollbacks} rollback{'s' * (report.rollbacks > 1)}"
-    lowered = lowered if report.rollbacks else ""
+    lowered, page = lowered if report.rollbacks else "", Store(run).label(REPORT)
     if outcome.kind == "finished":
-        images = Store(child(run, "samples")).label()
+        images = Store(run).label(SAMPLES)
         screen.line(f"finished: {outcome.step:,} steps{lowered}; checkpoint {outcome.checkpoint}; images in {images}")
         place = shlex.quote(redacted(run))
+        screen.line(f"report: {page}")
         screen.line(f"next: python -m cyclegan.translate --checkpoint {place} --direction AtoB IMAGES translated")
     elif outcome.kind == "stopped" and _nothing_saved(outcome):
         why = f" ({outcome.reason})" if outcome.reason else ""
         fail(f"stopped at step {outcome.step:,} without a checkpoint{why}: a rerun starts over")
     elif outcome.kind == "stopped":
         screen.line(f"stopped at step {outcome.step:,}{lowered}; {newest}; run the same command to continue")
+        screen.line(f"report: {page}")
     elif outcome.kind == "diverged":
         fail(
             f"the losses have not been finite since step {outcome.diverged_at:,} ({outcome.reason}), even at lower learning rates; "

@@ -20,6 +20,7 @@ COMMANDS = {
     "convert": ("cyclegan.convert", "convert weights from and to pytorch-CycleGAN-and-pix2pix"),
     "export": ("cyclegan.export", "write a generator for TensorFlow, ONNX or TFLite runtimes"),
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
+    "report": ("cluster.report", "draw a run, or several to compare, as an HTML page"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
     "programs": ("cluster.programs", "show what XLA compiles"),

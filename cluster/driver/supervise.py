@@ -76,10 +76,11 @@ class Supervisor:
         display: Display,
         taken_over: Callable[[], bool],
         timer: Timer | None = None,
+        attempt_ended: Callable[[AttemptRecord], None] = lambda record: None,
     ) -> None:
         self.state = State.WAITING
         self._job, self._nodes, self._new_attempt, self._signals, self._display = job, nodes, new_attempt, signals, display
-        self._taken_over, self._timer = taken_over, timer or Timer()
+        self._taken_over, self._timer, self._attempt_ended = taken_over, timer or Timer(), attempt_ended
         self._timeouts = timeouts_of(job.config.cluster)
         self._waiting_since = self._timer.now()
         self._attempt: RunningAttempt
@@ -217,6 +218,7 @@ class Supervisor:
         cause = decision.reason if outcome is None else "moved" if moved else kind
         record = self._record(noticed, cause, lost=outcome is None)
         self._records.append(record)
+        self._attempt_ended(record)
         slowest = max((rank.step_seconds for rank in self._status.ranks.values()), default=0.0)
         self._step_work = slowest * self._attempt.workers or self._step_work
         for name, seconds in self._status.seconds.items():

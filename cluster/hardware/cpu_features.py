@@ -1,5 +1,6 @@
 """Whether processors multiply bfloat16 in hardware. Where they do not, libraries emulate it, slower than float32."""
 
+import platform
 from pathlib import Path
 
 import ray
@@ -15,6 +16,12 @@ def has_bfloat16(cpuinfo: str) -> bool:
     """Whether the flags in the text of /proc/cpuinfo include bfloat16 arithmetic."""
     flags = [line.partition(":")[2].split() for line in cpuinfo.splitlines() if line.startswith(("flags", "Features"))]
     return any(BFLOAT16_FLAGS.intersection(line) for line in flags)
+
+
+def processor_name(cpuinfo: str) -> str:
+    """The model named in the text of /proc/cpuinfo; on architectures that name none, the architecture."""
+    names = [line.partition(":")[2] for line in cpuinfo.splitlines() if line.startswith("model name")]
+    return " ".join(names[0].split()) if names else platform.machine()
 
 
 def check_precision(precision: str, gpu: bool) -> None:

@@ -15,7 +15,7 @@ from cluster.driver.supervise import Report
 from cluster.held_out.evaluator import Evaluate
 from cluster.job import Job
 from cluster.monitoring.status import Outcome
-from cluster.paths import checkpoints_of
+from cluster.paths import METRICS, RACE, checkpoints_of
 from cyclegan.checkpoint_files.folders import checkpoints, find_newest
 from cyclegan.checkpoint_files.measures import PREFERRED
 from cyclegan.checkpoint_files.names import INDEX, MEASURES
@@ -26,7 +26,7 @@ from ringcycle.storage.store import Store, parent_and_name
 
 log = logging.getLogger(__name__)
 
-RECORD, ENTRANT = "race.json", "entrant.json"
+ENTRANT = "entrant.json"
 
 Train = Callable[[Job], Report]
 """Trains a job to its end, through restarts."""
@@ -56,12 +56,12 @@ def winner_of(entrants: list[Entrant]) -> Entrant:
 def decided_seed(run: Location) -> int | None:
     """The seed that won this run's race; None if there was none yet. Raises OSError."""
     store = Store(run)
-    if store.size(RECORD) is None:
+    if store.size(RACE) is None:
         return None
     try:
-        return int(json.loads(store.read(RECORD))["winner"])
+        return int(json.loads(store.read(RACE))["winner"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{store.label(RECORD)} is damaged ({error}): delete it to race again") from error
+        raise UserError(f"{store.label(RACE)} is damaged ({error}): delete it to race again") from error
 
 
 def with_seed(config: Config, seed: int) -> Config:
@@ -94,7 +94,7 @@ def race(job: Job, train: Train, evaluate: Evaluate) -> tuple[Job, Report | None
         raise UserError("no seed of the race had finite losses: lower train.learning_rate, and give another run.name")
     _take_over(job.run, _heat(job, winner.seed).run)
     record = {"winner": winner.seed, "entrants": [vars(entrant) for entrant in entrants]}
-    Store(job.run).write(RECORD, json.dumps(record, indent=1).encode())
+    Store(job.run).write(RACE, json.dumps(record, indent=1).encode())
     log.info(f"race: seed {winner.seed} goes on")
     return replace(job, config=with_seed(job.config, winner.seed)), None
 
@@ -142,5 +142,5 @@ def _take_over(run: Location, winner: Location) -> None:
     for name in (*names, INDEX):
         target.write(name, source.read(name))
     metrics = Store(winner)
-    if metrics.size("metrics.jsonl") is not None:
-        Store(run).write("metrics.jsonl", metrics.read("metrics.jsonl"))
+    if metrics.size(METRICS) is not None:
+        Store(run).write(METRICS, metrics.read(METRICS))

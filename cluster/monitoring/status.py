@@ -52,7 +52,7 @@ class Outcome:
 class WorkerInfo:
     """A worker that is ready to train from `step`.
 
-    cores: the logical CPUs it is pinned to. programs: how many it compiled, of which `hits` came from the cache.
+    cores: the logical CPUs it is pinned to. programs: how many it compiled, of which `hits` came from the cache. device: its model.
     """
 
     pid: int
@@ -63,6 +63,7 @@ class WorkerInfo:
     hits: int
     compile_seconds: float
     step: int
+    device: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from cluster.worker.compile_training import CompiledTraining, GroupSettings, com
 from cluster.worker.heartbeat import HeartbeatSender
 from cluster.worker.join_group import Worker, join_group
 from cluster.worker.loop import TrainingLoop, no_flags
+from cluster.worker.strategy import device_name
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.training.state import Arrays
 from preprocess.feed.feed import Feed, FeedSettings
@@ -141,6 +142,7 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         hits=sum(bool(report.hit) for report in training.reports),
         compile_seconds=sum(report.seconds for report in training.reports),
         step=worker.step,
+        device=device_name(worker.job.gpu),
     )
     ray.get(worker.board.set_worker.remote(worker.rank, info))
     return training

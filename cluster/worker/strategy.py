@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
+from cluster.hardware.cpu_features import CPUINFO, processor_name
 from cluster.worker.bfloat16_allreduce import mean_of_packed, pack
 from cluster.worker.peer_filter import PeerFilter, peer_addresses
 from cyclegan.training.step import Exchange
@@ -39,6 +40,14 @@ def make_strategy(peer_timeout: float, gpu: bool) -> tf.distribute.Strategy:
     port = int(workers[group["task"]["index"]].rpartition(":")[2])
     with PeerFilter(port, peer_addresses(workers, group.get("peers", ()))):
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+def device_name(gpu: bool) -> str:
+    """The model of this worker's GPU or, without one, of its processor."""
+    if not gpu:
+        return processor_name(CPUINFO.read_text())
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return str(details.get("device_name", "GPU"))
 
 
 def mean_over_workers(vector: tf.Tensor, exact: int) -> tf.Tensor:

@@ -1,6 +1,8 @@
+import platform
+
 import pytest
 
-from cluster.hardware.cpu_features import check_precision, emulated, has_bfloat16
+from cluster.hardware.cpu_features import check_precision, emulated, has_bfloat16, processor_name
 from ringcycle.errors import UserError
 
 # Excerpts of /proc/cpuinfo; the other lines do not matter here.
@@ -12,6 +14,11 @@ GRAVITON_3 = "processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16\n"
 @pytest.mark.parametrize(("cpuinfo", "native"), [(GOLD_6128, False), (EPYC_9354, True), (GRAVITON_3, True), ("", False)])
 def test_bfloat16_is_known_by_the_flags(cpuinfo: str, native: bool) -> None:
     assert has_bfloat16(cpuinfo) is native
+
+
+def test_a_processor_is_named_as_the_system_does() -> None:
+    assert processor_name(GOLD_6128) == "Intel(R) Xeon(R) Gold 6128 CPU @ 3.40GHz"
+    assert processor_name(GRAVITON_3) == platform.machine()
 
 
 def test_the_error_names_the_setting_the_processor_and_the_cure() -> None:

@@ -7,10 +7,11 @@ import pytest
 
 from cluster.driver.goodput import goodput
 from cluster.driver.supervise import Report
-from cluster.held_out.seed_race import RECORD, Entrant, decided_seed, race, winner_of
+from cluster.held_out.seed_race import Entrant, decided_seed, race, winner_of
 from cluster.job import Job
 from cluster.load_config import load_config
 from cluster.monitoring.status import Outcome, RunStatus
+from cluster.paths import RACE
 from cyclegan.checkpoint_files.folders import checkpoints, find_newest, verify
 from cyclegan.config import ImageFormat
 from cyclegan.evaluation.estimate import Estimate
@@ -76,7 +77,7 @@ def test_the_collapse_watch_condemns(tmp_path: Path) -> None:
     diverged = Outcome("diverged", STEPS)
     world = World(tmp_path, {6: inverted, 7: diverged}, {5: 3.0, 6: 1.0})
     assert world.race()[0].config.train.seed == 5
-    entrants = json.loads((tmp_path / "run" / RECORD).read_text())["entrants"]
+    entrants = json.loads((tmp_path / "run" / RACE).read_text())["entrants"]
     assert [entrant["faults"] for entrant in entrants] == [[], ["G_AB inverted"], ["losses not finite"]]
 
 
@@ -105,6 +106,6 @@ def test_nothing_finite_is_an_error(tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
     assert decided_seed(tmp_path) is None
-    (tmp_path / RECORD).write_text("{")
+    (tmp_path / RACE).write_text("{")
     with pytest.raises(UserError, match=r"race\.json is damaged .*: delete it to race again"):
         decided_seed(tmp_path)
