@@ -29,7 +29,7 @@ from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvalua
 from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
-from cluster.load_config import PRINT_CONFIG, as_toml, load_config
+from cluster.load_config import PRINT_CONFIG, as_toml, load_config, log_level
 from cluster.monitoring.status import Outcome, RunStatus
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
@@ -54,12 +54,12 @@ from ringcycle.user_cache import compile_cache
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, check what a user can get wrong, build or find shards, train, report the outcome. Returns the exit code."""
-    screen = Screen()
-    send_lines(screen.line)
     try:
+        words = sys.argv[1:] if arguments is None else arguments
+        screen = Screen(log_level(words))
+        send_lines(screen.log_line, screen.level)
         try:
-            words = sys.argv[1:] if arguments is None else arguments
-            config = load_config(words, os.environ, printable=True)
+            config = load_config(words, os.environ, trains=True)
             if PRINT_CONFIG in words:
                 sys.stdout.write(as_toml(config))
                 return ExitCode.OK
@@ -126,7 +126,8 @@ def _train(config: Config, screen: Screen) -> int:
     )
     screen.line(schedule.describe())
     with held_run(config, run) as lease:
-        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start, pairs=pairs)
+        cache = absolute(config.cluster.compile_cache)
+        job = Job(config, images, run, shards, cache, gpu, None, start, pairs=pairs, log_level=screen.level)
         evaluate = _evaluate(job, data, manifest, weights)
         report = None
         if config.train.seeds > 1 and not step:

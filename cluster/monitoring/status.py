@@ -18,7 +18,10 @@ FIRST_STEP = "stepped"  # in `RunStatus.entered`, beside the phases
 
 @dataclass(frozen=True)
 class Progress:
-    """The latest step of a running training. wait: fraction of the time spent waiting for data. seconds_left: an estimate."""
+    """The latest step of a running training.
+
+    wait: fraction of the time spent waiting for data. seconds_left: an estimate. epoch: how many the training has seen, not whole.
+    """
 
     step: int
     steps: int
@@ -26,6 +29,7 @@ class Progress:
     images_per_second: float
     wait: float
     seconds_left: float
+    epoch: float
 
 
 @dataclass(frozen=True)
