@@ -12,6 +12,12 @@ FAILURE = "failure.txt"
 """The full error of the last failed launch."""
 GOODPUT = "goodput.json"
 """How the last launch spent its time."""
+METRICS = "metrics.jsonl"
+"""Scalars of the training, one JSON object a line."""
+EVALUATIONS = "evaluation.jsonl"
+"""Measures of held-out images, likewise."""
+SAMPLES = "samples"
+"""The folder of image grids, of the training and of held-out images."""
 
 
 def checkpoints_of(run: Location) -> Location:
@@ -33,7 +39,7 @@ class LogPaths:
     @property
     def metrics(self) -> Path:
         """One JSON object a line."""
-        return self.folder / "metrics.jsonl"
+        return self.folder / METRICS
 
     @property
     def events(self) -> Path:
@@ -43,4 +49,4 @@ class LogPaths:
     @property
     def samples(self) -> Path:
         """Image grids."""
-        return self.folder / "samples"
+        return self.folder / SAMPLES

@@ -31,6 +31,7 @@ from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
 from cluster.load_config import PRINT_CONFIG, as_toml, load_config, log_level
 from cluster.monitoring.status import Outcome, RunStatus
+from cluster.tracking.process import TrackerProcess, check_tracker
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
@@ -83,6 +84,7 @@ def _train(config: Config, screen: Screen) -> int:
     check_source(data)
     named = read_pairs(data.pairs) if data.pairs else []
     weights = check_weights(config)
+    check_tracker(config.run.tracker, os.environ)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for line in summary(config):
         screen.line(line)
@@ -125,7 +127,7 @@ def _train(config: Config, screen: Screen) -> int:
         else f"starting run {config.run.name} in {Store(run).label()}" + (f" with the weights of {Store(start).label()}" if start else "")
     )
     screen.line(schedule.describe())
-    with held_run(config, run) as lease:
+    with held_run(config, run) as lease, TrackerProcess(config.run.tracker, run, config.run.name) as tracker:
         cache = absolute(config.cluster.compile_cache)
         job = Job(config, images, run, shards, cache, gpu, None, start, pairs=pairs, log_level=screen.level)
         evaluate = _evaluate(job, data, manifest, weights)
@@ -134,6 +136,10 @@ def _train(config: Config, screen: Screen) -> int:
             job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen), _needed(evaluate))
             screen.begin()
         report = report or _train_evaluated(job, cpus, screen, lease, evaluate)
+        assert report.status.outcome is not None
+        if config.run.tracker != "none":
+            screen.phase(f"sending the rest to {config.run.tracker}")
+        tracker.finish("" if lease.lost.is_set() else report.status.outcome.kind)
     screen.close()
     report_outcome(report, job.config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))

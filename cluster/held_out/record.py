@@ -7,6 +7,7 @@ from pathlib import Path
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from cluster.monitoring.event_file import EventFile
+from cluster.paths import EVALUATIONS, SAMPLES
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.index import Index, read_index
 from cyclegan.checkpoint_files.measures import Measures, write_measures
@@ -15,8 +16,7 @@ from cyclegan.inference.held_out import Evaluation
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store
 
-LINES = "evaluation.jsonl"
-EVENTS, SAMPLES = "events/held-out", "samples"
+EVENTS = "events/held-out"
 
 
 def record(run: Location, checkpoint: Location, index: Index, evaluation: Evaluation) -> None:
@@ -27,7 +27,7 @@ def record(run: Location, checkpoint: Location, index: Index, evaluation: Evalua
     store, values = Store(run), evaluation.values
     line = {"step": index.step, "images": list(evaluation.images), **values}
     kept = [entry for entry in read_records(run) if entry["step"] < index.step]
-    store.write(LINES, "".join(json.dumps(entry) + "\n" for entry in (*kept, line)).encode())
+    store.write(EVALUATIONS, "".join(json.dumps(entry) + "\n" for entry in (*kept, line)).encode())
     png = examples_png(evaluation)
     _folder(child(run, SAMPLES)).write(f"held-out-{index.step:08d}.png", png)
     _write_events(child(run, EVENTS), index.step, values, png)
@@ -38,10 +38,10 @@ def record(run: Location, checkpoint: Location, index: Index, evaluation: Evalua
 def read_records(run: Location) -> list[dict[str, float]]:
     """What was recorded so far, in order; damaged lines are left out. Raises OSError."""
     store = Store(run)
-    if store.size(LINES) is None:
+    if store.size(EVALUATIONS) is None:
         return []
     entries = []
-    for line in store.read(LINES).decode(errors="replace").splitlines():
+    for line in store.read(EVALUATIONS).decode(errors="replace").splitlines():
         try:
             entry = json.loads(line)
         except ValueError:

@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cluster.held_out.record import EVENTS, LINES, read_records, record
+from cluster.held_out.record import EVENTS, read_records, record
+from cluster.paths import EVALUATIONS
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.checkpoint_files.measures import measured
 from tests.cluster.held_out.test_evaluator import evaluation
@@ -42,5 +43,5 @@ def test_a_deleted_checkpoint_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
-    (tmp_path / LINES).write_bytes(b'{"step": 1}\n{"step": \n[]\n\xff\n{"step": "x"}\n{"step": 2}\n')
+    (tmp_path / EVALUATIONS).write_bytes(b'{"step": 1}\n{"step": \n[]\n\xff\n{"step": "x"}\n{"step": 2}\n')
     assert [entry["step"] for entry in read_records(tmp_path)] == [1, 2]
