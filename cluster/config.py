@@ -40,6 +40,9 @@ class RunConfig(BaseModel):
     )
     sample_every: int = Field(500, ge=1, description="steps between image grids (real, fake, cycled)")
     log_every: int = Field(10, ge=1, description="steps between records in metrics.jsonl and the event files")
+    tracker: Literal["none", "mlflow", "wandb"] = Field(
+        "none", description="also send scalars, image grids and the configuration to an MLflow server or to Weights & Biases"
+    )
 
     @field_validator("keep_best", mode="before")
     @classmethod

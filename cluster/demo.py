@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster import train
 from cluster.config import SYNTHETIC
 from cluster.driver.console import Screen
-from cluster.load_config import PRINT_CONFIG, load_config
+from cluster.load_config import PRINT_CONFIG, load_config, log_level
 from ringcycle.cli import ExitCode, duration, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
@@ -24,11 +24,11 @@ def main() -> int:
     code = train.main(arguments)
     if code or PRINT_CONFIG in arguments:
         return code
-    config = load_config(arguments, os.environ)
+    config = load_config(arguments, os.environ, trains=True)
     storage = Path(config.run.storage).absolute()
     from cyclegan.evaluate import Options, evaluate_folder  # imports TensorFlow, which takes seconds, so only once it is needed
 
-    screen = Screen()
+    screen = Screen(log_level(arguments))
     run = storage / config.run.name
     images = run / "translated.png"
     try:

@@ -1,5 +1,6 @@
 """What the driver hands to each worker."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Job:
     compile_cache: as in `cluster.compile_cache`; each node has its own. board: handle of the `StatusBoardActor`.
     gpu: whether each worker has one. start: a checkpoint of another run whose weights this one begins with; None: initial values.
     rate: factor applied to all learning rates. until: the step to end at, before the schedule does; 0: the schedule's end.
-    pairs: what `data.pairs` names, which workers need not see.
+    pairs: what `data.pairs` names, which workers need not see. log_level: as in `send_lines`.
     """
 
     config: Config
@@ -37,6 +38,7 @@ class Job:
     rate: float = 1.0
     until: int = 0
     pairs: Pairs = NO_PAIRS
+    log_level: int = logging.INFO
 
     @property
     def model(self) -> ModelSpec:

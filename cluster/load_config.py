@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 
 from cluster.config import Config
 from ringcycle.errors import UserError
+from ringcycle.logs import add_log_level
 from ringcycle.options import add_option, describe_error, suggestion
 from ringcycle.storage.location import redacted
 
@@ -49,11 +50,14 @@ class _Environment(EnvSettingsSource):
         return {name.lower(): value for name, value in self._environment.items()}
 
 
-def parser(printable: bool = False) -> argparse.ArgumentParser:
-    """The command line: `--config FILE`, one `--section.field VALUE` for each field and, if `printable`, `--print-config`."""
+def parser(trains: bool = False) -> argparse.ArgumentParser:
+    """The command line: `--config FILE`, and one `--section.field VALUE` for each field.
+
+    trains: for a command that starts a training, which also takes `--print-config` and `--log-level`.
+    """
     result = argparse.ArgumentParser(
         prog="python -m cluster.train",
-        usage=f"%(prog)s [--config FILE] {f'[{PRINT_CONFIG}] ' if printable else ''}[--section.field VALUE …]",
+        usage=f"%(prog)s [--config FILE] {f'[{PRINT_CONFIG}] [--log-level LEVEL] ' if trains else ''}[--section.field VALUE …]",
         description="Train a CycleGAN on a Ray cluster, or on this machine when there is none.",
         epilog=f"Each field can also be set by the environment, as {ENVIRONMENT_PREFIX}SECTION__FIELD.\n"
         "The command line wins over the environment, the environment over the file.",
@@ -62,8 +66,9 @@ def parser(printable: bool = False) -> argparse.ArgumentParser:
         exit_on_error=False,
     )
     result.add_argument("--config", metavar="FILE", help="TOML file")
-    if printable:
+    if trains:
         result.add_argument(PRINT_CONFIG, action="store_true", help="print all fields as TOML, without credentials, and exit")
+        add_log_level(result)
     for section, model in sections():
         group = result.add_argument_group(f"[{section}]", (model.__doc__ or "").splitlines()[0])
         for name, field in model.model_fields.items():
@@ -71,9 +76,9 @@ def parser(printable: bool = False) -> argparse.ArgumentParser:
     return result
 
 
-def load_config(arguments: Sequence[str], environment: Mapping[str, str], printable: bool = False) -> Config:
-    """Resolve the configuration. Raises UserError with one line: the field, its value, the fact, the cure. printable: see `parser`."""
-    file, given = _from_command_line(arguments, printable)
+def load_config(arguments: Sequence[str], environment: Mapping[str, str], trains: bool = False) -> Config:
+    """Resolve the configuration. Raises UserError with one line: the field, its value, the fact, the cure. trains: see `parser`."""
+    file, given = _from_command_line(arguments, trains)
     tree = _read_toml(file) if file else {}
     # The first source wins.
     sources = InitSettingsSource(_Loaded, given), _Environment(environment), InitSettingsSource(_Loaded, tree)
@@ -83,6 +88,16 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str], printa
         first = error.errors()[0]
         refused = _renamed(".".join(map(str, first["loc"])), first["input"])
         raise UserError(refused or describe_error(error, _fields())) from error
+
+
+def log_level(arguments: Sequence[str]) -> int:
+    """The level that `--log-level` gives, before anything else is read. Raises UserError."""
+    option = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    add_log_level(option)
+    try:
+        return int(option.parse_known_args(list(arguments))[0].log_level)
+    except argparse.ArgumentError as error:
+        raise UserError(str(error)) from error
 
 
 def as_toml(config: Config) -> str:
@@ -101,16 +116,16 @@ def _fields() -> list[str]:
     return [f"{section}.{name}" for section, model in sections() for name in model.model_fields]
 
 
-def _from_command_line(arguments: Sequence[str], printable: bool) -> tuple[str | None, dict[str, dict[str, str]]]:
+def _from_command_line(arguments: Sequence[str], trains: bool) -> tuple[str | None, dict[str, dict[str, str]]]:
     """The file, if any, and the values by section and field."""
     try:
-        given, unknown = parser(printable).parse_known_args(list(arguments))
+        given, unknown = parser(trains).parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise UserError(str(error)) from error
     if unknown:
         name, _, value = unknown[0].lstrip("-").partition("=")
         refused = _renamed(name, value or "".join(unknown[1:2]))
-        others = ["config", PRINT_CONFIG.lstrip("-")] if printable else ["config"]
+        others = ["config", PRINT_CONFIG.lstrip("-"), "log-level"] if trains else ["config"]
         fact = f"no such option{suggestion(name, [*others, *_fields()])}; --help lists all"
         raise UserError(refused or f"{unknown[0].split('=')[0]}: {fact}")
     values: dict[str, dict[str, str]] = {}

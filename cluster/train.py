@@ -31,9 +31,10 @@ from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvalua
 from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
-from cluster.load_config import PRINT_CONFIG, as_toml, load_config
+from cluster.load_config import PRINT_CONFIG, as_toml, load_config, log_level
 from cluster.monitoring.status import Outcome, RunStatus
 from cluster.paths import REPORT, SAMPLES
+from cluster.tracking.process import TrackerProcess, check_tracker
 from cyclegan.training.schedule import make_schedule
 from preprocess.building.shard_folder import check_source, ensure_shards
 from preprocess.config import DataConfig
@@ -57,12 +58,12 @@ from ringcycle.user_cache import compile_cache
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the configuration, check what a user can get wrong, build or find shards, train, report the outcome. Returns the exit code."""
-    screen = Screen()
-    send_lines(screen.line)
     try:
+        words = sys.argv[1:] if arguments is None else arguments
+        screen = Screen(log_level(words))
+        send_lines(screen.log_line, screen.level)
         try:
-            words = sys.argv[1:] if arguments is None else arguments
-            config = load_config(words, os.environ, printable=True)
+            config = load_config(words, os.environ, trains=True)
             if PRINT_CONFIG in words:
                 sys.stdout.write(as_toml(config))
                 return ExitCode.OK
@@ -86,6 +87,7 @@ def _train(config: Config, screen: Screen) -> int:
     check_source(data)
     named = read_pairs(data.pairs) if data.pairs else []
     weights = check_weights(config)
+    check_tracker(config.run.tracker, os.environ)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for line in summary(config):
         screen.line(line)
@@ -128,14 +130,19 @@ def _train(config: Config, screen: Screen) -> int:
         else f"starting run {config.run.name} in {Store(run).label()}" + (f" with the weights of {Store(start).label()}" if start else "")
     )
     screen.line(schedule.describe())
-    with held_run(config, run) as lease:
-        job = Job(config, images, run, shards, absolute(config.cluster.compile_cache), gpu, None, start, pairs=pairs)
+    with held_run(config, run) as lease, TrackerProcess(config.run.tracker, run, config.run.name) as tracker:
+        cache = absolute(config.cluster.compile_cache)
+        job = Job(config, images, run, shards, cache, gpu, None, start, pairs=pairs, log_level=screen.level)
         evaluate = _evaluate(job, data, manifest, weights)
         report = None
         if config.train.seeds > 1 and not step:
             job, report = race(job, partial(_train_heat, cpus=cpus, screen=screen), _needed(evaluate))
             screen.begin()
         report = report or _train_evaluated(job, cpus, screen, lease, evaluate)
+        assert report.status.outcome is not None
+        if config.run.tracker != "none":
+            screen.phase(f"sending the rest to {config.run.tracker}")
+        tracker.finish("" if lease.lost.is_set() else report.status.outcome.kind)
     screen.close()
     report_outcome(report, job.config, run, screen)
     screen.line(_times(report.status, time.monotonic() - started))

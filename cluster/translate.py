@@ -23,7 +23,7 @@ from cyclegan.inference.translation_plan import describe, plan_jobs, shapes_of
 from cyclegan.inference.translation_request import Request, add_arguments, read_request
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.output import printable, say
 from ringcycle.ray_start import start_ray
 
@@ -36,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m cluster.translate", description="Translate a folder of images on all nodes of a Ray cluster.")
     add_arguments(parser)
     parser.add_argument("--actors", type=_count, default=0, metavar="N", help="processes in all; default: one for each NUMA node")
+    add_log_level(parser)
     given = parser.parse_args(arguments)
     console = screen()
-    send_lines(console.print)
+    send_lines(console.print, given.log_level)
     try:
         _check_folders(given.input, given.output, os.environ)
         return _translate(read_request(given), given.actors, console)

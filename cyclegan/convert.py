@@ -18,7 +18,7 @@ from cyclegan.inference.translation_request import WHICH_HELP
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.location import Location, as_location, shown
@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--load-size", type=int, default=286, metavar="PIXELS", help="to which its training resized images; default: 286")
     parser.add_argument("--crop-size", type=int, default=256, metavar="PIXELS", help="crop of its training; default: 256")
     parser.add_argument("--which", default="newest", metavar="newest|best", help=f"of a run of ours: {WHICH_HELP}")
+    add_log_level(parser)
     given = parser.parse_args(arguments)
-    send_lines(lambda line: say(line, file=sys.stderr))
+    send_lines(lambda line: say(line, file=sys.stderr), given.log_level)
     try:
         which = read_which(given.which)
         direction = read_direction(given.direction) if given.direction is not None else None

@@ -22,7 +22,7 @@ from cyclegan.inference.translation_request import SCALE_HELP, WHICH_HELP
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.output import printable, say
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.storage.location import Location, as_location
@@ -57,8 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, metavar="FILE", help=f"weights for --features inception: {FILE}, of pytorch-fid's releases")
     parser.add_argument("--max-megapixels", type=megapixels, default=MAX_MEGAPIXELS, metavar="N", help=LIMIT_HELP)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder with testA and testB; its folder truth is used if it has one")
+    add_log_level(parser)
     given = parser.parse_args(arguments)
-    send_lines(screen().print)
+    send_lines(screen().print, given.log_level)
     try:
         weights = _weights(given.features, given.weights)
         options = Options(read_which(given.which), read_scale(given.scale), given.images, given.paired, given.max_megapixels, weights)

@@ -21,7 +21,7 @@ from preprocess.images.decoded_image import ImageArray
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.domains import DIRECTIONS
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
 from ringcycle.storage.location import as_location
@@ -47,8 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--direction", required=True, metavar="|".join(DIRECTIONS), help="from which domain to which")
     parser.add_argument("--which", default="newest", metavar="newest|best", help=WHICH_HELP)
     parser.add_argument("--image", type=Path, metavar="FILE", help="image by which the file is checked; default: one that is drawn")
+    add_log_level(parser)
     given = parser.parse_args(arguments)
-    send_lines(lambda line: say(line, file=sys.stderr))
+    send_lines(lambda line: say(line, file=sys.stderr), given.log_level)
     try:
         request = _read(given)
         with quiet_stderr():

@@ -19,7 +19,7 @@ from cyclegan.inference.translation_request import Request, add_arguments, read_
 from preprocess.images.decode import BrokenImage, TooManyPixels
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.options import byte_size
 from ringcycle.output import printable, say
 
@@ -34,9 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m cyclegan.translate", description="Translate an image, or a folder of images.")
     add_arguments(parser)
     parser.add_argument("--memory", metavar="SIZE", help=MEMORY_HELP)
+    add_log_level(parser)
     given = parser.parse_args(arguments)
     console = screen()
-    send_lines(console.print)
+    send_lines(console.print, given.log_level)
     try:
         memory = byte_size("--memory", given.memory) if given.memory is not None else None
         request = read_request(given)

@@ -16,7 +16,7 @@ from preprocess.shards.manifest import NAME, Manifest
 from preprocess.sources.layouts import find_images, source_of
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
-from ringcycle.logs import send_lines
+from ringcycle.logs import add_log_level, send_lines
 from ringcycle.options import add_option
 from ringcycle.output import printable
 from ringcycle.ray_start import start_ray
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", metavar="OUT", help="folder for the shards, visible to all nodes")
     for name in _OPTIONS:
         add_option(parser, f"--{name.replace('_', '-')}", fields[name])
+    add_log_level(parser)
     given = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = source_of(config)
         find_images(source)  # before Ray starts, which takes seconds
         began = time.monotonic()
-        send_lines(lambda line: console.print(printable(line), markup=False))
+        send_lines(lambda line: console.print(printable(line), markup=False), given.log_level)
         with console.status("starting Ray") as status:
             if not ray.is_initialized():
                 start_ray()

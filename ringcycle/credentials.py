@@ -9,7 +9,9 @@ import os
 import re
 from pathlib import Path
 
-_SECRET = re.compile(r"TOKEN(?!_PATH)|SECRET|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|PRIVATE_KEY|CONNECTION_STRING")
+_SECRET = re.compile(
+    r"TOKEN(?!_PATH)|SECRET|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|PRIVATE_KEY|CONNECTION_STRING|TRACKING_URI"
+)  # the last as MLflow's, which may hold a password
 _held: dict[str, str] = {}
 
 

@@ -33,25 +33,25 @@ _VERSION = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 _LEAST_STORE = 80 * 2**20  # Ray refuses less than 75 MiB
 
 
-def start_ray(quiet: bool = True, num_cpus: int | None = None) -> bool:
+def start_ray(num_cpus: int | None = None) -> bool:
     """Connect this process to Ray; returns whether it joined an existing cluster.
 
     It joins the cluster of RAY_ADDRESS (set in a submitted job; "local" forbids joining), or one that `ray start` started on this machine.
     Otherwise it starts Ray here, for this process only, with num_cpus logical CPUs (default: all) and a bounded object store. Its token is
     random and lives in the environment of this process and of Ray's own: by default Ray would write one into the user's home. Ray reports
     no usage statistics, and its processes have their own session, so that neither a signal to this process's group nor a closed
-    terminal ends them.
-    quiet: hide the output of Ray and of its workers. An existing SIGTERM handler is kept.
+    terminal ends them. What Ray and its workers print is hidden, except at the log level debug. An existing SIGTERM handler is kept.
     Raises UserError if no cluster answers at RAY_ADDRESS, or Ray fails to start.
     """
     handler = signal.getsignal(signal.SIGTERM)
-    level = "ERROR" if quiet else "INFO"
+    verbose = log.isEnabledFor(logging.DEBUG)
+    level = "INFO" if verbose else "ERROR"
     address = os.environ.get("RAY_ADDRESS", "")
-    joined = address != "local" and _join(address, level, log_to_driver=not quiet)
+    joined = address != "local" and _join(address, level, log_to_driver=verbose)
     if not joined:
         if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        _start(num_cpus, level, log_to_driver=not quiet)
+        _start(num_cpus, level, log_to_driver=verbose)
     # Ray installs its own handler; restore an earlier one (a run saves before it stops).
     if handler not in (signal.SIG_DFL, None) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)

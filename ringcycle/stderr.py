@@ -1,5 +1,6 @@
 """Silences what libraries print from C++, below Python, except for the line that says why they ended the process."""
 
+import logging
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ringcycle.output import printable
+
+log = logging.getLogger(__name__)
 
 MAX_LINE = 300  # characters of a fatal line
 _FATAL = re.compile(r"^F\d{4} |terminate called|what\(\):|Check failed|Segmentation fault|Illegal instruction|out of memory|\w+Error: ")
@@ -20,9 +23,10 @@ def quiet_stderr() -> Iterator[None]:
     """Hide what is written to file descriptor 2: C++ code writes there, whatever Python's sys.stderr is.
 
     C++ code may also end the process, for an unknown flag in XLA_FLAGS, say, where no handler in Python runs. Then a process that
-    waits for this prints the fatal line. The first process of a container (1) takes all others along, so that one is not silenced.
+    waits for this prints the fatal line. The first process of a container (1) takes all others along, so that one is not silenced. Nor
+    is one that logs at the level debug.
     """
-    if os.getpid() == 1:
+    if os.getpid() == 1 or log.isEnabledFor(logging.DEBUG):
         yield
         return
     saved, hidden = os.dup(2), os.memfd_create("stderr")

@@ -174,7 +174,9 @@ class Checkpointer:
                     self._writing, self._waiting = self._waiting, None
                     self._deadline, self._fault = time.monotonic() + self._patience, ""
                 assert self._writing
+                begin = time.monotonic()
                 self._keep_trying(self._writing)
+                log.debug(f"worker {self._rank}: checkpoint of step {self._writing.step:,} took {time.monotonic() - begin:.2f} s")
                 with self._changed:
                     self._spare.append(self._writing.arrays)
                     self._writing = None

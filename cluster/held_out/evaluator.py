@@ -101,6 +101,7 @@ class HeldOutEvaluator:
             if folder is None or index is None or index.step <= done:
                 return done
             step = index.step
+            log.debug(f"evaluating the checkpoint of step {step:,}")
             began = time.monotonic()
             evaluation = self._evaluate(folder)
             if self._abandoned():

@@ -20,7 +20,8 @@ FIRST_STEP = "stepped"  # in `RunStatus.entered`, beside the phases
 class Progress:
     """The latest step of a running training.
 
-    wait: fraction of the time spent waiting for data. seconds_left: an estimate. checkpoint: step of the newest one, 0 if there is none.
+    wait: fraction of the time spent waiting for data. seconds_left: an estimate. epoch: how many the training has seen, not whole.
+    checkpoint: step of the newest one, 0 if there is none.
     """
 
     step: int
@@ -29,7 +30,8 @@ class Progress:
     images_per_second: float
     wait: float
     seconds_left: float
-    checkpoint: int = 0
+    epoch: float
+    checkpoint: int
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,12 @@ class Reporter:
     SMOOTHING = 0.05
     """Weight of the newest step in the running mean of step times."""
 
-    def __init__(self, board: Any, global_batch: int, steps: int, save_due: Callable[[int], bool], checkpoint: Callable[[], int]) -> None:
-        """steps: the last one. checkpoint: tells the step of the newest checkpoint, 0 if there is none."""
-        self._board, self._global_batch, self._last = board, global_batch, steps
-        self._save_due, self._checkpoint = save_due, checkpoint
+    def __init__(
+        self, board: Any, global_batch: int, epoch_length: int, steps: int, save_due: Callable[[int], bool], checkpoint: Callable[[], int]
+    ) -> None:
+        """epoch_length: images of each domain. steps: the last one. checkpoint: tells the step of the newest one, 0 if there is none."""
+        self._board, self._global_batch, self._epoch_length = board, global_batch, epoch_length
+        self._last, self._save_due, self._checkpoint = steps, save_due, checkpoint
         self._reported = float("-inf")
         self._answer: Any = None
         self._seconds = self._waited = 0.0
@@ -109,6 +111,7 @@ class Reporter:
             images_per_second=2 * self._global_batch / self._seconds,
             wait=self._waited / self._seconds,
             seconds_left=self._seconds * (self._last - info.step),
+            epoch=info.position / self._epoch_length,
             checkpoint=self._checkpoint(),
         )
         self._answer = self._board.set_progress.remote(progress, self._trained)

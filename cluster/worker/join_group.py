@@ -1,5 +1,6 @@
 """How a process becomes a worker: it binds itself, sets up TensorFlow, and agrees with the others where to begin."""
 
+import logging
 import uuid
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +30,8 @@ from preprocess.shards.manifest import Manifest
 from ringcycle.storage.location import Location, child
 from ringcycle.storage.store import Store, parent_and_name
 from ringcycle.user_cache import compile_cache
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ def join_group(job: Job) -> Worker:
     set_threads(len(share.compute))
     set_up_xla(compile_cache(job.compile_cache))
     token, resumed = _agree(job, rank)
+    cores, service = (", ".join(map(str, some)) for some in (share.compute, share.service))
+    origin = Store(resumed).label() if resumed else "nothing"
+    log.debug(f"worker {rank} of {workers}: computes on cores {cores}, reads on {service}, resumes from {origin}")
     manifest = Manifest.load(job.shards)
     plan = plan_of(config, manifest, job.pairs)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)

@@ -46,7 +46,7 @@ def train_loop(settings: dict[str, Job]) -> None:
     """
     job, rank = settings["job"], ray.train.get_context().get_world_rank()
     hide_credentials()  # TensorFlow's port gives whoever reaches it the environment of this process
-    send_lines(job.board.add_line.remote)
+    send_lines(job.board.add_line.remote, job.log_level)
     try:
         node = ray.get_runtime_context().get_node_id()
         with HeartbeatSender(lambda heartbeat: job.board.heartbeat.remote(rank, heartbeat), node) as heartbeat:
@@ -105,6 +105,7 @@ def _feed(worker: Worker) -> Feed:
             nodes=data.feed_nodes,
             cache=cache_settings(data.cache, data.cache_gb),
             log_to=worker.board,
+            log_level=worker.job.log_level,
         ),
     )
 
@@ -123,6 +124,8 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         compile_cache(worker.job.compile_cache),
         before_step=ray.train.collective.barrier,  # the first step waits for peers by their timeout, which must not count compiling
     )
+    for report in training.reports:
+        log.debug(f"worker {worker.rank}: {report.name} took {report.seconds:.1f} s{' from the cache' * bool(report.hit)}")
     pin_service_threads(worker.share.service)  # all of TensorFlow's threads have run by now
     heartbeat.enter_phase("restoring")
     if worker.resumed:
@@ -172,6 +175,7 @@ def _reporter(worker: Worker, checkpointer: Checkpointer) -> hooks.Reporter:
     return hooks.Reporter(
         worker.board,
         worker.schedule.global_batch,
+        worker.plan.epoch_length,
         worker.end,
         save_due=lambda step: rule.due(step, checkpointer.busy),
         checkpoint=lambda: checkpointer.published or (worker.step if worker.resumed else 0),

@@ -1,7 +1,9 @@
 """A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,15 @@ from ringcycle.stderr import quiet_stderr
 if TYPE_CHECKING:
     from cyclegan.inference.batch_translator import BatchTranslator
 
+log = logging.getLogger(__name__)
+
 Translate = Callable[[ImageArray], ImageArray]
 """See `Translator`. Raises BrokenImage if the image does not fit in memory or on the disk."""
 
 
 def load_translator(trained: GeneratorCheckpoint, direction: str) -> Translate:
     """The generator of `direction`, one of DIRECTIONS, ready to run. Raises UserError if its weights do not fit this version."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():  # TensorFlow's C++ prints while it is imported and when it first computes
+    with _quiet_tensorflow():
         from cyclegan.inference.translator import Translator
 
         return Translator(trained, direction)
@@ -33,8 +36,7 @@ def load_batch_translator(
     trained: GeneratorCheckpoint, direction: str, shapes: Sequence[Shape], memory: int | None = None, meter: Meter = silent
 ) -> "BatchTranslator":
     """A `BatchTranslator`, with TensorFlow imported for it. Raises UserError as it does."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():
+    with _quiet_tensorflow():
         from cyclegan.inference.batch_translator import BatchTranslator
 
         return BatchTranslator(trained, direction, shapes, memory, meter)
@@ -42,8 +44,7 @@ def load_batch_translator(
 
 def load_features(weights: Path) -> Features:
     """Features of an Inception network with the weights of a file. Raises UserError if it is another file."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():
+    with _quiet_tensorflow():
         from cyclegan.evaluation.inception import Inception
 
         return Inception(weights).features
@@ -52,3 +53,10 @@ def load_features(weights: Path) -> Features:
 def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) -> Translate:
     """`translate`, with images scaled before and results after it. trained: see `Scale.scaled`."""
     return lambda image: scale.restored(translate(scale.scaled(image, trained)), *image.shape[:2])
+
+
+def _quiet_tensorflow() -> AbstractContextManager[None]:
+    """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
+    if not log.isEnabledFor(logging.DEBUG):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return quiet_stderr()

@@ -5,6 +5,7 @@ seen twice. Actors belong to the process that made the feed and end with it.
 """
 
 import itertools
+import logging
 import math
 import os
 import time
@@ -32,6 +33,8 @@ from ringcycle.logs import send_lines
 from ringcycle.storage.location import Location, is_remote
 from ringcycle.storage.store import Store
 
+log = logging.getLogger(__name__)
+
 MIB = 2**20
 NODE_SHARE = 0.001  # of the resource that marks feeding nodes, for each actor: it limits nothing
 
@@ -51,6 +54,8 @@ class FeedSettings:
     """For shards in an object store."""
     log_to: Any = None
     """A Ray actor with a method `add_line(text)`, to which the feed actors send what they log; None: Ray keeps it on their node."""
+    log_level: int = logging.INFO
+    """Lowest level of what they send."""
     clock: Callable[[], float] = time.perf_counter
     """Seconds, for `Feed.waited`."""
 
@@ -91,6 +96,7 @@ class Feed:
         read_ahead = int(settings.read_ahead_mb * MIB)
         self.chunk_steps = -(-max(MIB, read_ahead // max(8, 2 * settings.actors)) // step_bytes)
         self.ahead = max(2, read_ahead // (self.chunk_steps * step_bytes))
+        log.debug(f"{settings.actors} feed actors read chunks of {self.chunk_steps:,} steps, at most {self.ahead:,} ahead")
         self.waited = 0.0
         self.position = self._asked = position
         self._end = end
@@ -102,7 +108,7 @@ class Feed:
         reader = Reader(folder, plan, share, settings.cache)
         # As bytes: Ray prints an error for a handle among the arguments of an actor that may be restarted.
         log_to = ray.cloudpickle.dumps(settings.log_to)
-        self._actors: list[Any] = [kind.remote(reader, cpus, log_to) for _ in range(settings.actors)]
+        self._actors: list[Any] = [kind.remote(reader, cpus, log_to, settings.log_level) for _ in range(settings.actors)]
         self._turns = itertools.cycle(self._actors)
         self._chunks: deque[Any] = deque()
         self._chunk: Iterator[ImageArray] = iter(())
@@ -179,12 +185,12 @@ class Feed:
 class FeedActor:
     """A Ray actor around a `Reader`."""
 
-    def __init__(self, reader: Reader, cpus: tuple[int, ...], log_to: bytes) -> None:
-        """cpus: as in `FeedSettings`; log_to: likewise, pickled."""
+    def __init__(self, reader: Reader, cpus: tuple[int, ...], log_to: bytes, log_level: int) -> None:
+        """cpus, log_level: as in `FeedSettings`; log_to: likewise, pickled."""
         self._reader = reader
         receiver = ray.cloudpickle.loads(log_to)
         if receiver is not None:
-            send_lines(lambda line: receiver.add_line.remote(line))
+            send_lines(lambda line: receiver.add_line.remote(line), log_level)
         if cpus:
             os.sched_setaffinity(0, cpus)  # of this thread, and of the threads that it starts
 

@@ -1,5 +1,6 @@
 """Sources of the configuration, and mistakes in them."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.config import Config
-from cluster.load_config import as_toml, load_config, parser
+from cluster.load_config import as_toml, load_config, log_level, parser
 from ringcycle.errors import UserError
 from ringcycle.storage.location import redacted
 
@@ -290,4 +291,17 @@ def test_only_commands_that_train_print_the_configuration() -> None:
     with pytest.raises(UserError, match=r"--print-config: no such option"):
         load_config(["--print-config"], {})
     with pytest.raises(UserError, match=r"did you mean print-config\?"):
-        load_config(["--print-confg"], {}, printable=True)
+        load_config(["--print-confg"], {}, trains=True)
+
+
+def test_the_log_level_is_read_before_anything_else() -> None:
+    assert log_level([]) == logging.INFO
+    assert log_level(["--run.name", "x", "--log-level", "debug", "--no-such"]) == logging.DEBUG
+    assert load_config(["--log-level", "debug"], {}, trains=True) == Config()
+    for words in (["--log-level", "loud"], ["--log-level=DEBUG"]):
+        with pytest.raises(UserError, match=r"argument --log-level: \w+ is none of debug, info, warning"):
+            log_level(words)
+    with pytest.raises(UserError, match=r"--log-level: expected one argument"):
+        log_level(["--log-level"])
+    with pytest.raises(UserError, match=r"--log-level: no such option"):
+        load_config(["--log-level", "debug"], {})

@@ -38,6 +38,14 @@ def test_a_new_receiver_and_level_replace_the_old() -> None:
     assert (first, second) == ([], ["loud"])
 
 
+def test_a_debug_line_names_its_logger() -> None:
+    lines: list[str] = []
+    send_lines(lines.append, logging.DEBUG)
+    logging.getLogger("cluster.worker").debug("starts")
+    logging.getLogger("cluster.worker").info("started")
+    assert lines == ["cluster.worker: starts", "started"]
+
+
 def test_a_failing_receiver_does_not_stop_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(line: str) -> None:
         raise ConnectionError(line)

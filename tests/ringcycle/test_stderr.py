@@ -1,6 +1,7 @@
 """What is printed inside is silenced, even if written to the file descriptor, unless it says why the process died."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ringcycle.logs import send_lines
 from ringcycle.stderr import MAX_LINE, fatal_line, quiet_stderr
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,7 @@ INFO:tensorflow:Using MirroredStrategy with devices ('/device:CPU:0',)
 FLAG = "F0000 00:00:1795663881.447241   16032 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --xla_no_such_flag=1"
 DIES = f"""
 import os
+from ringcycle.logs import send_lines
 from ringcycle.stderr import quiet_stderr
 with quiet_stderr():
     os.write(2, {(TENSORFLOW + FLAG).encode()!r})
@@ -36,6 +39,13 @@ def test_output_inside_is_silenced(capfd: pytest.CaptureFixture[str]) -> None:
     os.write(2, b"after")
     assert capfd.readouterr().err == "before after"
     assert psutil.Process().children() == []
+
+
+def test_nothing_is_silenced_at_the_level_debug(capfd: pytest.CaptureFixture[str]) -> None:
+    send_lines(lambda line: None, logging.DEBUG)
+    with quiet_stderr():
+        os.write(2, b"TensorFlow's own")
+    assert capfd.readouterr().err == "TensorFlow's own"
 
 
 def test_an_exception_passes_through(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,11 @@
+import logging
+
 import pytest
 
-from cluster.driver.console import Screen, progress_text
-from cluster.monitoring.status import Progress, RunStatus, StatusBoard, WorkerInfo
+from cluster.driver.console import Screen
+from cluster.monitoring.status import RunStatus, StatusBoard, WorkerInfo
 from ringcycle.logs import send_lines
 from ringcycle.storage.retry import with_retries
-
-
-def test_progress_line() -> None:
-    losses = {"G_AB": 0.2, "G_BA": 0.4, "cycle_A": 1.0, "cycle_B": 3.0, "identity_A": 0.5, "identity_B": 0.5, "D_A": 0.1, "D_B": 0.3}
-    text = progress_text(Progress(step=1200, steps=100_000, losses=losses, images_per_second=12.34, wait=0.004, seconds_left=3723))
-    assert text == "step 1,200/100,000  G 0.300  cycle 2.000  identity 0.500  D 0.200  12.3 images/s  wait 0.4%  1:02:03 left"
 
 
 def test_each_line_of_an_attempt_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,3 +46,14 @@ def test_warnings_of_retries_in_a_worker_reach_the_terminal(capsys: pytest.Captu
     screen.show(board.read())
     printed = [line for line in capsys.readouterr().out.splitlines() if "s3://bucket/runs" in line]
     assert len(printed) == 1 and "(SLOW_DOWN); retrying" in printed[0]
+
+
+def test_at_the_level_warning_only_what_is_logged_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(logging.WARNING)
+    send_lines(screen.log_line, screen.level)
+    screen.phase("starting Ray")
+    screen.line("starting run default")
+    logging.getLogger("cluster.driver").info("restarted")
+    logging.getLogger("cluster.driver").warning("the storage hangs")
+    screen.show(RunStatus(1, lines=["a worker warns"]))
+    assert capsys.readouterr().out.splitlines() == ["the storage hangs", "a worker warns"]

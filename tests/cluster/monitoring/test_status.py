@@ -50,7 +50,7 @@ def test_the_weights_are_verified_at_the_step_that_all_resume_from() -> None:
 
 
 def test_what_the_workers_report() -> None:
-    board, progress = StatusBoard(1), Progress(7, 9, {}, 1.0, 0.0, 2.0)
+    board, progress = StatusBoard(1), Progress(7, 9, {}, 1.0, 0.0, 2.0, 0.5)
     board.add_line("one")
     board.add_line("two")
     board.set_phase("compiling")
