@@ -1,27 +1,20 @@
 """`python -m cluster.programs`: what XLA makes of a training's compiled units, as a worker on this machine compiles them."""
 
-import json
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.config import Config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity
-from cluster.hardware.affinity import bind_process
-from cluster.hardware.default_workers import default_workers_here
 from cluster.job import images_by_settings
 from cluster.load_config import load_config
+from cluster.program_reports import ProgramReports, program_reports
 from cyclegan.config import ModelSpec
-from preprocess.images.size import sides_of
 from ringcycle.cli import ExitCode, fail, run
 from ringcycle.errors import UserError
-from ringcycle.stderr import quiet_stderr
-from ringcycle.user_cache import compile_cache
 
 if TYPE_CHECKING:
     from cyclegan.training.compiled_function import CompileReport
@@ -42,39 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="ringcycle-programs-") as dumps:
-        for line in _lines(config, ModelSpec.of(config.model, images), Path(dumps)):
+        for line in _lines(program_reports(config, ModelSpec.of(config.model, images), Path(dumps))):
             screen.line(line)
     return ExitCode.OK
 
 
-def _lines(config: Config, model: ModelSpec, dumps: Path) -> list[str]:
-    workers = default_workers_here()
-    share = bind_process(0, workers, len(os.sched_getaffinity(0)) // workers)
-    if (config.cluster.most if config.cluster.workers else workers) > 1:  # their programs name other devices than a single worker's
-        os.environ["TF_CONFIG"] = _group_of_one()
-    with quiet_stderr():  # TensorFlow's C++ prints as it is imported and started
-        from cluster.worker.compile_training import GroupSettings, compile_passes
-        from cluster.worker.strategy import set_threads
-        from cyclegan.training.compile_cache import set_up_xla
-        from cyclegan.training.hlo_report import describe, dump_options
-
-        set_threads(len(share.compute))
-        cache = compile_cache(config.cluster.compile_cache)
-        set_up_xla(cache)
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(dumps)}"
-        group = GroupSettings(1, config.cluster.peer_timeout)
-        compiled = compile_passes(model, config.train, sides_of(config.data.crop_size), group, cache)
-        units = [describe(unit, compiled.state.variables(), dumps) for unit in compiled.passes.all()]
-    head = f"as a worker with {len(share.compute)} cores compiles them; cache {cache}"
-    return [head, *(line for report, unit in zip(compiled.reports, units, strict=True) for line in ("", *unit_lines(report, unit)))]
-
-
-def _group_of_one() -> str:
-    """TF_CONFIG of a single worker, on a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    return json.dumps({"cluster": {"worker": [address]}, "task": {"type": "worker", "index": 0}})
+def _lines(programs: ProgramReports) -> list[str]:
+    head = f"as a worker with {programs.cores} cores compiles them; cache {programs.cache}"
+    pairs = zip(programs.reports, programs.units, strict=True)
+    return [head, *(line for report, unit in pairs for line in ("", *unit_lines(report, unit)))]
 
 
 def unit_lines(report: "CompileReport", unit: "HloReport") -> list[str]:

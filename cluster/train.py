@@ -1,5 +1,6 @@
 """`python -m cluster.train`: from a configuration to a trained CycleGAN."""
 
+import contextlib
 import os
 import shlex
 import sys
@@ -16,6 +17,7 @@ from cluster.driver.attempt import Attempt
 from cluster.driver.checks import check_nodes, check_run, check_weights, cpus_of_workers, gpu_wanted, held_run, storage_location
 from cluster.driver.console import Screen
 from cluster.driver.interfaces import Display
+from cluster.driver.node_request import requested_nodes
 from cluster.driver.nodes import Nodes
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if PRINT_CONFIG in words:
                 sys.stdout.write(as_toml(config))
                 return ExitCode.OK
-            return _train(config, screen)
+            with contextlib.ExitStack() as stack:
+                return _train(config, screen, stack)
         finally:
             screen.close()
     except UserError as error:
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ray.shutdown()
 
 
-def _train(config: Config, screen: Screen) -> int:
+def _train(config: Config, screen: Screen, stack: contextlib.ExitStack) -> int:
+    """stack: for what is undone once the outcome is reported."""
     started = time.monotonic()
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
@@ -97,6 +101,8 @@ def _train(config: Config, screen: Screen) -> int:
     gpu = gpu_wanted(config)
     if not config.cluster.workers:
         config = config.with_workers(default_workers(joined, gpu))
+    if joined:
+        stack.enter_context(requested_nodes(config.cluster, gpu))
     cpus = cpus_of_workers(config, joined, gpu)
     check_precision(config.model.precision, gpu)
     screen.phase("looking for shards")

@@ -24,6 +24,7 @@ COMMANDS = {
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
     "programs": ("cluster.programs", "show what XLA compiles"),
+    "k8s": ("cluster.k8s", "print Kubernetes manifests, sized for a configuration"),
     "synthetic": ("preprocess.synthetic", "draw a data set with a known truth"),
     "demo": ("cluster.demo", "train on the embedded images and measure the result"),
 }

@@ -49,15 +49,8 @@ class Nodes:
         return ray.get_runtime_context().get_node_id() in self._draining
 
     def head_answers(self) -> bool:
-        """Whether the head accepts connections. Asking Ray itself would block for a minute, then end the process."""
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        deadline = time.monotonic() + HEAD_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
-                return True
-            time.sleep(POLL_SECONDS)
-        return False
+        """Whether the head accepts connections."""
+        return head_answers()
 
     def _look(self, workers: int) -> None:
         now = time.monotonic()
@@ -71,3 +64,15 @@ class Nodes:
         larger = next((n for n in self._config.valid_workers if workers < n <= fit), 0)
         if larger != self._larger:
             self._larger, self._since = larger, now
+
+
+def head_answers() -> bool:
+    """Whether the head accepts connections. Asking Ray itself would block for a minute, then end the process."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    deadline = time.monotonic() + HEAD_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS / 2).close()
+            return True
+        time.sleep(POLL_SECONDS)
+    return False

@@ -31,7 +31,7 @@ class Progress:
     wait: float
     seconds_left: float
     epoch: float
-    checkpoint: int
+    checkpoint: int = 0
 
 
 @dataclass(frozen=True)

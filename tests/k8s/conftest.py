@@ -3,16 +3,43 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
+
+from tests.k8s.rendered import instructions
 
 ROOT = Path(__file__).parents[2]
 BASE, STORAGE = ROOT / "k8s/base", ROOT / "k8s/storage"
 Document = dict[str, Any]
+CRD = Path(__file__).parent / "schemas/ray.io_rayjobs.yaml"
+KUBERNETES = "1.32.0"
+
+
+def closed(schema: Any) -> Any:
+    """A CRD's schema that refuses unknown fields; the API server would drop them silently."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        parts.setdefault("additionalProperties", False)
+    return parts
+
+
+@pytest.fixture(scope="session")
+def ray_job_schema() -> jsonschema.Draft202012Validator:
+    crd = yaml.load(CRD.read_text(), yaml.CSafeLoader)
+    version = next(version for version in crd["spec"]["versions"] if version["name"] == "v1")
+    schema = version["schema"]["openAPIV3Schema"]
+    texts = {"type": "object", "additionalProperties": {"type": "string"}}
+    name = {"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$", "maxLength": 47}
+    schema["properties"]["metadata"] = {"properties": {"name": name, "labels": texts, "annotations": texts}}
+    return jsonschema.Draft202012Validator(closed(schema))
 
 
 def _with_kubectl(folder: Path) -> list[Document]:
@@ -24,7 +51,8 @@ def _with_kubectl(folder: Path) -> list[Document]:
 def _without_kubectl(folder: Path) -> list[Document]:
     """The same documents, for the few features of kustomize that the base uses; any other feature raises ValueError."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    unknown = kustomization.keys() - {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions"}
+    known = {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions", "configurations"}  # the last: for other names
+    unknown = kustomization.keys() - known
     if unknown or kustomization.get("generatorOptions", {"disableNameSuffixHash": True}) != {"disableNameSuffixHash": True}:
         raise ValueError(f"kubectl is missing, and only it can render {sorted(unknown) or 'these generatorOptions'}")
     documents = [document for name in kustomization["resources"] for document in yaml.safe_load_all((folder / name).read_text())]
@@ -39,7 +67,7 @@ def _without_kubectl(folder: Path) -> list[Document]:
 
 @pytest.fixture(scope="session")
 def base() -> dict[str, Document]:
-    """The rendered documents of `k8s/base` by kind; it has one of each."""
+    """The rendered documents of `k8s/base` by kind; of the two policies the run's."""
     return _by_kind(BASE)
 
 
@@ -51,8 +79,8 @@ def documents(base: dict[str, Document]) -> dict[str, Document]:
 
 def _by_kind(folder: Path) -> dict[str, Document]:
     rendered = (_with_kubectl if shutil.which("kubectl") else _without_kubectl)(folder)
-    by_kind = {document["kind"]: document for document in rendered}
-    assert len(by_kind) == len(rendered)
+    by_kind = {document["kind"]: document for document in rendered if document["metadata"]["name"] != "ringcycle-submitter"}
+    assert len(by_kind) == len(rendered) - (folder == BASE)
     return by_kind
 
 
@@ -62,7 +90,7 @@ def both_renderings() -> tuple[list[Document], list[Document]]:
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
     by_kubectl, without = (
-        sorted([*render(BASE), *render(STORAGE)], key=lambda document: str(document["kind"]))
+        sorted([*render(BASE), *render(STORAGE)], key=lambda document: f"{document['kind']} {document['metadata']['name']}")
         for render in (_with_kubectl, _without_kubectl)
     )
     return by_kubectl, without
@@ -70,30 +98,5 @@ def both_renderings() -> tuple[list[Document], list[Document]]:
 
 @pytest.fixture(scope="session")
 def dockerfile() -> list[tuple[str, list[str]]]:
-    """The instructions of `k8s/Dockerfile`, which uses neither line continuations nor quotes: (name, words)."""
-    lines = (ROOT / "k8s/Dockerfile").read_text().splitlines()
-    return [(words[0], words[1:]) for line in lines if (words := line.split()) and not line.startswith("#")]
-
-
-@pytest.fixture
-def fill_image(documents: dict[str, Document], dockerfile: list[tuple[str, list[str]]]) -> Callable[[Path], None]:
-    """Fill a folder as the head's working directory: the files copied into the container image, and the mounted ConfigMap."""
-
-    def fill(folder: Path) -> None:
-        for name, words in dockerfile:
-            if name != "COPY":
-                continue
-            source, target = ROOT / words[0], folder / words[1]
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        pod = documents["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-        container = pod["containers"][0]
-        mounted = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "config")
-        config = folder / Path(mounted).relative_to(container["workingDir"])
-        config.mkdir()
-        for key, text in documents["ConfigMap"]["data"].items():
-            (config / key).write_text(text)
-
-    return fill
+    """The instructions of `k8s/Dockerfile`."""
+    return instructions()

@@ -1,0 +1,1 @@
+"""Kubernetes manifests from a training's configuration."""
