@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
+    "doctor": ("cluster.doctor", "check this machine, or a cluster, and predict time and memory"),
     "programs": ("cluster.programs", "show what XLA compiles"),
     "synthetic": ("preprocess.synthetic", "draw a data set with a known truth"),
     "demo": ("cluster.demo", "train on the embedded images and measure the result"),
