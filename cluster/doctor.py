@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import sys
 import time
@@ -19,7 +18,6 @@ from ringcycle.cli import ExitCode, Parser, duration, fail, run
 from ringcycle.errors import UserError
 from ringcycle.logs import send_lines
 from ringcycle.output import say
-from ringcycle.storage.location import redacted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     display = Display(silent=given.json)
     send_lines((lambda line: say(line, file=sys.stderr)) if given.json else display.line)
-    words = [shlex.quote(redacted(word)) for word in rest]
-    examination = Examination(Request(config, os.environ, Path.cwd(), words), display.phase, display.show)
+    examination = Examination(Request(config, os.environ, Path.cwd()), display.phase, display.show)
     began = time.monotonic()
     try:
         examination.run()

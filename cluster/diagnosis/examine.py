@@ -31,12 +31,11 @@ NO_ANSWER = "see whether it is overloaded, has the same installation, and what R
 
 @dataclass(frozen=True)
 class Request:
-    """What to examine. environment and folder: of this command. arguments: its own, to be named in advice."""
+    """What to examine. environment, folder: of this command; the folder is for relative paths."""
 
     config: Config
     environment: Mapping[str, str]
     folder: Path
-    arguments: Sequence[str]
 
 
 @dataclass
@@ -120,7 +119,7 @@ class Examination:
         rates = [finding.figures["rate"].low for finding in self.findings if finding.check == "network" and "rate" in finding.figures]
         between = bool(rates) and len(needed) > 1
         exchange = exchange_seconds(exchanged_bytes(config, found.format), len(needed), min(rates)) if between else 0.0
-        yield time_needed(config, found, needed, exchange, self.request.arguments)
+        yield time_needed(config, found, needed, exchange)
         yield from memory_needed(config, found.format, needed)
 
     def _check(self, check: str, act: Callable[[], Iterable[Finding]]) -> None:

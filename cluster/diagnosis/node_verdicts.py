@@ -44,10 +44,8 @@ def cores(facts: NodeFacts, ray_cpus: int) -> Finding:
     if facts.quota is not None:
         figures["quota"] = Figure.of(facts.quota)
     if ray_cpus > facts.usable:
-        cure = f"`ray start --num-cpus={facts.usable}` there"
-        return Finding(
-            "cores", Verdict.WARNING, f"{fact}, but Ray gives away {{ray_cpus}} CPUs: workers slow each other down", cure, figures
-        )
+        excess = f"{fact}, but Ray gives away {{ray_cpus}} CPUs"
+        return Finding("cores", Verdict.WARNING, excess, f"`ray start --num-cpus={facts.usable}` there", figures)
     if facts.quota is not None and facts.quota < 1:
         return Finding("cores", Verdict.WARNING, f"{fact}: less than one core computes", "raise the quota to whole CPUs", figures)
     return Finding("cores", Verdict.OK, fact, figures=figures)

@@ -53,17 +53,17 @@ def look_up(config: Config, images: ImageFormat, workers: int, cpus: int) -> Mea
     return recall(config, images, Candidate(workers, len(share.compute), model.convolution, model.precision, batch, dtype))
 
 
-def time_needed(config: Config, images: Images, needed: Sequence[NodeNeed], exchange: float, arguments: Sequence[str]) -> Finding:
-    """exchange: seconds per step between nodes. arguments: of the command, for the one that measures what is missing."""
+def time_needed(config: Config, images: Images, needed: Sequence[NodeNeed], exchange: float) -> Finding:
+    """exchange: seconds per step between nodes."""
     schedule = make_schedule(config.train, config.global_batch, images.largest or ASSUMED_EPOCH)
     assumed = "" if images.largest or config.train.steps else f", assuming {ASSUMED_EPOCH:,} images per epoch"
-    steps = f"{{steps}} steps of {{batch}} images{assumed}"
+    steps = f"{{steps}} steps of {{batch}} image{'s' * (schedule.global_batch > 1)}{assumed}"
     figures = {"steps": Figure.of(schedule.steps), "batch": Figure.of(schedule.global_batch)}
     measured = [need.measured for need in needed if need.measured]
     if not measured or len(measured) < len(needed):
-        where = " on each kind of node" if len(needed) > 1 else ""
-        command = " ".join(["python -m cluster.calibrate", *arguments])
-        return Finding("time", Verdict.OK, f"{steps}; how long one takes is not measured yet: `{command}` does it{where}", figures=figures)
+        where = ", on each kind of node," if len(needed) > 1 else ""
+        command = f"`python -m cluster.calibrate` with the same options{where} measures it"
+        return Finding("time", Verdict.OK, f"{steps}; how long one takes is not known yet: {command}", figures=figures)
     slowest = max(measured, key=lambda one: one.seconds)
     step = slowest.seconds + exchange
     total = slowest.compile_seconds + schedule.steps * step
@@ -78,15 +78,15 @@ def memory_needed(config: Config, images: ImageFormat, needed: Sequence[NodeNeed
     shared, pools = state_bytes(config, images)
     for need in needed:
         figures = {"available": Figure.of(need.available, "bytes"), "workers": Figure.of(need.workers)}
-        many = f"{{workers}} worker{'s' * (need.workers > 1)}"
+        many, one = f"{{workers}} worker{'s' * (need.workers > 1)}", "s" * (need.workers == 1)
         if need.measured:
             least = (need.workers - 1) * need.measured.memory + need.measured.peak
             figures |= {"needed": Figure.of(least, "bytes"), "worker": Figure.of(need.measured.memory, "bytes")}
-            fact = f"{many} of {{worker}} take {{needed}} while one compiles; {{available}} available"
+            fact = f"{many} of {{worker}} take{one} {{needed}} while one compiles; {{available}} available"
         else:
             least = need.workers * (shared + pools)
             figures |= {"needed": Figure.of(least, "bytes")}
-            fact = f"{many} keep {{needed}} of weights, moments and image pools, and need more to compute; {{available}} available"
+            fact = f"{many} keep{one} {{needed}} of weights, moments and image pools, beside what computing takes; {{available}} available"
         short = least > need.available
         verdict = Verdict.PROBLEM if short else Verdict.OK
         yield Finding("memory need", verdict, fact, LESS_MEMORY if short else "", figures).on(need.node.name)

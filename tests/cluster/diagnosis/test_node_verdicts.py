@@ -39,7 +39,7 @@ def test_cores_and_what_ray_gives_away() -> None:
     assert shown(cores(HEALTHY, 8)) == (OK, "4 cores (8 logical CPUs), 2 NUMA nodes, no quota", "")
     verdict, text, cure = shown(cores(facts(quota=2.5), 8))
     assert (verdict, cure) == (WARNING, "`ray start --num-cpus=2` there")
-    assert text == "4 cores (8 logical CPUs), 2 NUMA nodes, a quota of 2.5 CPUs, but Ray gives away 8 CPUs, which do not exist"
+    assert text == "4 cores (8 logical CPUs), 2 NUMA nodes, a quota of 2.5 CPUs, but Ray gives away 8 CPUs"
     assert cores(facts(quota=2.5), 2).verdict is OK
     assert shown(cores(facts(quota=0.5), 1))[::2] == (WARNING, "raise the quota to whole CPUs")
 
@@ -56,7 +56,7 @@ def test_frequency() -> None:
 def test_memory(gib: float, verdict: Verdict) -> None:
     finding = memory(facts(available=int(gib * GIB)))
     assert finding.verdict is verdict and bool(finding.cure) is (verdict is not OK)
-    assert f"{gib:.1f} GiB available of 64.0 GiB" in finding.text
+    assert finding.text.endswith(" available of 64.0 GiB")
 
 
 def test_object_store() -> None:

@@ -67,7 +67,7 @@ def test_bytes_of_the_state_are_those_of_its_variables(options: list[str]) -> No
     from cyclegan.config import ModelSpec
     from cyclegan.training.state import make_state
 
-    sizes = ["--data.load_size", "24", "--data.crop_size", "[24, 32]", "--model.filters", "4", "--model.blocks", "1", "--train.batch", "2"]
+    sizes = ["--data.load_size", "32", "--data.crop_size", "[24, 32]", "--model.filters", "4", "--model.blocks", "1", "--train.batch", "2"]
     config = load_config([*sizes, *options], {})
     state = make_state(ModelSpec.of(config.model, ImageFormat()), config.train, (24, 32))
     variables = state.variables()
