@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.calibration.record import remember
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import SYNTHETIC, Config
@@ -78,7 +79,9 @@ def _measure_all(config: Config, images: ImageFormat, screen: Screen) -> list[Tr
 
     def measure(candidate: Candidate) -> Trial:
         screen.line(f"measuring {describe(candidate)}")
-        return run_trial(config, images, candidate)
+        trial = run_trial(config, images, candidate)
+        remember(trial, config, images)
+        return trial
 
     return search(first, networks, arrangements, available_memory(), measure)
 

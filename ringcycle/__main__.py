@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("cluster.report", "draw a run, or several to compare, as an HTML page"),
     "checkpoint": ("cluster.checkpoint", "list and verify the checkpoints of a run"),
     "calibrate": ("cluster.calibrate", "find the fastest settings for this node"),
+    "doctor": ("cluster.doctor", "check this machine, or a cluster, and predict time and memory"),
     "programs": ("cluster.programs", "show what XLA compiles"),
     "k8s": ("cluster.k8s", "print Kubernetes manifests, sized for a configuration"),
     "synthetic": ("preprocess.synthetic", "draw a data set with a known truth"),

@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import grpc  # comes with ray[default]
 from ray._private.grpc_utils import init_grpc_channel
 from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc
 
 _ANSWER_SECONDS = 5.0
+_DIRECTLY = [("grpc.enable_http_proxy", 0)]
 
 
 def refusal(address: str) -> str:
@@ -15,15 +17,30 @@ def refusal(address: str) -> str:
 
     address: HOST:PORT of the cluster.
     """
-    request = gcs_service_pb2.GetAllNodeInfoRequest(state_filter=gcs_pb2.GcsNodeInfo.ALIVE)
-    with init_grpc_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+    with init_grpc_channel(address, _DIRECTLY) as channel:
         try:
-            nodes = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(request, timeout=_ANSWER_SECONDS).node_info_list
+            nodes = _nodes(channel)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAUTHENTICATED:
                 return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
             return ""  # Ray waits for a cluster that is starting
     return _foreign([Path(node.session_dir) for node in nodes if node.session_dir])
+
+
+def obeys_anyone(address: str) -> bool | None:
+    """Whether the cluster answers a process that has no token; None if it does not answer at all, or only by TLS."""
+    with grpc.insecure_channel(address, _DIRECTLY) as channel:
+        try:
+            _nodes(channel)
+        except grpc.RpcError as error:
+            return False if error.code() == grpc.StatusCode.UNAUTHENTICATED else None
+    return True
+
+
+def _nodes(channel: grpc.Channel) -> list[Any]:
+    request = gcs_service_pb2.GetAllNodeInfoRequest(state_filter=gcs_pb2.GcsNodeInfo.ALIVE)
+    stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
+    return list(stub.GetAllNodeInfo(request, timeout=_ANSWER_SECONDS).node_info_list)
 
 
 def _foreign(sessions: list[Path]) -> str:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -18,10 +18,13 @@ START_SECONDS = 60.0
 
 
 class Cluster:
-    """A head of `head_cpus` CPUs on the first host and a node of one CPU on each other one. variables: of the nodes and of commands."""
+    """A head of `head_cpus` CPUs on the first host and a node of one CPU on each other one. variables: of the nodes and of commands.
 
-    def __init__(self, hosts: list[Host], folder: Path, head_cpus: int, variables: Mapping[str, str]) -> None:
-        self.hosts, self._folder, self._head_cpus = hosts, folder, head_cpus
+    last: what runs the command of the last host's node, after the host's prefix.
+    """
+
+    def __init__(self, hosts: list[Host], folder: Path, head_cpus: int, variables: Mapping[str, str], last: Sequence[str] = ()) -> None:
+        self.hosts, self._folder, self._head_cpus, self._last = hosts, folder, head_cpus, last
         (self._port,) = free_ports(1)
         self.environment = {**clean_environment(), **variables, "RAY_ADDRESS": f"{hosts[0].address}:{self._port}"}
         self.nodes: dict[Host, Node] = {}
@@ -42,7 +45,8 @@ class Cluster:
             f"--dashboard-agent-listen-port={free_ports(1)[0]}",
         ]
         log = self._folder / f"{host.address}-{time.monotonic_ns()}.log"
-        node = self.nodes[host] = start_node(log, self.environment, options, host.prefix)
+        prefix = [*host.prefix, *(self._last if host is self.hosts[-1] else ())]
+        node = self.nodes[host] = start_node(log, self.environment, options, prefix)
         deadline = time.monotonic() + START_SECONDS
         while "Ray runtime started" not in log.read_text():
             if node.process.poll() is not None or time.monotonic() > deadline:
@@ -73,14 +77,16 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(hosts: int, head_cpus: int = 1, variables: Mapping[str, str] = MappingProxyType({})) -> Iterator[Cluster]:
-    """A cluster on this many hosts, with these environment variables, which is stopped at the end."""
+def running_cluster(
+    hosts: int, head_cpus: int = 1, variables: Mapping[str, str] = MappingProxyType({}), last: Sequence[str] = ()
+) -> Iterator[Cluster]:
+    """A cluster on this many hosts, as `Cluster` describes it, which is stopped at the end."""
     with ExitStack() as stack:
         made = stack.enter_context(running_hosts(hosts))
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True)
         )  # short: Unix sockets have 107 bytes
-        cluster = Cluster(made, Path(folder), head_cpus, variables)
+        cluster = Cluster(made, Path(folder), head_cpus, variables, last)
         stack.callback(cluster.stop)
         cluster.start_all()
         yield cluster

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ringcycle.memory import available_memory
+from ringcycle.memory import available_memory, total_memory
 
 MIB = 2**20
 
@@ -39,7 +39,8 @@ def v1(limit: int, used: int, cached: int = 0) -> dict[str, str]:
 
 def test_the_tightest_limit_of_version_2(tmp_path: Path) -> None:
     files = {"a": v2(str(80 * MIB), 10 * MIB), "a/b": v2("max", 10 * MIB), "": v2("max", 0)}
-    assert available_memory(write(tmp_path, "0::/a/b\n", files)) == 70 * MIB
+    root = write(tmp_path, "0::/a/b\n", files)
+    assert (available_memory(root), total_memory(root)) == (70 * MIB, 80 * MIB)
 
 
 def test_cached_files_count_as_free(tmp_path: Path) -> None:
@@ -48,13 +49,15 @@ def test_cached_files_count_as_free(tmp_path: Path) -> None:
 
 def test_version_1(tmp_path: Path) -> None:
     files = {"memory/docker/x": v1(50 * MIB, 45 * MIB, 5 * MIB), "memory": v1(2**63 - 4096, 0)}
-    assert available_memory(write(tmp_path, "7:cpu,cpuacct:/\n3:memory:/docker/x\n0::/\n", files)) == 10 * MIB
+    root = write(tmp_path, "7:cpu,cpuacct:/\n3:memory:/docker/x\n0::/\n", files)
+    assert (available_memory(root), total_memory(root)) == (10 * MIB, 50 * MIB)
 
 
 @pytest.mark.parametrize("cgroup", ["", "0::/\n", "0::/elsewhere\n3:memory:/elsewhere\n"])
 def test_without_a_limit_it_is_the_machines(cgroup: str, tmp_path: Path) -> None:
-    machine = psutil.virtual_memory().available
-    assert abs(available_memory(write(tmp_path, cgroup, {})) - machine) < machine / 2
+    machine, root = psutil.virtual_memory(), write(tmp_path, cgroup, {})
+    assert abs(available_memory(root) - machine.available) < machine.available / 2
+    assert total_memory(root) == machine.total
 
 
 def test_a_real_cgroup() -> None:
