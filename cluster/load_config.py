@@ -20,8 +20,8 @@ from ringcycle.storage.location import redacted
 ENVIRONMENT_PREFIX = "RINGCYCLE_"
 PRINT_CONFIG = "--print-config"
 """Option of the commands that start a training; see `as_toml`."""
-_NOT_FIELDS = re.compile(  # what Kubernetes sets in each pod for a service called ringcycle or ringcycle-NAME; settings of the tests
-    rf"{ENVIRONMENT_PREFIX}(TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
+_NOT_FIELDS = re.compile(  # the server's token; settings of tests; what Kubernetes sets for a service called ringcycle or ringcycle-NAME
+    rf"{ENVIRONMENT_PREFIX}(SERVE_TOKEN|TEST_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
 )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": ("preprocess.inspect", "show what shards hold"),
     "translate": ("cyclegan.translate", "translate images"),
     "translate-folder": ("cluster.translate", "translate a folder on all nodes of a Ray cluster"),
+    "serve": ("cluster.serve", "translate on a web page, and for other programs over HTTP"),
     "convert": ("cyclegan.convert", "convert weights from and to pytorch-CycleGAN-and-pix2pix"),
     "export": ("cyclegan.export", "write a generator for TensorFlow, ONNX or TFLite runtimes"),
     "evaluate": ("cyclegan.evaluate", "compare translations with a known truth"),

@@ -61,9 +61,19 @@ class Scale:
 
     def restored(self, result: ImageArray, height: int, width: int) -> ImageArray:
         """The translation of an image that was height x width: in its size if `restore`, else in its proportions."""
+        return resize(result, *self.restored_size(result.shape[0], result.shape[1], height, width))
+
+    def restored_size(self, result_height: int, result_width: int, height: int, width: int) -> tuple[int, int]:
+        """Height and width that `restored` gives a result of result_height x result_width."""
         if self.restore:
-            return resize(result, height, width)
-        return resize(result, *in_proportion(height, width, max(result.shape[0] / height, result.shape[1] / width)))
+            return height, width
+        return in_proportion(height, width, max(result_height / height, result_width / width))
+
+    def only_size(self, trained: Preparation | None) -> tuple[int, int] | None:
+        """Height and width at which all images are translated, whatever their own; None if that depends on them."""
+        if self.shorter == "trained" and trained is not None and trained.preprocess == "resize_and_crop":
+            return sides_of(trained.load_size)
+        return None
 
     def describe(self, trained: Preparation | None) -> str:
         """A phrase for the user."""

@@ -72,7 +72,7 @@ def plan_jobs(sizes: Sequence[Size | None], model: ModelSpec, cores: int, speed:
     speed = speed or Speed()
     groups = defaultdict[Shape, list[int]](list)
     for i, size in enumerate(sizes):
-        if size is not None and (shape := _shape(size, model)) is not None:
+        if size is not None and (shape := shape_of(size, model)) is not None:
             groups[shape].append(i)
     saved = {shape: _seconds_saved(shape, len(images), model, cores, speed) for shape, images in groups.items()}
     chosen = sorted((shape for shape in groups if saved[shape] > 0), key=lambda shape: -saved[shape])[:MOST_PROGRAMS]
@@ -84,6 +84,15 @@ def plan_jobs(sizes: Sequence[Size | None], model: ModelSpec, cores: int, speed:
 def shapes_of(jobs: Iterable[Job]) -> list[Shape]:
     """The programs that jobs need, in an order that depends on nothing else."""
     return sorted({job.shape for job in jobs if job.shape})
+
+
+def shape_of(size: Size, model: ModelSpec) -> Shape | None:
+    """What the program for images of a size is compiled for; None if they are too large for one."""
+    height, width = _padded(size.height, model), _padded(size.width, model)
+    work = height * width * model.filters / 64
+    if work > LARGEST_IMAGE:
+        return None
+    return Shape(min(max(1, int(BATCH_PIXELS / work)), LARGEST_BATCH), height, width, size.bits)
 
 
 def operations(model: ModelSpec, height: int, width: int) -> float:
@@ -108,15 +117,6 @@ def describe(jobs: Sequence[Job]) -> str:
         deep = " with 16 bits" if shape.bits == 16 else ""
         parts.append(f"{count:,} of {shape.width}x{shape.height}{deep}, {shape.batch} at a time")
     return f"compiled by XLA: {'; '.join(parts)}" if parts else ""
-
-
-def _shape(size: Size, model: ModelSpec) -> Shape | None:
-    """The program for an image; None if it is too large for one."""
-    height, width = _padded(size.height, model), _padded(size.width, model)
-    work = height * width * model.filters / 64
-    if work > LARGEST_IMAGE:
-        return None
-    return Shape(min(max(1, int(BATCH_PIXELS / work)), LARGEST_BATCH), height, width, size.bits)
 
 
 def _padded(side: int, model: ModelSpec) -> int:

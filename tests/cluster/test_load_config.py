@@ -273,6 +273,10 @@ def test_what_kubernetes_sets_for_services_is_no_field() -> None:
     assert load_config([], {**services, "RINGCYCLE_TRAIN__BATCH": "3"}).train.batch == 3
 
 
+def test_the_token_of_the_server_is_no_field() -> None:
+    assert load_config([], {"RINGCYCLE_SERVE_TOKEN": "correct-horse-battery-staple"}).train.batch == load_config([], {}).train.batch
+
+
 def test_toml_is_utf_8_in_any_locale(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_bytes('[data]\nsource = "Zürich"\n'.encode())

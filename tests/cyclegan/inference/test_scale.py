@@ -41,6 +41,24 @@ def test_sizes(scale: Scale, trained: Preparation | None, scaled: tuple[int, int
     assert scale.describe(trained) == said
 
 
+@pytest.mark.parametrize(
+    ("scale", "trained", "size"),
+    [
+        (Scale(), SQUARE, (20, 20)),
+        (Scale(restore=True), RECTANGLE, (24, 48)),
+        (Scale(), WIDE, None),
+        (Scale(), CROP, None),
+        (Scale(), None, None),
+        (Scale("native"), SQUARE, None),
+        (Scale(80), SQUARE, None),
+    ],
+)
+def test_the_size_at_which_all_images_are_translated(scale: Scale, trained: Preparation | None, size: tuple[int, int] | None) -> None:
+    assert scale.only_size(trained) == size
+    if size:
+        assert {scale.scaled_size(height, width, trained) for height, width in ((1, 1), (40, 60), (9, 2000))} == {size}
+
+
 def test_the_trained_scale_gives_the_pixels_of_the_shards() -> None:
     np.testing.assert_array_equal(Scale().scaled(image(40, 60), SQUARE), square(image(40, 60), 20))
 
