@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hpc.batch_jobs import BatchSystem, edited
 from tests.hosts import Host
+from tests.hpc.batch_jobs import BatchSystem, edited
 from tests.ray_nodes import ROOT
 
 SCRIPTS = sorted((ROOT / "hpc").glob("*.sh"))
