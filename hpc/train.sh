@@ -22,6 +22,7 @@ die() {
 # Train with these arguments of cluster.train; exits with its exit code.
 train() {
     local ports host port client code limit=()
+    check_limit
     set +u # as modules and conda need
     activate || die "python and ray are not available: edit activate in the batch script"
     set -u
@@ -43,7 +44,6 @@ train() {
     trap 'stop limit' USR1
     trap 'stop cancelled' TERM
     trap end_nodes EXIT
-    check_limit
     start_nodes
     wait_for_nodes
     if [[ $stop_after ]]; then
