@@ -13,7 +13,7 @@ from cluster.config import Config
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("ringcycle", "preprocess", "cyclegan", "cluster", "benchmarks", "tests")
-FOLDERS = (*PACKAGES, "configs", "docs", "k8s")
+FOLDERS = (*PACKAGES, "configs", "docs", "hpc", "k8s")
 CODE = re.compile(r"```.*?```|`[^`\n]+`|^    .*$", re.DOTALL | re.MULTILINE)
 """Code blocks, code spans, and drawings."""
 TREE = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./-]*")

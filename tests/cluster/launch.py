@@ -62,20 +62,14 @@ def small_run(folder: Path, programs: Path, values: Mapping[str, object]) -> lis
     return options({**SMALL, **here, **often, **values})
 
 
-class Launch:
-    """One launch of a command; its output is collected while it runs."""
+class Running:
+    """A running command, with a process group of its own; its output is collected."""
 
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str] | None = None,
-        prefix: Sequence[str] = (),
-        command: str = "cluster.train",
-    ) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> None:
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", command, *arguments],
-            cwd=ROOT,
-            env=dict(environment) if environment else {**clean_environment(), "RAY_ADDRESS": "local"},
+            command,
+            cwd=folder,
+            env=dict(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -136,6 +130,20 @@ class Launch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Launch(Running):
+    """One launch of a command of this project."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        command: str = "cluster.train",
+    ) -> None:
+        environment = environment or {**clean_environment(), "RAY_ADDRESS": "local"}
+        super().__init__([*prefix, sys.executable, "-m", command, *arguments], environment)
 
     def ray_process(self, title: str, seconds: float = 300) -> psutil.Process:
         """A process of the launch's own Ray, which has begun after it, by the first word of its title. Waits until there is one."""
