@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,20 +54,31 @@ def read_runs(runs: Sequence[Location]) -> list[RunFiles]:
     for location in runs:
         with reading(location, "RUN"):
             found.append(RunReader(location).read(most, each))
-    names = Counter(read.name for read in found)
-    return [replace(read, name=read.label) if names[read.name] > 1 else read for read in found]
+    return [replace(read, name=name) for read, name in zip(found, _names([read.label for read in found]), strict=True)]
+
+
+def _names(labels: Sequence[str]) -> list[str]:
+    """The last part of each location; where several have the same, as many of the last parts as tell them apart."""
+    return [next(end for end in _ends(label) if sum(end in _ends(other) for other in labels) == 1) for label in labels]
+
+
+def _ends(label: str) -> list[str]:
+    """For a/b/c: c, b/c, a/b/c."""
+    parts = label.split("/")
+    return ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
 
 
 def _checked(runs: Sequence[Location]) -> list[Location]:
     if len(runs) > MOST_RUNS:
         raise UserError(f"{len(runs)} runs are given, but a page has colours for {MOST_RUNS}: give fewer")
-    absolute = [Path(os.path.abspath(location)) if isinstance(location, Path) else location.rstrip("/") for location in runs]
-    for location in absolute:
-        check_is_run(location)
-    for i, location in enumerate(absolute):
-        if location in absolute[:i]:
-            raise UserError(f"RUN = {shown(location)} is given twice: give each run once")
-    return list(absolute)
+    checked: list[Location] = []
+    for given in runs:
+        check_is_run(given)
+        location = Path(os.path.abspath(given)) if isinstance(given, Path) else given.rstrip("/")
+        if location in checked:
+            raise UserError(f"RUN = {shown(given)} is given twice: give each run once")
+        checked.append(location)
+    return checked
 
 
 def _check_out(out: Location) -> None:

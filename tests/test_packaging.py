@@ -50,6 +50,13 @@ def test_the_wheel_holds_nothing_else(installed: Path) -> None:
     assert {top for top in tops if not top.startswith(("ringcycle-", ".."))} == set(PACKAGES)
 
 
+def test_the_report_has_its_charts(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/metrics.jsonl").write_text('{"step": 1, "G_AB": 0.5}\n')
+    run(installed / "python", "-m", "cluster.report", "run", folder=tmp_path)
+    assert "uPlot" in (tmp_path / "run/report.html").read_text()
+
+
 @pytest.mark.parametrize("module", ["cluster.train", "cyclegan.translate"])
 def test_modules_run_from_another_folder(module: str, installed: Path, tmp_path: Path) -> None:
     assert f"usage: python -m {module} " in run(installed / "python", "-m", module, "--help", folder=tmp_path)

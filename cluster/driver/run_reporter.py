@@ -3,14 +3,13 @@
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cluster.driver.goodput import AttemptRecord
 from cluster.driver.interfaces import Display, Timer
 from cluster.monitoring.status import Outcome, RunStatus, WorkerInfo
-from cluster.paths import LAUNCHES, REPORT
+from cluster.paths import REPORT
 from cluster.reporting.launches import AttemptEntry, LaunchEntry, WorkerEntry, read_launches, write_launches
 from cluster.reporting.page import render
 from cluster.reporting.run_files import RunReader
@@ -164,8 +163,6 @@ class ReportedDisplay:
 
 def _workers(workers: Mapping[int, WorkerInfo]) -> list[WorkerEntry]:
     return [
-        WorkerEntry(
-            rank=rank, host=worker.host, device=worker.device, cores=len(worker.cores), programs=worker.programs, hits=worker.hits
-        )
+        WorkerEntry(rank=rank, host=worker.host, device=worker.device, cores=len(worker.cores), programs=worker.programs, hits=worker.hits)
         for rank, worker in sorted(workers.items())
     ]

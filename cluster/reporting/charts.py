@@ -16,7 +16,7 @@ Column = npt.NDArray[np.float64]
 
 SPANS = 250
 """Parts of a curve of each of which the extremes are kept."""
-SMOOTHED = 50  # windows of the running mean in a curve
+SMOOTHED = 30  # windows of the running mean in a curve
 FEW = 60  # rows below which a curve is shown as it is
 TABLE_ROWS = 20
 Z_95 = 1.96  # standard errors on each side of a value within which 95 % lie
@@ -36,6 +36,7 @@ MEASURES = {
     "truth_l1": "Error against the truth, L1",
 }
 """Held-out measures that have a chart, all of them better when lower."""
+SHORT = {"kid": "KID", "fid": "FID", "sliced_wasserstein": "sliced Wasserstein", "cycle_l1": "cycle error", "truth_l1": "error"}
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Mark:
-    """A point of a curve to be marked."""
+    """A point of a curve, to be marked by a ring."""
 
     x: int
     y: float
-    colour: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -116,10 +115,15 @@ def held_out_charts(runs: Sequence[RunFiles]) -> list[Chart]:
         if not any(found):
             continue
         drawn = [_held_out_curves(run, i, entries, name, len(runs) > 1) for i, (run, entries) in enumerate(zip(runs, found, strict=True))]
-        marks = [mark for i, run in enumerate(runs) if (mark := _best_mark(run, i, name))]
-        intervals = any(curve.low for _, curves in drawn for curve in curves)
-        note = "Lower is better. " + ("The bands are intervals of 95 %." if intervals else "")
-        charts.append(Chart(name, title, "", drawn, marks, note.strip()))
+        marks = [mark for run in runs if (mark := _best_mark(run, name))]
+        notes = ["Lower is better."]
+        if marks:
+            notes.append(f"The ring marks the best checkpoint, {marks[0].y:.4g} at step {marks[0].x:,}.")
+        if len(runs) > 1 and marks:
+            notes[-1] = "A ring marks the best checkpoint of a run."
+        if any(curve.low for _, curves in drawn for curve in curves):
+            notes.append("Bands are intervals of 95%.")
+        charts.append(Chart(name, title, "", drawn, marks, " ".join(notes)))
     return charts
 
 
@@ -147,26 +151,28 @@ def _metric_chart(runs: Sequence[RunFiles], title: str, names: Sequence[str], un
     if not any(curves for _, curves in drawn):
         return None
     smoothed = any(curve.faint for _, curves in drawn for curve in curves)
-    return Chart(names[0], title, unit, drawn, note="Running mean, above the values of single steps." if smoothed else "")
+    note = "Running mean, above the values of single steps." if smoothed else ""
+    if several and len(names) > 1:
+        note = f"Running mean of {' and '.join(names)}."
+    return Chart(names[0], title, unit, drawn, note=note)
 
 
 def _metric_curves(run: RunFiles, names: Sequence[str], number: int | None) -> tuple[list[int], list[Curve]]:
-    """x and curves of one run. number: its number among several, whose colour all its curves then have."""
+    """x and curves of one run: one for each name or, of run `number` of several, the mean of all."""
     present = {name: run.metrics.columns[name] for name in names if name in run.metrics.columns}
     steps = run.metrics.steps
     if not present or not steps.size:
         return [], []
-    window = 1 if steps.size < FEW or "learning_rate" in present else max(2, steps.size // SMOOTHED)
+    if number is not None:
+        present = {run.name: np.mean(list(present.values()), axis=0)}
+    window = 1 if steps.size < FEW or "learning_rate" in names else max(2, steps.size // SMOOTHED)
     kept = thin(list(present.values()), SPANS)
     pale, strong = [], []
-    for i, (name, column) in enumerate(present.items()):
-        label = name if number is None else f"{run.name}: {name}" if len(names) > 1 else run.name
+    for i, (label, column) in enumerate(present.items()):
         colour = i if number is None else number
-        dashed = number is not None and i % 2 == 1
-        mean = smooth(column, window)
         if window > 1 and number is None:
             pale.append(Curve(label, colour, _numbers(column[kept]), faint=True))
-        strong.append(Curve(label, colour, _numbers(mean[kept]), dashed))
+        strong.append(Curve(label, colour, _numbers(smooth(column, window)[kept])))
     return [int(step) for step in steps[kept]], pale + strong
 
 
@@ -190,11 +196,9 @@ def _held_out_curves(
     return [entry.step for entry in entries], curves
 
 
-def _best_mark(run: RunFiles, number: int, name: str) -> Mark | None:
+def _best_mark(run: RunFiles, name: str) -> Mark | None:
     best = best_evaluation(run)
-    if best is None or deciding_measure(run) != name:
-        return None
-    return Mark(best.step, best.values[name], number, f"best {best.values[name]:.4g} at step {best.step:,}")
+    return Mark(best.step, best.values[name]) if best and deciding_measure(run) == name else None
 
 
 def _offset(value: float | None, error: float | None, factor: float) -> float | None:

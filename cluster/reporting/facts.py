@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cluster.reporting.charts import LOSSES, MEASURES, best_evaluation, deciding_measure
+from cluster.reporting.charts import LOSSES, SHORT, best_evaluation, deciding_measure
 from cluster.reporting.launches import LaunchEntry
 from cluster.reporting.run_files import RunFiles
 from cyclegan.inference.evaluation_report import ROWS
@@ -37,13 +37,15 @@ def steps(run: RunFiles) -> int:
 def facts(run: RunFiles, now: datetime) -> dict[str, str]:
     """By name, in the order of a page; what is unknown is left out."""
     result = {"State": state(run, now), "Step": _of(run.step, steps(run))}
+    if state(run, now) == "training":
+        result["Time left"] = remaining(run)
     best = best_evaluation(run)
     if best:
         name = deciding_measure(run)
-        result["Best checkpoint"] = f"step {best.step:,}: {MEASURES[name]} {best.values[name]:.4g}"
+        result["Best checkpoint"] = f"step {best.step:,}, {SHORT[name]} {best.values[name]:.4g}"
         last = run.evaluations[-1]
         if last is not best and name in last.values:
-            result["Last evaluation"] = f"step {last.step:,}: {MEASURES[name]} {last.values[name]:.4g}"
+            result["Last evaluation"] = f"step {last.step:,}, {SHORT[name]} {last.values[name]:.4g}"
     rows = max(1, run.metrics.steps.size // RECENT)
     result |= _number("Images per second", run.metrics.last("images_per_second", rows), "{:.4g}")
     result |= _number("Waiting for data", run.metrics.last("wait_for_data", rows), "{:.1%}")

@@ -81,4 +81,3 @@ def read_launches(run: Location) -> list[LaunchEntry]:
 def write_launches(run: Location, launches: list[LaunchEntry]) -> None:
     """Replace the record. Raises OSError."""
     Store(run).write(LAUNCHES, Launches(launches=launches[-MOST:]).model_dump_json(indent=1).encode(), sync=False)
-

@@ -25,7 +25,7 @@ GENERATOR = "ringcycle report"
 MOST_RUNS = 8
 """As many as the page has colours."""
 SMALL = 440  # pixels of width up to which a grid of samples is enlarged
-TITLES = {"step": "Images of the last step", "held-out": "Held-out images"}
+TITLES = {"step": "Training images", "held-out": "Held-out images"}
 COLUMNS = ("real", "translated", "translated back")
 
 
@@ -49,7 +49,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
     names = ["value"] if single else [run.name for run in runs]
     groups, images = _samples(runs)
     sections = [
-        ("held-out", "Held-out images", charts.held_out_charts(runs)),
+        ("measures", "Measures of held-out images", charts.held_out_charts(runs)),
         ("losses", "Losses", charts.loss_charts(runs)),
         ("speed", "Speed", charts.speed_charts(runs)),
     ]
@@ -63,7 +63,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
     present = {
         "overview": ("Overview", True),
         "samples": ("Images", groups),
-        **{key: (name, True) for key, name, _ in shown},
+        **{key: (name.split()[0], True) for key, name, _ in shown},
         "evaluation": ("Evaluation", evaluation),
         "timeline": ("Launches", timelines),
         "machine": ("Configuration", True),
@@ -90,8 +90,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
         evaluation=evaluation,
         timelines=timelines,
         kinds=timeline.KINDS,
-        machines=[{**facts.machine(run), **_capitalised(configuration.described(run))} for run in runs],
-        machine_rows=_side_by_side([{**facts.machine(run), **_capitalised(configuration.described(run))} for run in runs]),
+        machines=_side_by_side([{**facts.machine(run), **_capitalised(configuration.described(run))} for run in runs]),
         configurations=_configurations(runs),
         all_fields=_rows(configuration.everything(runs)) if single else [],
         checkpoints=checkpoints,
@@ -106,10 +105,11 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
     )
 
 
-def _samples(runs: Sequence[RunFiles]) -> tuple[list[SampleGroup], dict[str, list[dict[str, object]]]]:
-    """What the page shows, and the images for its script; the newest one is in the page itself."""
-    groups, images = [], {}
+def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[str, list[dict[str, object]]]]:
+    """What the page shows, by kind, and the images for its script; the newest one is in the page itself."""
+    kinds, images = [], {}
     for kind in ("held-out", "step"):
+        groups = []
         for number, run in enumerate(runs):
             found = run.samples.get(kind)
             if not found:
@@ -121,7 +121,9 @@ def _samples(runs: Sequence[RunFiles]) -> tuple[list[SampleGroup], dict[str, lis
             columns = COLUMNS if kind == "step" else ()
             groups.append(SampleGroup(key, title, note, columns, last, factor * last.width, factor * last.height, len(found)))
             images[key] = [{"step": sample.step, "uri": None if sample is last else sample.uri} for sample in found]
-    return groups, images
+        if groups:
+            kinds.append(groups)
+    return kinds, images
 
 
 def _evaluation(runs: Sequence[RunFiles]) -> dict[str, object] | None:
@@ -136,7 +138,7 @@ def _evaluation(runs: Sequence[RunFiles]) -> dict[str, object] | None:
     caption = "The latest evaluation of each run"
     if single and entry:
         counts = f", {entry.images[0]:,} images of A and {entry.images[1]:,} of B" if entry.images else ""
-        caption = f"Step {entry.step:,}{counts}; ± is the standard error"
+        caption = f"Step {entry.step:,}{counts}" + ("; ± is the standard error" if entry.errors else "")
     return {"caption": caption, "headings": headings, "rows": cells}
 
 

@@ -53,7 +53,7 @@ def test_a_job_trains_in_a_bucket_and_stops(head: Head, programs: Path, tmp_path
         stopped = verify(newest).step
         steps = [json.loads(line)["step"] for line in run.read("metrics.jsonl").splitlines()]
         assert steps == list(range(1, stopped + 1))
-        assert {"config.toml", "goodput.json", "metrics.jsonl"} <= set(run.names())
+        assert {"config.toml", "goodput.json", "launches.json", "metrics.jsonl", "report.html"} <= set(run.names())
         others = run.folders()
         assert others["samples"] >= {"step-00000010.png"} and others["events"]
         assert Store(server.uri("runs/shards")).folders(), "without data.shards, they are beside the runs"

@@ -50,7 +50,8 @@ def test_a_lowered_rate_is_stated_at_the_end(
     assert " with train.learning_rate × 0.5 after 1 rollback;" in once
     assert " with train.learning_rate × 0.25 after 2 rollbacks;" in twice
     following = f"next: python -m cyclegan.translate --checkpoint {tmp_path} --direction AtoB IMAGES translated"
-    assert [line for line in lines if not line.startswith(kind)] == [following] * 3 * (kind == "finished")
+    page = f"report: {tmp_path / 'report.html'}"
+    assert [line for line in lines if not line.startswith(kind)] == ([page, following] if kind == "finished" else [page]) * 3
 
 
 def test_the_configuration_is_printed_without_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

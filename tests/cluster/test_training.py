@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cluster.conftest import STEPS
+from cluster.reporting.launches import read_launches
+from tests.cluster.conftest import STEPS, WORKERS
 from tests.cluster.launch import Launch
 from tests.ray_nodes import ROOT
 
@@ -24,6 +25,17 @@ def test_artifacts(undisturbed: Path) -> None:
     assert list((undisturbed / "events").glob("events.out.tfevents.*"))
     assert Image.open(undisturbed / f"samples/step-{STEPS:08d}.png").size == (3 * 64, 2 * 64)
     assert (undisturbed / "config.toml").read_text().startswith("[data]")
+
+
+def test_the_report(undisturbed: Path) -> None:
+    """Written by the driver, without anybody asking for it."""
+    page = (undisturbed / "report.html").read_text()
+    assert all(part in page for part in (f"{STEPS} of {STEPS}", "finished", "data:image/webp;base64,"))
+    (launch,) = read_launches(undisturbed)
+    (attempt,) = launch.attempts
+    assert (launch.outcome, launch.steps, attempt.reached_step, len(attempt.workers)) == ("finished", STEPS, STEPS, WORKERS)
+    assert all(worker.device and worker.cores for worker in attempt.workers)
+    assert attempt.trained_seconds <= (attempt.until - attempt.began).total_seconds()
 
 
 @pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="training on a GPU needs one")

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("data").textContent);
-  const HEIGHT = 230;
+  const HEIGHT = 240;
   const charts = [];
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -17,8 +17,8 @@
 
   function number(value, unit) {
     if (value == null) return "–";
-    if (unit === "percent") return `${+(100 * value).toPrecision(3)} %`;
-    if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)) return value.toExponential(2).replace("e+", "e");
+    if (unit === "percent") return `${+(100 * value).toPrecision(3)}%`;
+    if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)) return (+value.toPrecision(3)).toExponential().replace("e+", "e");
     return String(+value.toPrecision(4));
   }
 
@@ -30,7 +30,7 @@
       const table = [run.x];
       for (const curve of run.curves) {
         if (curve.low.length) {
-          curves.push({ bound: true, colour: curve.colour }, { bound: true, colour: curve.colour });
+          curves.push({ bound: "high", colour: curve.colour }, { bound: "low", colour: curve.colour });
           table.push(curve.high, curve.low);
         }
         curves.push(curve);
@@ -48,14 +48,12 @@
     const series = curves.map((curve, i) => {
       const stroke = colour(curve.colour);
       if (curve.bound) {
-        if (!curves[i - 1]?.bound || bands.at(-1)?.series[0] === i - 1) {
-          if (curves[i + 1]?.bound) bands.push({ series: [i + 1, i + 2], fill: `${stroke}33` });
-        }
+        if (curve.bound === "high") bands.push({ series: [i + 1, i + 2], fill: `${stroke}33` });
         return { stroke: "transparent", width: 0, points: { show: false } };
       }
       return {
         label: curve.label,
-        stroke: curve.faint ? `${stroke}55` : stroke,
+        stroke: curve.faint ? `${stroke}48` : stroke,
         width: curve.faint ? 1 : 2,
         dash: curve.dashed ? [6, 4] : undefined,
         points: curve.faint ? { show: false } : { size: 6, fill: stroke },
@@ -70,40 +68,28 @@
       series: [{}, ...series],
       bands,
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? compact(tick) : "")), size: 32 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? compact(tick) : "")), size: 30, label: "step", labelSize: 18, labelFont: font },
         {
           ...axis,
           values: (_, ticks) => ticks.map((tick) => number(tick, chart.unit)),
           size: (_, ticks) => 14 + 7 * Math.max(3, ...(ticks ?? []).map((tick) => tick.length)),
         },
       ],
-      hooks: { setCursor: [readout], draw: [(plot) => chart.marks.forEach((mark) => drawMark(plot, mark, font))] },
+      hooks: { setCursor: [readout], draw: [(plot) => chart.marks.forEach((mark) => drawMark(plot, mark))] },
     };
   }
 
-  function drawMark(plot, mark, font) {
-    const { left, width, top } = plot.bbox;
-    const ratio = devicePixelRatio;
+  function drawMark(plot, mark) {
+    const { left, width } = plot.bbox;
     const x = plot.valToPos(mark.x, "x", true);
-    const y = plot.valToPos(mark.y, "y", true);
     if (x < left || x > left + width) return;
     const pen = plot.ctx;
     pen.save();
-    pen.strokeStyle = pen.fillStyle = css("--text");
-    pen.lineWidth = 2 * ratio;
+    pen.strokeStyle = css("--text");
+    pen.lineWidth = 2 * devicePixelRatio;
     pen.beginPath();
-    pen.arc(x, y, 6 * ratio, 0, 2 * Math.PI);
+    pen.arc(x, plot.valToPos(mark.y, "y", true), 7 * devicePixelRatio, 0, 2 * Math.PI);
     pen.stroke();
-    pen.font = font.replace("12px", `${12 * ratio}px`);
-    const space = pen.measureText(mark.text).width;
-    const start = Math.min(Math.max(x - space / 2, left + 4 * ratio), left + width - space - 4 * ratio);
-    const above = y - 14 * ratio > top + 12 * ratio;
-    pen.lineWidth = 4 * ratio;
-    pen.strokeStyle = css("--card");
-    pen.textBaseline = above ? "alphabetic" : "top";
-    const line = above ? y - 12 * ratio : y + 12 * ratio;
-    pen.strokeText(mark.text, start, line);
-    pen.fillText(mark.text, start, line);
     pen.restore();
   }
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from cluster.driver.interfaces import ClusterLost, Timer
+from cluster.driver.goodput import AttemptRecord
+from cluster.driver.interfaces import ClusterLost, Display, Timer
 from cluster.driver.supervise import Report, State, Supervisor
 from cluster.job import Job
 from cluster.load_config import load_config
@@ -131,7 +132,7 @@ class World:
 
     rooms: for how many workers there is room, by the time from which on. signals_at: times of signals. head_until: when the head is lost.
     drains_at: from when on a node is drained on which the second of two workers runs. driver_drains_at: the same for the driver's node.
-    taken_over_at: when another process takes the run over.
+    taken_over_at: when another process takes the run over. display: shows instead of this.
     """
 
     folder: Path
@@ -147,6 +148,8 @@ class World:
     now: float = 0.0
     attempts: list[FakeAttempt] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
+    attempt_ended: Callable[[AttemptRecord], None] = lambda record: None
+    display: Display | None = None
     _larger: tuple[int, float] = (0, 0.0)
 
     def run(self) -> Report:
@@ -154,7 +157,8 @@ class World:
         (self.folder / "checkpoints").mkdir()
         self.config = load_config(["--cluster.workers", "2", "--train.batch", "2", "--run.checkpoint_every", "10", *self.options], {})
         job = Job(self.config, ImageFormat(), self.folder, self.folder, "", False, None)
-        self.supervisor = Supervisor(job, self, self.new_attempt, self, self, self.taken_over, Timer(lambda: self.now, self.sleep))
+        timer, display = Timer(lambda: self.now, self.sleep), self.display or self
+        self.supervisor = Supervisor(job, self, self.new_attempt, self, display, self.taken_over, timer, self.attempt_ended)
         return self.supervisor.run()
 
     @property

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from cluster.load_config import as_toml, load_config
-from cluster.monitoring.telemetry import grid
 from cluster.paths import CONFIG, EVALUATIONS, GOODPUT, METRICS, SAMPLES
 from cluster.reporting.launches import AttemptEntry, LaunchEntry, WorkerEntry, write_launches
 from tests.cyclegan.made_checkpoint import write_checkpoint
@@ -42,7 +41,14 @@ def write_metrics(folder: Path, steps: int, every: int = 10, seed: int = 0) -> N
     for step in range(every, steps + 1, every):
         noise = random.lognormal(0, 0.3, 10)
         fall = 0.3 + np.exp(-3 * step / steps)
-        losses = {"G_AB": 0.4, "G_BA": 0.45, "cycle_B": 4.0 * fall, "cycle_A": 3.5 * fall, "identity_A": 2.0 * fall, "identity_B": 2.2 * fall}
+        losses = {
+            "G_AB": 0.4,
+            "G_BA": 0.45,
+            "cycle_B": 4.0 * fall,
+            "cycle_A": 3.5 * fall,
+            "identity_A": 2.0 * fall,
+            "identity_B": 2.2 * fall,
+        }
         values = {**losses, "D_B": 0.2, "D_A": 0.22, "images_per_second": 12.0}
         noisy = {name: value * float(factor) for (name, value), factor in zip(values.items(), noise, strict=False)}
         rate = 2e-4 * min(1.0, 2 - 2 * step / steps)
@@ -62,12 +68,13 @@ def write_evaluations(folder: Path, kid: Mapping[int, float]) -> None:
 
 
 def write_samples(folder: Path, steps: Sequence[int], size: int = 32, batch: int = 1) -> None:
+    """Grids of 3 columns and 2 × batch rows, as `telemetry.grid` makes them."""
     (folder / SAMPLES).mkdir(exist_ok=True)
     for i, step in enumerate(steps):
-        real = np.zeros((2, batch, size, size, 3), np.uint8)
-        real[0, :, :, ::4, 0] = real[1, :, ::4, :, 2] = 255
-        fake = (real[::-1].astype(np.float32) / 127.5 - 1) * (i + 1) / len(steps)
-        grid(real, fake, fake[::-1]).save(folder / SAMPLES / f"step-{step:08d}.png")
+        pixels = np.zeros((2, batch, size, 3, size, 3), np.uint8)
+        pixels[0, :, :, :, ::4, 0] = pixels[1, :, ::4, :, :, 2] = 255
+        pixels[:, :, :, 1, :, 1] = 255 * (i + 1) // len(steps)
+        Image.fromarray(pixels.reshape(2 * batch * size, 3 * size, 3)).save(folder / SAMPLES / f"step-{step:08d}.png")
         Image.new("RGB", (400, 120), (20, 40 + i, 120)).save(folder / SAMPLES / f"held-out-{step:08d}.png")
 
 
