@@ -6,8 +6,10 @@ What a user can get wrong is checked before Ray starts, which takes seconds.
 import argparse
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
 import ray
@@ -47,16 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, serve until a signal comes. 0: ended by one; 2: a user's mistake."""
     given = _parser().parse_args(arguments)
     send_lines(lambda line: say(line, file=sys.stderr))
-    try:
-        _check_extra()
-        request = _read(given, os.environ)
-        with StopSignals() as signals:
-            _serve(request, signals)
-    except UserError as error:
-        fail(error)
-        return ExitCode.USAGE
-    finally:
-        ray.shutdown()
+    terminal = sys.stdout
+    # Ray prints what becomes of its processes, in its own words and many; this command says what matters.
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        try:
+            _check_extra()
+            request = _read(given, os.environ)
+            with StopSignals() as signals:
+                _serve(request, signals, partial(say, file=terminal))
+        except UserError as error:
+            fail(error)
+            return ExitCode.USAGE
+        finally:
+            ray.shutdown()
+    say("ended")
     return ExitCode.OK
 
 
@@ -107,25 +113,24 @@ def _number(option: str, text: str, most: int, least: int = 1) -> int:
     return int(text)
 
 
-def _serve(request: Request, signals: StopSignals) -> None:
-    """Start or join Ray, and serve until a signal comes."""
+def _serve(request: Request, signals: StopSignals, tell: Callable[[str], None]) -> None:
+    """Start or join Ray, and serve until a signal comes. tell: shows a line to the user."""
     from cluster.serving.deployment import plan_place, serving, watch  # after the check of the extra
 
     settings, trained = request.settings, request.settings.trained
     scale = settings.scale.describe(trained.preparation)
-    say(f"{' and '.join(settings.directions)} by step {trained.step:,} of {trained.folder}, {scale}")
+    tell(f"{' and '.join(settings.directions)} by step {trained.step:,} of {trained.folder}, {scale}")
     joined = start_ray()
 
     def stopped() -> bool:
         return signals.count > 0
 
     place = plan_place(request.host, request.port, request.replicas, request.cpus, joined)
-    say(f"starting {place.replicas} replica{'s' if place.replicas > 1 else ''} with {place.cpus} CPU{'s' if place.cpus > 1 else ''}")
+    tell(f"starting {place.replicas} replica{'s' if place.replicas > 1 else ''} with {place.cpus} CPU{'s' if place.cpus > 1 else ''}")
     with serving(settings, place, stopped):
         if not stopped():
-            say(f"ready, Ctrl-C ends it: {access.url(place.host, place.port)}")
+            tell(f"ready, Ctrl-C ends it: {access.url(place.host, place.port)}")
             watch(stopped)
-    say("ended")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from ray import serve
 
 from cluster.serving.batches import BATCHES, Kind, plan_groups, shapes_for
+from cluster.serving.gathering import Gathering
 from cluster.serving.refusal import Refused
 from cluster.serving.settings import ServiceSettings
 from cyclegan.inference.files import suffix_for, write_image
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_THREADS = 2  # that decode and write; an image of 64 megapixels takes 900 MB while it is decoded
-WAIT = 0.005  # seconds that an image waits for others, if nothing is being translated
-TOGETHER = 4 * BATCHES[0]  # images that are taken from the queue at once
+TOGETHER = 4 * BATCHES[0]  # images of any kinds that are taken at once: more would wait for each other's results
 MEDIA_TYPES = {".png": "image/png", ".tif": "image/tiff"}
 
 
@@ -59,6 +58,7 @@ class TranslationService:
         # One thread for all of TensorFlow, started by this one and so bound to the same cores.
         self._generator = ThreadPoolExecutor(1, "generator")
         self._generator.submit(self._load).result()
+        self._in_batch = Gathering(self._run, TOGETHER)
 
     async def translate(self, content: bytes, direction: str) -> Translation:
         """Translate an image file. Raises Refused if it is none, is damaged, or is too large."""
@@ -105,9 +105,7 @@ class TranslationService:
                 raise Refused(413, f"An image of {width}x{height} pixels would become one of {wide}x{high}, {limit}.")
         return _Image(direction, settings.scale.scaled(pixels, trained.preparation), height, width)
 
-    @serve.batch(max_batch_size=TOGETHER, batch_wait_timeout_s=WAIT)
-    async def _in_batch(self, images: list[_Image]) -> list[ImageArray | BrokenImage]:
-        """Called with one image, run with all that wait."""
+    async def _run(self, images: Sequence[_Image]) -> list[ImageArray | BrokenImage]:
         return await asyncio.get_running_loop().run_in_executor(self._generator, self._translated, images)
 
     def _translated(self, images: Sequence[_Image]) -> list[ImageArray | BrokenImage]:

@@ -48,10 +48,11 @@ def truncated() -> Iterator[Bad]:
 def damaged() -> Iterator[Bad]:
     """The right first bytes, then others."""
     for kind in FORMATS:
-        start = encoded(kind)[:16]
+        start = encoded(kind)[:20]
         yield f"{kind}, then zeros", upload(start + bytes(500)), 422
         yield f"{kind}, then noise", upload(start + np.random.default_rng(1).bytes(500)), 422
-        yield f"{kind}, then itself", upload(start + encoded(kind)), 422
+        if kind in ("PNG", "WEBP", "TIFF", "JPEG2000"):  # to the others any bytes are pixels, or passed over
+            yield f"{kind}, then itself", upload(start + encoded(kind)), 422
     whole = encoded("PNG")
     yield "PNG with a wrong checksum", upload(whole[:29] + b"\0\0\0\0" + whole[33:]), 422
     yield "PNG without pixels", upload(png(4, 4)), 422
@@ -126,7 +127,7 @@ def too_many_pixels() -> Iterator[Bad]:
     for side in (4500, 9000):
         yield f"a white PNG of {side}x{side}", upload(really(side, side)), 413
     # In proportion to the square that the networks take, a narrow image becomes a huge one.
-    for width, height in ((1, 60_000), (60_000, 1), (3, 50_000), (100_000, 5)):
+    for width, height in ((1, 60_000), (60_000, 1), (2, 100_000), (100_000, 2)):
         yield f"a line of {width}x{height}", upload(really(width, height)), 413
 
 
