@@ -112,4 +112,4 @@ def _shown(value: float, unit: Unit) -> str:
         return f"{value / 1e6:,.0f} MB/s" if value >= 10e6 else f"{value / 1e6:.1f} MB/s"
     if unit == "count":
         return f"{value:,g}" if value % 1 else f"{value:,.0f}"
-    return f"{value:.2f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+    return f"{max(value, 0.01):.2f} {unit}" if value < 10 else f"{value:,.0f} {unit}"

@@ -13,7 +13,8 @@ from ringcycle.storage.location import is_remote
 
 Edge = tuple[Node, Node]
 """From the node that asks or sends to the one that answers."""
-SLOW_RATE = 100e6  # bytes per second: gigabit Ethernet reaches 117
+SLOW_RATE = 125e6  # bytes per second: gigabit Ethernet's
+LONG_EXCHANGE = 0.25  # seconds of a step, below which a slow link does not matter
 SLOW_MS = 5.0  # round trip: a local network takes less than 1
 SKEW_SECONDS, REFUSED_SKEW_SECONDS = 1.0, 900.0  # logs and event files get out of order; S3 refuses requests
 
@@ -42,14 +43,15 @@ def links(pinged: Mapping[Edge, Pinged], sent: Mapping[Edge, Sent], size: int, n
         else:
             assert data is not None
             rate = data.bytes / max(data.seconds, 1e-9)
+            exchange = exchange_seconds(size, nodes, rate)
             figures = {
                 "rate": Figure.of(rate, "bytes/s"),
                 "round_trip": Figure.of(1000 * ping.round_trip, "ms"),
                 "size": Figure.of(size, "bytes"),
-                "exchange": Figure.of(exchange_seconds(size, nodes, rate), "s"),
+                "exchange": Figure.of(exchange, "s"),
             }
             fact = "{rate} to the next node, round trip {round_trip}; a step's {size} of gradients take {exchange} or more"
-            slow = rate < SLOW_RATE or 1000 * ping.round_trip > SLOW_MS
+            slow = 1000 * ping.round_trip > SLOW_MS or (rate < SLOW_RATE and exchange > LONG_EXCHANGE)
             cure = "use a faster network (`ray start --node-ip-address`), cluster.allreduce_dtype = bfloat16, or a larger train.batch"
             finding = Finding("network", Verdict.WARNING if slow else Verdict.OK, fact, cure if slow else "", figures)
         findings.append(finding.on(node.name))
@@ -71,7 +73,7 @@ def clocks(pinged: Mapping[Edge, Pinged], first: Node, storage: str) -> list[Fin
         findings.append(Finding("clocks", verdict, fact, "run chrony or systemd-timesyncd there", figures).on(node.name))
     if others and not off:
         figures = {"offset": Figure.of(1000 * max(map(abs, others.values())), "ms")}
-        findings.append(Finding("clocks", Verdict.OK, f"at most {{offset}} apart from {first.name}", figures=figures))
+        findings.append(Finding("clocks", Verdict.OK, f"within {{offset}} of {first.name}", figures=figures))
     return findings
 
 

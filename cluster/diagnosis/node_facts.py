@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from cluster.diagnosis.software import bytecode_state, versions
 from cluster.hardware.cgroup import cpu_quota
 from cluster.hardware.cpu_features import CPUINFO, has_bfloat16
@@ -26,7 +28,7 @@ class NodeFacts:
 
     versions: see `software.versions`. bytecode: see `software.bytecode_state`; no_bytecode: whether Python is told to write none.
     cores: physical ones. quota: CPUs' worth of time, None without a limit. governors: pairs of driver and governor of the frequency.
-    memory, available: bytes, within cgroups. shared, shared_free: bytes of /dev/shm; 0 without it.
+    memory, available: bytes, within cgroups; machine_memory: without them. shared, shared_free: bytes of /dev/shm; 0 without it.
     open_files: soft and hard limit. proxies: by variable, lower case. no_proxy: hosts that are reached without one.
     cache: folder of compiled programs, or empty; cache_fact: why it cannot be used, or empty; cache_free: bytes.
     """
@@ -39,6 +41,7 @@ class NodeFacts:
     governors: frozenset[tuple[str, str]]
     bfloat16: bool
     memory: int
+    machine_memory: int
     available: int
     shared: int
     shared_free: int
@@ -75,6 +78,7 @@ def gather(given_cache: str) -> NodeFacts:
         governors=read_governors(allowed),
         bfloat16=has_bfloat16(CPUINFO.read_text()),
         memory=total_memory(),
+        machine_memory=psutil.virtual_memory().total,
         available=available_memory(),
         shared=shared.total if shared else 0,
         shared_free=shared.free if shared else 0,

@@ -64,7 +64,7 @@ def frequency(facts: NodeFacts) -> Iterator[Finding]:
 def memory(facts: NodeFacts) -> Finding:
     """How much is available now; what the configuration needs is another check."""
     figures = {"available": Figure.of(facts.available, "bytes"), "memory": Figure.of(facts.memory, "bytes")}
-    fact = "{available} available of {memory}"
+    fact = "{available} available of {memory}" + (" that the cgroup grants" if facts.memory < facts.machine_memory else "")
     if facts.available < LITTLE_MEMORY:
         verdict = Verdict.PROBLEM if facts.available < LEAST_MEMORY else Verdict.WARNING
         return Finding("memory", verdict, f"only {fact}", "end what else runs there, or raise the container's limit", figures)

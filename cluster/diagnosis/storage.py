@@ -16,7 +16,7 @@ from ringcycle.errors import UserError
 from ringcycle.storage.location import Location, is_remote, redacted
 from ringcycle.storage.store import Store
 
-WAIT_SECONDS = 15.0  # for a small file
+WAIT_SECONDS = 20.0  # for a file
 UPLOAD_BYTES, UPLOAD_SECONDS = 64 * 2**20, 3.0  # on a node, for the rate
 UPLOADS_SECONDS = 12.0  # of all nodes, which take turns
 DRIVER = "driver"
@@ -65,8 +65,7 @@ def _uploads(nodes: Nodes, able: dict[Node, str], scratch: Location, size: int, 
     """Nodes take turns, as only rank 0's node writes a large part; those for whom no time is left are not measured."""
     own, results = Budget(budget.at_most(UPLOADS_SECONDS)), dict[Node, Upload | NoAnswer]()
     for node, name in able.items():
-        if own.at_most(UPLOADS_SECONDS) <= 1.0 and results:
+        if results and own.at_most(UPLOADS_SECONDS) <= 1.0:
             break
-        arguments = (scratch, f"{name}-large", size, min(UPLOAD_SECONDS, own.at_most(UPLOAD_SECONDS)))
-        results |= nodes.ask_each(upload, WAIT_SECONDS, {node: arguments})
+        results |= nodes.ask_each(upload, WAIT_SECONDS, {node: (scratch, f"{name}-large", size, UPLOAD_SECONDS)})
     return results

@@ -16,6 +16,7 @@ from ringcycle.storage.store import Store
 
 FILE_BYTES = 64 * 1024
 BLOCK = 2**20
+FIRST_BYTES = 4 * 2**20
 LATE_SECONDS = 5.0  # for which readers wait for what others have written
 CLEAN_SECONDS = 10.0
 ABSENT = "absent"
@@ -109,17 +110,18 @@ def read_all(folder: Location, names: Sequence[str]) -> Read:
 
 
 def upload(folder: Location, name: str, size: int, seconds: float) -> Upload:
-    """Write at most `size` bytes, for at most about `seconds`, as a checkpoint's part is written, and delete them."""
-    store, block = Store(folder), os.urandom(BLOCK)
-    written = 0
+    """Write a file as a checkpoint's part is written, and delete it: FIRST_BYTES, then as much as takes `seconds`, at most `size` bytes."""
+    done = _uploaded(folder, name, min(size, FIRST_BYTES))
+    more = min(size, int(done.bytes / max(done.seconds, 1e-9) * seconds))
+    return _uploaded(folder, name, more) if more > done.bytes else done
+
+
+def _uploaded(folder: Location, name: str, size: int) -> Upload:
+    store, block = Store(folder), os.urandom(min(size, BLOCK))
 
     def write(file: BinaryIO) -> None:
-        nonlocal written
-        written, end = 0, time.perf_counter() + seconds
-        while written < size and time.perf_counter() < end:
-            part = block[: size - written]
-            file.write(part)
-            written += len(part)
+        for begin in range(0, size, BLOCK):
+            file.write(block[: size - begin])
 
     began = time.perf_counter()
     try:
@@ -128,7 +130,7 @@ def upload(folder: Location, name: str, size: int, seconds: float) -> Upload:
         store.delete(name)
     except OSError as error:
         return Upload(0, 0.0, reason(error))
-    return Upload(written, taken)
+    return Upload(size, taken)
 
 
 def _is_complete(store: Store, name: str) -> bool:

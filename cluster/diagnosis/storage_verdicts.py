@@ -44,7 +44,7 @@ def visible(
         read = reads.get(node)
         figures = {"write": Figure.of(1000 * wrote.seconds, "ms")}
         if wrote.fact == ABSENT or (read and driver in read.missing):
-            fact = f"run.storage = {label} is another folder there than on this node, or is not mounted"
+            fact = f"run.storage = {label} is another folder there than here, or is not mounted"
             finding = Finding(CHECK, Verdict.PROBLEM, fact, SHARED)
         elif wrote.fact:
             fact = f"run.storage = {label} cannot be written to ({wrote.fact})"

@@ -1,12 +1,14 @@
 """A cluster that cannot be joined: one line that names the cause, within seconds, before Ray prints anything."""
 
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from ringcycle.ray_refusal import obeys_anyone
 from tests.ringcycle.ray_head import OTHER, WITHOUT_RIGHTS, gives_away, run, running_head
 
 pytestmark = pytest.mark.process
@@ -52,6 +54,7 @@ def test_a_missing_token_and_another_version(environment: dict[str, str]) -> Non
         assert printed(run(START, stranger)) == f"{found} {NO_TOKEN}"
         assert printed(run(START, {**stranger, "RAY_ADDRESS": address})) == f"error: RAY_ADDRESS = {address} {NO_TOKEN}"
         assert time.monotonic() - began < 20
+        assert obeys_anyone(address) is False
         theirs = "Ray 2.59.0 on Python 3.12.1"
         ray, python = printed(run(OTHER_VERSION, {**environment, "RAY_AUTH_MODE": "token"}, address)).split()
         fact = f"runs {theirs}, but this command Ray {ray} on Python {python}: install the same versions, or {CURE}"
@@ -63,7 +66,14 @@ def test_a_cluster_of_another_user(environment: dict[str, str]) -> None:
     environment["RAY_AUTH_MODE"] = "disabled"
     with running_head(environment) as address:
         assert printed(run(START, environment, prefix=WITHOUT_RIGHTS)) == "joined"  # so it is not for want of rights
+        assert obeys_anyone(address) is True
         (events,) = Path(environment["RAY_TMPDIR"]).glob("ray/session_*_*/logs/events")
         os.chown(events, OTHER, -1)
         fact = f"the Ray cluster of this machine ({address}) belongs to another user (uid {OTHER}): {CURE}"
         assert printed(run(START, environment, prefix=WITHOUT_RIGHTS)) == f"error: {fact}"
+
+
+def test_nobody_who_listens_obeys_nobody() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert obeys_anyone(f"127.0.0.1:{closed.getsockname()[1]}") is None

@@ -17,6 +17,7 @@ HEALTHY = NodeFacts(
     governors=frozenset({("acpi-cpufreq", "performance")}),
     bfloat16=True,
     memory=64 * GIB,
+    machine_memory=64 * GIB,
     available=60 * GIB,
     shared=32 * GIB,
     shared_free=32 * GIB,

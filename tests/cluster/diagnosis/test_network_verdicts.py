@@ -27,10 +27,15 @@ def test_a_good_link() -> None:
     assert finding.text == "1,000 MB/s to the next node, round trip 0.20 ms; a step's 100 MiB of gradients take 0.10 s or more"
 
 
-@pytest.mark.parametrize(("ping", "sent"), [(Pinged(0.006, 0.0), FAST), (GOOD, Sent(99 * 10**6, 1.0))])
+@pytest.mark.parametrize(("ping", "sent"), [(Pinged(0.006, 0.0), FAST), (GOOD, Sent(117 * 10**6, 1.0))])
 def test_a_slow_link(ping: Pinged, sent: Sent) -> None:
-    (finding,) = links({(A, B): ping}, {(A, B): sent}, 1, 2)
+    (finding,) = links({(A, B): ping}, {(A, B): sent}, 100 * 10**6, 2)
     assert finding.verdict is Verdict.WARNING and "cluster.allreduce_dtype" in finding.cure
+
+
+def test_a_slow_link_that_carries_little() -> None:
+    (finding,) = links({(A, B): GOOD}, {(A, B): Sent(20 * 10**6, 1.0)}, 3 * 10**6, 2)
+    assert finding.verdict is Verdict.OK
 
 
 def test_a_link_that_is_closed() -> None:
@@ -51,7 +56,7 @@ def test_clocks_are_compared_along_the_ring() -> None:
 
 def test_skew() -> None:
     (finding,) = clocks({(A, B): Pinged(0.001, 0.02)}, A, "runs")
-    assert (finding.verdict, finding.text) == (Verdict.OK, "at most 20 ms apart from 10.0.0.1")
+    assert (finding.verdict, finding.text) == (Verdict.OK, "within 20 ms of 10.0.0.1")
     (finding,) = clocks({(A, B): Pinged(0.001, -30.0)}, A, "runs")
     assert (finding.verdict, finding.nodes) == (Verdict.WARNING, ("10.0.0.2",))
     assert finding.text == "the clock is 30 s behind that of 10.0.0.1: lines of logs and event files get out of order"

@@ -57,6 +57,7 @@ def test_memory(gib: float, verdict: Verdict) -> None:
     finding = memory(facts(available=int(gib * GIB)))
     assert finding.verdict is verdict and bool(finding.cure) is (verdict is not OK)
     assert finding.text.endswith(" available of 64.0 GiB")
+    assert memory(facts(memory=4 * GIB, available=3 * GIB)).text == "3.0 GiB available of 4.0 GiB that the cgroup grants"
 
 
 def test_object_store() -> None:

@@ -12,8 +12,9 @@ def test_a_file_that_one_node_writes_is_what_another_reads(tmp_path: Path) -> No
         written = write_twice(folder, "node-0")
         assert written.fact == "" and written.seconds > 0
         assert read_all(folder, ["node-0"]).missing == ()
-        sent = upload(folder, "large", 3 * 2**20 + 5, seconds=30)
-        assert (sent.bytes, sent.fact) == (3 * 2**20 + 5, "") and sent.seconds > 0
+        for size in (2**20 + 5, 6 * 2**20 + 5):
+            sent = upload(folder, "large", size, seconds=30)
+            assert (sent.bytes, sent.fact) == (size, "") and sent.seconds > 0
         assert isinstance(folder, Path) and [file.name for file in folder.iterdir()] == ["node-0"]
     assert list(tmp_path.iterdir()) == []
 
@@ -33,7 +34,7 @@ def test_a_folder_that_is_not_there_or_cannot_be_written(tmp_path: Path) -> None
 
 
 def test_sending_ends_when_time_is_up(tmp_path: Path) -> None:
-    assert 0 <= upload(tmp_path, "large", 2**50, seconds=0.05).bytes < 2**40
+    assert 0 < upload(tmp_path, "large", 2**50, seconds=0.01).bytes < 2**34
 
 
 def test_folders_that_were_missing_are_missing_again(tmp_path: Path) -> None:

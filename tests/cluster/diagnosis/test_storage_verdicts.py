@@ -30,7 +30,7 @@ def test_a_storage_that_all_nodes_share() -> None:
 def test_another_folder_of_the_same_name() -> None:
     for written, read in ((Written(ABSENT), Read(("driver", "node-0"), 0.0)), (FINE[0], Read(("driver", "node-0"), 0.0))):
         verdict, text, cure = verdict_on(written, read)
-        assert verdict is Verdict.PROBLEM and text.endswith("is another folder there than on this node, or is not mounted")
+        assert verdict is Verdict.PROBLEM and text.endswith("is another folder there than here, or is not mounted")
         assert cure.startswith("give a folder that all nodes share")
 
 
