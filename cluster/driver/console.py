@@ -18,14 +18,14 @@ REDRAWS = 4.0  # per second
 class Screen:
     """Draws the progress of a training on standard output.
 
-    level: as in `send_lines`; above INFO the screen prints only what is logged.
+    level: as in `send_lines`. Above INFO the screen prints only what is logged. At DEBUG nothing is redrawn, since libraries print, too.
     """
 
     def __init__(self, level: int = logging.INFO) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self.level = level
         self._view = ProgressView()
-        redraws = self._console.is_terminal and not self._console.is_dumb_terminal
+        redraws = self._console.is_terminal and not self._console.is_dumb_terminal and level > logging.DEBUG
         self._live = Live(self._view, console=self._console, refresh_per_second=REDRAWS, transient=True) if redraws else None
         self._shown: str | None = None
         self._plain_at = float("-inf")

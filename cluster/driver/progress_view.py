@@ -46,19 +46,20 @@ class ProgressView:
             yield _line(f"{spinner.plain} {self._text}")
             return
         progress, width = self._progress, options.max_width
-        yield _head(f"{spinner.plain} training", progress, width)
+        yield _head(spinner.plain, progress, width)
         figures = [_step(progress), f"epoch {progress.epoch:,.1f}", _speed(progress), _wait(progress)]
         for fields in (figures, _losses(progress)):
             for line in packed(fields, width - len(GAP)):
                 yield _line(GAP + line)
 
 
-def _head(name: str, progress: Progress, width: int) -> RenderableType:
-    """The time left, behind a bar if there is room for one."""
-    end = f"{progress.step / progress.steps:.1%}{GAP}{_left(progress)}"
+def _head(spinner: str, progress: Progress, width: int) -> RenderableType:
+    """The time left, behind the name of the phase and a bar if there is room for them."""
+    name, end = f"{spinner} training", f"{progress.step / progress.steps:.1%}{GAP}{_left(progress)}"
     bar = width - len(name + GAP + GAP + end)
     if bar < LEAST_BAR:
-        return _line(name + GAP + end)
+        line = name + GAP + end
+        return _line(line if len(line) <= width else f"{spinner} {end}")
     head = Table.grid(padding=(0, len(GAP), 0, 0))
     head.add_row(name, ProgressBar(progress.steps, progress.step, width=bar), end)
     return head

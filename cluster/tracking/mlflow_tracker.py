@@ -2,7 +2,6 @@
 
 import io
 import os
-import time
 from collections.abc import Mapping, Sequence
 
 from PIL import Image
@@ -10,7 +9,7 @@ from PIL import Image
 from cluster.tracking.tracker import PROJECT, Scalars
 
 # A request that fails is repeated by the sender; MLflow's own patience is many minutes.
-for name, value in {"TIMEOUT": "10", "MAX_RETRIES": "0"}.items():
+for name, value in {"TIMEOUT": "12", "MAX_RETRIES": "0"}.items():
     os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -57,10 +56,10 @@ class MlflowTracker:
         self._client.log_text(self._run, toml, "config.toml")
 
     def scalars(self, records: Sequence[Scalars]) -> None:
-        """See `Tracker`."""
-        now = int(1000 * time.time())
+        """See `Tracker`. MLflow stores an equal entry once, so a batch may come twice."""
         self._client.log_batch(
-            self._run, [Metric(name, value, now, record.step) for record in records for name, value in record.values.items()]
+            self._run,
+            [Metric(name, value, int(1000 * record.time), record.step) for record in records for name, value in record.values.items()],
         )
 
     def image(self, step: int, tag: str, png: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 from cluster.tracking.tracker import Scalars
 from ringcycle.storage.location import Location
@@ -66,7 +67,8 @@ class ScalarFile:
             return None
         if type(step) is not int:
             return None
-        return Scalars(step, {self._prefix + name: float(value) for name, value in values.items() if type(value) in (int, float)})
+        numbers = {self._prefix + name: float(value) for name, value in values.items() if type(value) in (int, float)}
+        return Scalars(step, numbers, time.time())
 
 
 class ImageFolder:

@@ -18,7 +18,7 @@ from ringcycle.user_cache import user_cache
 log = logging.getLogger(__name__)
 
 POLL_SECONDS, REMOTE_POLL_SECONDS = 2.0, 15.0  # between two looks at a folder, and at an object store
-RETRY_SECONDS = 30.0  # after a failure
+RETRY_SECONDS = (5.0, 30.0)  # after a failure, and after the next ones
 SCALARS = {METRICS: "", EVALUATIONS: "held out/"}
 """Files, and what is put before the names of their values: the tags of the event files."""
 IMAGES = {"samples": "step", "held out": "held-out"}
@@ -26,7 +26,10 @@ IMAGES = {"samples": "step", "held out": "held-out"}
 
 
 class Sender:
-    """Only the first failure is logged. Steps up to which everything is sent are kept as KIND.json, with the id of the tracker's run."""
+    """Only a failure that lasts is logged, once.
+
+    The steps up to which everything is sent are kept in the run's folder, as KIND.json, with the id of the tracker's run.
+    """
 
     def __init__(self, kind: str, run: str, name: str, make: Callable[[str, Path], Tracker] = make_tracker) -> None:
         """run: its location. name: what the tracker calls a new one."""
@@ -34,20 +37,24 @@ class Sender:
         self._run = as_location(run)
         self._store = Store(self._run)
         self._tracker: Tracker | None = None
-        self._id, self._configured, self._warned = "", False, False
+        self._id, self._configured = "", False
+        self._failures, self._reason, self._warned = 0, "", False
         self._scalars: dict[str, ScalarFile] = {}
         self._images: dict[str, ImageFolder] = {}
 
     def run(self, closing: threading.Event, outcome: Callable[[], str]) -> None:
         """Send what is new, again and again, until `closing` is set; then what is left, once, and end the tracker's run."""
         poll = REMOTE_POLL_SECONDS if is_remote(self._run) else POLL_SECONDS
-        while not closing.wait(poll if self._succeeds(self.send) else RETRY_SECONDS):
+        while not closing.wait(poll if self._succeeds(self.send) else RETRY_SECONDS[self._failures > 1]):
             pass
-        tracker = self._tracker
-        if self._succeeds(self.send) and tracker:
-            self._succeeds(lambda: tracker.close(outcome()))
-        else:
-            log.warning(f"{self._kind} has not taken {self._unsent()}: sent once the run is resumed")
+        self._warned = True
+        if not self._succeeds(lambda: self._finish(outcome())):
+            log.warning(f"{self._kind} lacks {self._unsent()} ({self._reason}): sent when the run is resumed")
+
+    def _finish(self, outcome: str) -> None:
+        self.send()
+        assert self._tracker
+        self._tracker.close(outcome)
 
     def send(self) -> None:
         """Send what is new. Raises what the tracker and the storage raise; what has not arrived then is sent by the next call."""
@@ -107,14 +114,16 @@ class Sender:
         try:
             act()
         except Exception as error:  # whatever a library raises
-            if not self._warned:
-                log.warning(f"{self._kind} fails ({reason(error)}): training continues, and what is missing there is sent later")
-            self._warned = True
+            self._failures, self._reason = self._failures + 1, reason(error)
+            if self._failures > 1 and not self._warned:
+                log.warning(f"{self._kind} fails ({self._reason}): training continues, and what is missing there is sent later")
+                self._warned = True
             return False
+        self._failures = 0
         return True
 
     def _unsent(self) -> str:
-        """How much is left."""
+        """What is left."""
         try:
             if not self._scalars:
                 self._load()
@@ -126,6 +135,8 @@ class Sender:
             images = sum(len(folder.waiting()) for folder in self._images.values())
         except (OSError, ValueError) as error:
             return f"everything ({reason(error)})"
+        if not records and not images:
+            return "the end of the run"
         return f"{records:,} record{'s' * (records != 1)} and {images:,} image{'s' * (images != 1)}"
 
 

@@ -13,10 +13,11 @@ MAX_REASON = 200  # characters
 
 
 class Scalars(NamedTuple):
-    """Named values of one step."""
+    """Named values of one step. time: when they were found, in seconds since 1970; the same when they are sent again."""
 
     step: int
     values: dict[str, float]
+    time: float
 
 
 class Tracker(Protocol):

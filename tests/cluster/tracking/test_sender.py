@@ -36,7 +36,7 @@ class KeepingTracker:
 
     def scalars(self, records: Sequence[Scalars]) -> None:
         self._check()
-        self.values += [(step, name, value) for step, values in records for name, value in values.items()]
+        self.values += [(record.step, name, value) for record in records for name, value in record.values.items()]
 
     def image(self, step: int, tag: str, png: bytes) -> None:
         self._check()
@@ -89,7 +89,7 @@ def test_a_tracker_without_the_run_gets_it_anew(tmp_path: Path) -> None:
 def test_what_a_tracker_refuses_is_sent_once_it_answers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sender, "RETRY_SECONDS", (0.01, 0.01))
     tracker, closing = KeepingTracker(), threading.Event()
     tracker.fails = True
     write_run(tmp_path, range(1, 11))
@@ -116,7 +116,13 @@ def test_what_is_left_at_the_end_is_counted(tmp_path: Path, caplog: pytest.LogCa
     write_run(tmp_path, range(11, 21))
     tracker.fails = True
     launch(tmp_path, tracker)
-    assert caplog.messages[1:] == ["mlflow has not taken 11 records and 2 images: sent once the run is resumed"]
+    fact = "(ConnectionError: refused http://***@host:5000): sent when the run is resumed"
+    assert caplog.messages == [f"mlflow lacks 11 records and 2 images {fact}"]
+    tracker.fails = False
+    launch(tmp_path, tracker)
+    tracker.fails = True
+    launch(tmp_path, tracker)
+    assert caplog.messages[1:] == [f"mlflow lacks the end of the run {fact}"]
 
 
 def test_the_reason_is_what_the_system_says() -> None:
