@@ -44,10 +44,10 @@ def render(options: Namespace) -> str:
     node = _node(options.node) if options.node else None
     manifests = Manifests(folder.name, documents(folder))
     _check_applies(options, manifests)
-    if options.storage_class:
-        manifests.set_storage_class(options.storage_class)
-    else:
+    if not manifests.claim:
         _write_run(options, manifests, node)
+    elif options.storage_class:
+        manifests.set_storage_class(options.storage_class)
     if options.image:
         manifests.set_image(options.image)
         if "@" not in options.image:
@@ -58,21 +58,21 @@ def render(options: Namespace) -> str:
 
 
 def _write_run(options: Namespace, manifests: Manifests, node: tuple[int, int] | None) -> None:
-    """Configuration, sizes and name. The claim has none of them."""
-    if manifests.claim:
-        return
+    """Write configuration, name and sizes."""
     config, text = _config(options.config, manifests)
-    if manifests.cluster:
-        manifests.check(config)
-        sizes = pod_sizes(config, *_memory(config))
-        if node:
-            check_node(sizes, *node)
-        manifests.set_sizes(config, sizes)
-        say(sizes.describe(), file=sys.stderr)
     manifests.set_config(text, config)
     name = options.name or ("" if config.run.name == Config().run.name else config.run.name)
     if name:
         manifests.set_name(name)
+    if not manifests.cluster:
+        return
+    manifests.check(config)
+    check_node(pod_sizes(config, 0, 0), node)  # what needs no programs to be refused
+    say("compiling the programs, to learn what memory they take: about a minute at 256×256", file=sys.stderr)
+    sizes = pod_sizes(config, *_memory(config))
+    check_node(sizes, node)
+    manifests.set_sizes(config, sizes)
+    say(sizes.describe(), file=sys.stderr)
 
 
 def _config(path: str | None, manifests: Manifests) -> tuple[Config, str]:
@@ -87,7 +87,9 @@ def _config(path: str | None, manifests: Manifests) -> tuple[Config, str]:
 
 
 def _memory(config: Config) -> tuple[int, int]:
-    """Bytes of a worker's variables, and of what its programs take besides, as XLA predicts them. Compiles them, or finds them."""
+    """Bytes of a worker's variables, and of what its programs take besides, as XLA predicts them for this machine's processor."""
+    here = config.cluster.model_copy(update={"compile_cache": ""})  # the configuration's is a folder of the pods
+    config = config.model_copy(update={"cluster": here})
     images = images_by_settings(config.data)
     check_identity(config.train, images)
     with tempfile.TemporaryDirectory(prefix="ringcycle-programs-") as dumps:

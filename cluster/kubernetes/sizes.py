@@ -67,8 +67,11 @@ def pod_sizes(config: Config, state: int, passes: int) -> PodSizes:
     return PodSizes(config.cluster.least, config.cluster.most, cpus + 1, cpus, memory, store, home)
 
 
-def check_node(sizes: PodSizes, cpus: int, memory: int) -> None:
-    """Raises UserError if a worker's pod does not fit on a node that has this much for pods."""
+def check_node(sizes: PodSizes, node: tuple[int, int] | None) -> None:
+    """Raises UserError if a worker's pod does not fit on a node that has these CPUs and bytes for pods. None: nothing is known of nodes."""
+    if node is None:
+        return
+    cpus, memory = node
     if sizes.cpus > cpus:
         raise UserError(
             f"cluster.cpus_per_worker = {sizes.ray_cpus} takes a pod of {sizes.cpus} CPUs, but a node has {cpus}: use {cpus - 1} or fewer"

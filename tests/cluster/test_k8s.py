@@ -122,6 +122,7 @@ CHANGES = {
     "/storage/runs": ("runs", "xeon", "run.storage = runs is not below /storage, where the pods see the claim"),
     "/storage/horses": ("/data/horses", "kueue", "data.source = /data/horses is not below /storage"),
     "[cluster]": ('[cluster]\ndevice = "gpu"', "xeon", "cluster.device = gpu, but overlay xeon has no GPUs: "),
+    "workers = 3\ncpus": ("workers = 0\ncpus", "kueue", "cluster.workers = 0 counts nodes that are not there yet: give "),
     "[run]": ("[run]\n", "gpu", 'cluster.device = auto, but overlay gpu has a GPU for each worker: set it to "gpu"'),
     "Horses_1": (48 * "h", "xeon", f"the name {48 * 'h'} gives no name in Kubernetes: "),
 }

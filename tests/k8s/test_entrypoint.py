@@ -76,14 +76,16 @@ class Cluster:
         else:
             given["address"] = f"{head.address}:{ports['port']}"
         words = [*(["--head"] if name == "head" else []), *(f"--{key}={value}" for key, value in given.items())]
-        log = self._root / f"{name}-{time.monotonic_ns()}.log"
-        node = self.nodes[name] = start_node(log, pod.environment, words, pod.host.prefix, self._root / "image")
         probe = container["readinessProbe"]
         url = f"http://127.0.0.1:{ports['dashboard-agent-listen-port']}{probe['httpGet']['path']}"
         deadline = time.monotonic() + probe["failureThreshold"] * probe["periodSeconds"]
-        while pod.answer(url) != 200:
-            if node.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the pod {name} did not become ready:\n{log.read_text()}")
+        node = None
+        while node is None or pod.answer(url) != 200:
+            if node is None or node.process.poll() is not None:  # Kubernetes too restarts it: Ray gives up after 30 s on a busy machine
+                log = self._root / f"{name}-{time.monotonic_ns()}.log"
+                node = self.nodes[name] = start_node(log, pod.environment, words, pod.host.prefix, self._root / "image")
+            if time.monotonic() > deadline:
+                pytest.fail(f"the pod {name} did not become ready:\n{node.log.read_text()}")
             time.sleep(0.3)
 
     def submit(self) -> subprocess.Popen[str]:

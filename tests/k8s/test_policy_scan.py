@@ -13,7 +13,6 @@ from tests.k8s.rendered import OVERLAYS, kustomized, of_kind, pods
 
 CHECKOV = os.environ.get("RINGCYCLE_TEST_CHECKOV") or shutil.which("checkov")
 ARGUED = {
-    "CKV_K8S_15": "an image named by digest need not be pulled again",
     "CKV_K8S_40": "user 1000 is the image's; no host of a cluster maps it, and `components/openshift` leaves it to the namespace",
     "CKV_K8S_35": "keys of object stores are read from the environment by their client libraries; ringcycle/credentials.py takes them out",
     "CKV_K8S_8": "probes: containers that end by themselves (init containers, submitter), and the autoscaler, which KubeRay gives none",

@@ -60,8 +60,9 @@ def test_what_the_cluster_would_decide_is_refused(field: str, fact: str) -> None
 
 def test_a_pod_that_fits_no_node_is_refused() -> None:
     sizes = PodSizes(4, 4, 16, 15, 14 * GIB, GIB, GIB)
-    check_node(sizes, 16, 14 * GIB)
+    check_node(sizes, (16, 14 * GIB))
+    check_node(sizes, None)
     with pytest.raises(UserError, match=r"^cluster.cpus_per_worker = 15 takes a pod of 16 CPUs, but a node has 12: use 11 or fewer$"):
-        check_node(sizes, 12, 64 * GIB)
+        check_node(sizes, (12, 64 * GIB))
     with pytest.raises(UserError, match=r"^a worker takes 14 GiB, but a node has 13\.5: use a smaller train.batch"):
-        check_node(sizes, 16, int(13.5 * GIB))
+        check_node(sizes, (16, int(13.5 * GIB)))
