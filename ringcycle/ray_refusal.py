@@ -15,15 +15,21 @@ def refusal(address: str) -> str:
 
     address: HOST:PORT of the cluster.
     """
+    try:
+        nodes = living_nodes(address)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
+        return ""  # Ray waits for a cluster that is starting
+    return _foreign([Path(node.session_dir) for node in nodes if node.session_dir])
+
+
+def living_nodes(address: str) -> list[gcs_pb2.GcsNodeInfo]:
+    """The nodes of the cluster whose head is at HOST:PORT, without joining it. Raises grpc.RpcError if it does not answer."""
     request = gcs_service_pb2.GetAllNodeInfoRequest(state_filter=gcs_pb2.GcsNodeInfo.ALIVE)
     with init_grpc_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
-        try:
-            nodes = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(request, timeout=_ANSWER_SECONDS).node_info_list
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
-                return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
-            return ""  # Ray waits for a cluster that is starting
-    return _foreign([Path(node.session_dir) for node in nodes if node.session_dir])
+        answer = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(request, timeout=_ANSWER_SECONDS)
+    return list(answer.node_info_list)
 
 
 def _foreign(sessions: list[Path]) -> str:
