@@ -1,6 +1,5 @@
 """Jobs of Slurm and PBS on hosts in network namespaces: the real scripts, with stand-ins for what they call."""
 
-import itertools
 import json
 import os
 import shlex
@@ -34,9 +33,7 @@ class BatchSystem:
             command = folder / "bin" / name
             command.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_INS} {name} "$@"\n')
             command.chmod(0o755)
-        cpus = itertools.cycle(map(str, sorted(os.sched_getaffinity(0))))
-        described = [{"name": host.name, "address": host.address, "cpu": cpu} for host, cpu in zip(hosts, cpus, strict=False)]
-        (folder / "hosts.json").write_text(json.dumps(described))
+        (folder / "hosts.json").write_text(json.dumps([{"name": host.name, "address": host.address} for host in hosts]))
         lines = [host.address for host in hosts for _ in range(LINES_PER_NODE)]
         (folder / "nodefile").write_text("\n".join(lines) + "\n")
         inherited = {name: value for name, value in clean_environment().items() if not name.startswith("RAY_")}

@@ -1,7 +1,7 @@
 """What the batch scripts call, on hosts in network namespaces: srun, scontrol, pbsdsh, qstat, qsub.
 
 Run as `stand_ins.py COMMAND WORDS`. They know the options that the scripts use, as the real ones read them, and refuse others.
-The folder BATCH_FOLDER has hosts.json (name, address and CPU of each) and gets calls.jsonl, a list for each call.
+The folder BATCH_FOLDER has hosts.json (name and address of each) and gets calls.jsonl, a list for each call.
 """
 
 import argparse
@@ -29,9 +29,8 @@ def hosts(folder: Path) -> list[dict[str, str]]:
 
 
 def task(host: Mapping[str, str], command: Sequence[str], environment: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
-    """A command on a host, in a session of its own, bound to the one CPU of the job there."""
-    prefix = ["taskset", "--cpu-list", host["cpu"], "ip", "netns", "exec", host["name"]]
-    return subprocess.Popen([*prefix, *command], env=dict(environment), start_new_session=True, **options)
+    """A command on a host, in a session of its own."""
+    return subprocess.Popen(["ip", "netns", "exec", host["name"], *command], env=dict(environment), start_new_session=True, **options)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:

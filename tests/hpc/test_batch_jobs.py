@@ -1,4 +1,4 @@
-"""Whole jobs of Slurm and PBS on three hosts: one ends well, a host is killed, the time limit is reached."""
+"""Whole jobs of Slurm and PBS on hosts in network namespaces: one ends well, a host is killed, the time limit is reached."""
 
 import json
 import os
@@ -29,8 +29,14 @@ def system() -> Iterator[BatchSystem]:
         yield system
 
 
+@pytest.fixture
+def two_hosts() -> Iterator[BatchSystem]:
+    with batch_system(2) as system:
+        yield system
+
+
 def arguments(folder: Path, programs: Path, **values: object) -> list[str]:
-    here = {"run.name": "run", "cluster.cpus_per_worker": 1, "evaluate.every": 0, "train.steps": STEPS}
+    here = {"run.name": "run", "cluster.cpus_per_worker": os.cpu_count(), "evaluate.every": 0, "train.steps": STEPS}
     return small_run(folder, programs, {**here, **values})
 
 
@@ -58,16 +64,16 @@ def token_of(system: BatchSystem, job: Running) -> str:
 
 
 @pytest.mark.process
-def test_a_slurm_job_that_ends_well(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
-    with system.slurm(arguments(tmp_path, programs, **{"train.steps": 4})) as job:
+def test_a_slurm_job_that_ends_well(two_hosts: BatchSystem, programs: Path, tmp_path: Path) -> None:
+    with two_hosts.slurm(arguments(tmp_path, programs, **{"train.steps": 4})) as job:
         job.wait_for(WORKER, 2, seconds=PATIENCE)
-        token = token_of(system, job)
-        output = job.end(0, seconds=120)
+        token = token_of(two_hosts, job)
+        output = job.end(0)
     assert token not in output
     assert steps(tmp_path / "runs/run") == [1, 2, 3, 4]
-    assert system.calls("scontrol", "requeue") == []
+    assert two_hosts.calls("scontrol", "requeue") == []
     assert "error: " not in output
-    assert_nothing_is_left(system)
+    assert_nothing_is_left(two_hosts)
 
 
 @pytest.mark.soak
