@@ -9,13 +9,16 @@ if [[ ${3-} ]]; then
     source "$3"
 fi
 
-folder=$(mktemp -d "${RAY_TMPDIR:-/tmp}/rcXXXXXX") # short, since paths of Unix sockets have at most 107 bytes
+# Short, since paths of Unix sockets have at most 107 bytes. Only this user enters it: Ray's own folder below is open to all.
+folder=$(mktemp -d "${RAY_TMPDIR:-/tmp}/rcXXXXXX")
 trap 'rm -rf "$folder"' EXIT
 cpus=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc) # those that the batch system leaves to this job
-options=(--block --log-color=false --node-name="$name" --num-cpus="$cpus" --temp-dir="$folder" --dashboard-agent-listen-port=0)
+options=(--block --node-name="$name" --num-cpus="$cpus" --temp-dir="$folder/ray" --dashboard-agent-listen-port=0)
+options+=(--log-color=false --include-log-monitor=false)
 host=${RAY_ADDRESS%:*} port=${RAY_ADDRESS##*:}
 if [[ $name == "$first" ]]; then
-    options+=(--head --node-ip-address="$host" --port="$port" --ray-client-server-port="$RAY_CLIENT_PORT" --include-dashboard=false)
+    options+=(--head --node-ip-address="$host" --port="$port" --ray-client-server-port="$RAY_CLIENT_PORT")
+    options+=(--include-dashboard=false --no-monitor) # nobody asks them, and another job may have their ports
 else
     options+=(--address="$RAY_ADDRESS")
     until (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null; do sleep 1; done

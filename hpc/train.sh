@@ -12,7 +12,7 @@
 set -euo pipefail
 
 patience=300 # seconds for all nodes to join
-nodes=() node_pids=() training="" stopped="" stop_after="" end_seconds=0 environment_file=""
+nodes=() node_pids=() training="" cancelled="" stop_after="" end_seconds=0 environment_file=""
 
 die() {
     echo "error: $*" >&2
@@ -22,6 +22,8 @@ die() {
 # Train with these arguments of cluster.train; exits with its exit code.
 train() {
     local ports host port client code limit=()
+    trap 'stop "the time limit was reached"' USR1
+    trap 'cancelled=1; stop "the job was cancelled"' TERM
     check_limit
     set +u # as modules and conda need
     activate || die "python and ray are not available: edit activate in the batch script"
@@ -41,8 +43,6 @@ train() {
         export RAY_AUTH_TOKEN
     fi
 
-    trap 'stop limit' USR1
-    trap 'stop cancelled' TERM
     trap end_nodes EXIT
     start_nodes
     wait_for_nodes
@@ -57,7 +57,7 @@ train() {
     wait "$training" || code=$?
     end_nodes
     # 75: stopped with a checkpoint, or nodes are lost. 143: SIGTERM while shards were built, which are kept.
-    if ((code == 75 || code == 143)) && [[ $stopped != cancelled ]]; then
+    if ((code == 75 || code == 143)) && [[ ! $cancelled ]]; then
         if requeue; then
             echo "in the queue again: the next job resumes this run"
         else
@@ -93,10 +93,9 @@ wait_for_nodes() {
     rm -f "$environment_file"
 }
 
-# Signalled: the training saves a checkpoint and ends.
+# Let the training save a checkpoint and end.
 stop() {
-    stopped=$1
-    [[ $training ]] || die "stopped ($stopped) before all nodes had joined"
+    [[ $training ]] || die "$1 before the training began"
     kill -TERM "$training" 2>/dev/null || true
 }
 

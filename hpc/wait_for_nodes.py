@@ -1,43 +1,38 @@
 """Waits until all nodes of a batch job have joined its Ray cluster."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
 
-import ray
+import grpc
 
 from ringcycle.cli import ExitCode, fail, run
-from ringcycle.errors import UserError
-from ringcycle.ray_start import start_ray
+from ringcycle.ray_refusal import living_nodes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Wait for SECONDS until there are nodes of all NAMES in the cluster of RAY_ADDRESS. Returns the exit code.
+    """Wait for SECONDS until nodes of all NAMES are in the cluster of RAY_ADDRESS. Returns the exit code.
 
     arguments: SECONDS NAMES.
     """
     seconds, *names = sys.argv[1:] if arguments is None else arguments
     deadline = time.monotonic() + float(seconds)
-    missing, reason = set(names), ""
-    while missing and time.monotonic() < deadline:
-        try:
-            missing -= _joined()
-        except UserError as error:  # the head listens before it is ready
-            reason = str(error)
+    while missing := set(names) - _joined(os.environ["RAY_ADDRESS"]):
+        if time.monotonic() > deadline:
+            listed = ", ".join(sorted(missing)[:5]) + (" …" if len(missing) > 5 else "")
+            fail(f"{len(missing)} of {len(names)} nodes have not joined the Ray cluster within {seconds} s: {listed}")
+            return ExitCode.FAILED
         time.sleep(1)
-    if missing and reason and not ray.is_initialized():
-        fail(reason)
-    elif missing:
-        listed = ", ".join(sorted(missing)[:5]) + (" …" if len(missing) > 5 else "")
-        fail(f"{len(missing)} of {len(names)} nodes have not joined the Ray cluster within {seconds} s: {listed}")
-    return ExitCode.FAILED if missing else ExitCode.OK
+    return ExitCode.OK
 
 
-def _joined() -> set[str]:
-    """Names of the nodes in the cluster. Raises UserError if it cannot be joined."""
-    if not ray.is_initialized():
-        start_ray()
-    return {node["NodeName"] for node in ray.nodes() if node["Alive"]}
+def _joined(address: str) -> set[str]:
+    """Names of the nodes in the cluster: none if its head does not answer yet."""
+    try:
+        return {node.node_name for node in living_nodes(address)}
+    except grpc.RpcError:
+        return set()
 
 
 if __name__ == "__main__":

@@ -17,14 +17,19 @@ def refusal(address: str) -> str:
 
     address: HOST:PORT of the cluster.
     """
-    with init_grpc_channel(address, _DIRECTLY) as channel:
-        try:
-            nodes = _nodes(channel)
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
-                return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
-            return ""  # Ray waits for a cluster that is starting
+    try:
+        nodes = living_nodes(address)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            return "refuses this command, which does not have its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or"
+        return ""  # Ray waits for a cluster that is starting
     return _foreign([Path(node.session_dir) for node in nodes if node.session_dir])
+
+
+def living_nodes(address: str) -> list[gcs_pb2.GcsNodeInfo]:
+    """The nodes of the cluster whose head is at HOST:PORT, without joining it. Raises grpc.RpcError if it does not answer."""
+    with init_grpc_channel(address, _DIRECTLY) as channel:
+        return _nodes(channel)
 
 
 def obeys_anyone(address: str) -> bool | None:
@@ -37,7 +42,7 @@ def obeys_anyone(address: str) -> bool | None:
     return True
 
 
-def _nodes(channel: grpc.Channel) -> list[Any]:
+def _nodes(channel: grpc.Channel) -> list[gcs_pb2.GcsNodeInfo]:
     request = gcs_service_pb2.GetAllNodeInfoRequest(state_filter=gcs_pb2.GcsNodeInfo.ALIVE)
     stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
     return list(stub.GetAllNodeInfo(request, timeout=_ANSWER_SECONDS).node_info_list)

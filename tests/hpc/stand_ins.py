@@ -1,7 +1,7 @@
 """What the batch scripts call, on hosts in network namespaces: srun, scontrol, pbsdsh, qstat, qsub.
 
 Run as `stand_ins.py COMMAND WORDS`. They know the options that the scripts use, as the real ones read them, and refuse others.
-The folder BATCH_FOLDER has hosts.json (names and addresses, in order) and gets calls.jsonl, a list for each call.
+The folder BATCH_FOLDER has hosts.json (name and address of each) and gets calls.jsonl, a list for each call.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Whole jobs of Slurm and PBS on three hosts: one ends well, a host is killed, the time limit is reached."""
+"""Whole jobs of Slurm and PBS on hosts in network namespaces: one ends well, a host is killed, the time limit is reached."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from tests.ray_nodes import ROOT
 
 pytestmark = pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2")
 STEPS = 400
+PATIENCE = 400.0
 WORKER = r"worker (\d+): process (\d+) on (\S+), "
 QUEUED = "in the queue again: the next job resumes this run"
 
@@ -28,8 +29,15 @@ def system() -> Iterator[BatchSystem]:
         yield system
 
 
+@pytest.fixture
+def two_hosts() -> Iterator[BatchSystem]:
+    with batch_system(2) as system:
+        yield system
+
+
 def arguments(folder: Path, programs: Path, **values: object) -> list[str]:
-    return small_run(folder, programs, {"run.name": "run", "cluster.cpus_per_worker": 1, "train.steps": STEPS, **values})
+    here = {"run.name": "run", "cluster.cpus_per_worker": os.cpu_count(), "evaluate.every": 0, "train.steps": STEPS}
+    return small_run(folder, programs, {**here, **values})
 
 
 def steps(run: Path) -> list[int]:
@@ -56,24 +64,24 @@ def token_of(system: BatchSystem, job: Running) -> str:
 
 
 @pytest.mark.process
-def test_a_slurm_job_that_ends_well(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
-    with system.slurm(arguments(tmp_path, programs, **{"train.steps": 4})) as job:
-        job.wait_for(WORKER, 2)
-        token = token_of(system, job)
-        output = job.end(0, seconds=120)
+def test_a_slurm_job_that_ends_well(two_hosts: BatchSystem, programs: Path, tmp_path: Path) -> None:
+    with two_hosts.slurm(arguments(tmp_path, programs, **{"train.steps": 4})) as job:
+        job.wait_for(WORKER, 2, seconds=PATIENCE)
+        token = token_of(two_hosts, job)
+        output = job.end(0)
     assert token not in output
     assert steps(tmp_path / "runs/run") == [1, 2, 3, 4]
-    assert system.calls("scontrol", "requeue") == []
+    assert two_hosts.calls("scontrol", "requeue") == []
     assert "error: " not in output
-    assert_nothing_is_left(system)
+    assert_nothing_is_left(two_hosts)
 
 
 @pytest.mark.soak
 def test_a_slurm_job_loses_a_host(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     """With `cluster.workers = [MIN, MAX]` it goes on with the others."""
-    values = {"cluster.workers": "[1,3]", "train.batch": 2, "cluster.cpus_per_worker": os.cpu_count(), "cluster.node_timeout": 5}
+    values = {"cluster.workers": "[1,3]", "train.batch": 2, "cluster.node_timeout": 5}
     with system.slurm(arguments(tmp_path, programs, **values)) as job:
-        job.wait_for(WORKER, 3)
+        job.wait_for(WORKER, 3, seconds=PATIENCE)
         wait_for_step(tmp_path / "runs/run", EVERY)
         system.kill(system.hosts[2])
         job.wait_for(r"continuing with \d of 3 workers")
@@ -92,7 +100,7 @@ def assert_nothing_is_left_but_the_lost(system: BatchSystem) -> None:
 def test_a_slurm_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     run, words = tmp_path / "runs/run", arguments(tmp_path, programs, **{"run.checkpoint_every": 100_000})
     with system.slurm(words) as job:
-        job.wait_for(WORKER, 2)
+        job.wait_for(WORKER, 2, seconds=PATIENCE)
         wait_for_metrics(run, 5)
         os.kill(job.process.pid, signal.SIGUSR1)
         output = job.end(75, seconds=120)
@@ -110,7 +118,7 @@ def test_a_slurm_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_
 def test_a_cancelled_slurm_job_saves_and_stays_out_of_the_queue(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs/run"
     with system.slurm(arguments(tmp_path, programs, **{"run.checkpoint_every": 100_000})) as job:
-        job.wait_for(WORKER, 2)
+        job.wait_for(WORKER, 2, seconds=PATIENCE)
         wait_for_metrics(run, 5)
         os.kill(job.process.pid, signal.SIGTERM)
         output = job.end(75, seconds=120)
@@ -131,7 +139,7 @@ def test_a_pbs_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_pa
     train = pbs_words(arguments(folder, programs, **{"train.steps": 100_000, "run.checkpoint_every": 100_000}))
     script = edited((ROOT / "hpc/pbs.sh").read_text()).replace("stop_minutes=10", "stop_minutes=1")
     with system.pbs(train, resources, script) as job:
-        job.wait_for(WORKER, 2)
+        job.wait_for(WORKER, 2, seconds=PATIENCE)
         assert len(system.calls("pbsdsh")) == 3
         assert list(ROOT.glob(".pbs-*")) == [], "all nodes have read their environment"
         assert token_of(system, job) not in job.output
@@ -154,11 +162,11 @@ def test_a_pbs_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_pa
 @pytest.mark.soak
 def test_a_pbs_job_loses_a_host(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     """A fixed number of workers no longer fits: the job is queued again, and resumes."""
-    values = {"cluster.workers": 3, "cluster.cpus_per_worker": os.cpu_count(), "cluster.node_timeout": 5}
+    values = {"cluster.workers": 3, "cluster.node_timeout": 5}
     train = pbs_words(arguments(tmp_path, programs, **values))
     resources = {"nodes": "3:ppn=2", "walltime": "24:00:00"}
     with system.pbs(train, resources) as job:
-        job.wait_for(WORKER, 3)
+        job.wait_for(WORKER, 3, seconds=PATIENCE)
         wait_for_step(tmp_path / "runs/run", EVERY)
         system.kill(system.hosts[1])
         output = job.end(75)
