@@ -19,17 +19,18 @@ from cluster.driver.console import Screen
 from cluster.driver.interfaces import Display
 from cluster.driver.node_request import requested_nodes
 from cluster.driver.nodes import Nodes
+from cluster.driver.observed_display import ObservedDisplay
 from cluster.driver.policy import GroupSize
 from cluster.driver.run_lease import RunLease
-from cluster.driver.run_metrics import ExportedDisplay, RunMetrics
-from cluster.driver.run_reporter import ReportedDisplay, RunReporter
+from cluster.driver.run_metrics import RunMetrics
+from cluster.driver.run_reporter import RunReporter
 from cluster.driver.shard_compatibility import check_shards
 from cluster.driver.signals import StopSignals, import_trainer_early
 from cluster.driver.start_from import start_weights
 from cluster.driver.supervise import Report, Supervisor, timeouts_of
 from cluster.hardware.cpu_features import check_precision
 from cluster.hardware.default_workers import default_workers
-from cluster.held_out.evaluator import Evaluate, EvaluatedDisplay, HeldOutEvaluator
+from cluster.held_out.evaluator import Evaluate, HeldOutEvaluator
 from cluster.held_out.seed_race import decided_seed, race, with_seed
 from cluster.held_out.task import HeldOutSettings, evaluate_on_spare_cpus
 from cluster.job import Job, images_of, plan_of
@@ -165,7 +166,7 @@ def _train_evaluated(job: Job, cpus: int, screen: Screen, lease: RunLease, evalu
         report = _supervise(job, cpus, screen, lease, reporter)
     else:
         evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
-        report = _supervise(job, cpus, EvaluatedDisplay(screen, evaluator), lease, reporter)
+        report = _supervise(job, cpus, ObservedDisplay(screen, evaluator.update), lease, reporter)
         screen.phase("evaluating the last checkpoint")
         outcome = report.status.outcome
         report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
@@ -184,7 +185,7 @@ def _train_heat(job: Job, cpus: int, screen: Screen) -> Report:
 
 def _supervise(job: Job, cpus: int, display: Display, lease: RunLease, reporter: RunReporter) -> Report:
     """Train with workers of `cpus` CPUs each, through restarts, until there is an outcome."""
-    shown = ExportedDisplay(ReportedDisplay(display, reporter), RunMetrics(job.config.run.name))
+    shown = ObservedDisplay(display, reporter.update, RunMetrics(job.config.run.name).update)
     nodes, ended = Nodes(job.config, cpus, job.gpu), reporter.attempt_ended
 
     def new_attempt(job: Job, workers: int, number: int) -> Attempt:

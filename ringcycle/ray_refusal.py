@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import grpc  # comes with ray[default]
 from ray._private.grpc_utils import init_grpc_channel

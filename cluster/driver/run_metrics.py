@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from ray.util.metrics import Gauge
 
-from cluster.driver.interfaces import Display
 from cluster.monitoring.status import RunStatus
 
 GAUGES = {
@@ -55,19 +54,3 @@ class RunMetrics:
 
     def _set(self, name: str, value: float, **labels: str) -> None:
         self._gauges[f"ringcycle_{name}"].set(value, tags={**self._run, **labels})
-
-
-class ExportedDisplay:
-    """A display whose progress is exported too."""
-
-    def __init__(self, display: Display, metrics: RunMetrics) -> None:
-        self._display, self._metrics = display, metrics
-
-    def phase(self, text: str) -> None:
-        """Show what is going on, until the next phase."""
-        self._display.phase(text)
-
-    def show(self, status: RunStatus) -> None:
-        """Show the progress of an attempt, and export it."""
-        self._display.show(status)
-        self._metrics.update(status)

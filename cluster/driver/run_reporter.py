@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cluster.driver.goodput import AttemptRecord
-from cluster.driver.interfaces import Display, Timer
+from cluster.driver.interfaces import Timer
 from cluster.monitoring.status import Outcome, RunStatus, WorkerInfo
 from cluster.paths import REPORT
 from cluster.reporting.launches import AttemptEntry, LaunchEntry, WorkerEntry, read_launches, write_launches
@@ -46,7 +46,7 @@ class RunReporter:
         self._thread = threading.Thread(target=self._work, name="report", daemon=True)  # storage may hang for ever
         self._thread.start()
 
-    def show(self, status: RunStatus) -> None:
+    def update(self, status: RunStatus) -> None:
         """An attempt has got this far."""
         with self._changed:
             if self._status is None or self._status.attempt != status.attempt:
@@ -143,22 +143,6 @@ class RunReporter:
             cause=record.cause,
             workers=_workers(workers),
         )
-
-
-class ReportedDisplay:
-    """A display that also tells the reporter how far training is."""
-
-    def __init__(self, display: Display, reporter: RunReporter) -> None:
-        self._display, self._reporter = display, reporter
-
-    def phase(self, text: str) -> None:
-        """Show what is going on, until the next phase."""
-        self._display.phase(text)
-
-    def show(self, status: RunStatus) -> None:
-        """Show the progress of an attempt."""
-        self._display.show(status)
-        self._reporter.show(status)
 
 
 def _workers(workers: Mapping[int, WorkerInfo]) -> list[WorkerEntry]:

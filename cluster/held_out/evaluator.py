@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ray.exceptions import RayError
 
-from cluster.driver.interfaces import Display
 from cluster.held_out.record import read_records, record
 from cluster.monitoring.status import RunStatus
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
@@ -42,6 +41,11 @@ class HeldOutEvaluator:
         self._closing = self._final = False
         self._thread = threading.Thread(target=self._work, name="held-out images", daemon=True)  # storage may hang for ever
         self._thread.start()
+
+    def update(self, status: RunStatus) -> None:
+        """An attempt has got this far."""
+        if status.progress:
+            self.reached(status.progress.step)
 
     def reached(self, step: int) -> None:
         """Training has finished this step."""
@@ -115,23 +119,6 @@ class HeldOutEvaluator:
             fact = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
             log.warning(f"held-out images at step {step:,} are not evaluated ({fact}); training continues")
         return step
-
-
-class EvaluatedDisplay:
-    """A display that also tells the evaluator how far training is."""
-
-    def __init__(self, display: Display, evaluator: HeldOutEvaluator) -> None:
-        self._display, self._evaluator = display, evaluator
-
-    def phase(self, text: str) -> None:
-        """Show what is going on, until the next phase."""
-        self._display.phase(text)
-
-    def show(self, status: RunStatus) -> None:
-        """Show the progress of an attempt."""
-        self._display.show(status)
-        if status.progress:
-            self._evaluator.reached(status.progress.step)
 
 
 def describe(step: int, evaluation: Evaluation, before: Sequence[Mapping[str, float]], seconds: float) -> str:

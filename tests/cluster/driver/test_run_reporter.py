@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.driver.interfaces import Timer
-from cluster.driver.run_reporter import ReportedDisplay, RunReporter
+from cluster.driver.observed_display import ObservedDisplay
+from cluster.driver.run_reporter import RunReporter
 from cluster.monitoring.status import Outcome, Progress, RunStatus, WorkerInfo
 from cluster.paths import LAUNCHES, REPORT
 from cluster.reporting.launches import read_launches
@@ -34,7 +35,7 @@ def status(step: int, attempt: int = 1) -> RunStatus:
 def test_what_a_supervisor_did_is_recorded(tmp_path: Path) -> None:
     world = World(tmp_path, [trains(25, end="lost", reason="worker 1 died"), trains(40)])
     reporter = RunReporter(tmp_path, lambda: False, NEVER, Timer(lambda: world.now, world.sleep))
-    world.attempt_ended, world.display = reporter.attempt_ended, ReportedDisplay(world, reporter)
+    world.attempt_ended, world.display = reporter.attempt_ended, ObservedDisplay(world, reporter.update)
     report = world.run()
     reporter.finish(report.status.outcome)
     (launch,) = read_launches(tmp_path)
@@ -50,10 +51,10 @@ def test_what_a_supervisor_did_is_recorded(tmp_path: Path) -> None:
 
 def test_the_page_is_rewritten_while_training_goes_on(tmp_path: Path) -> None:
     reporter = RunReporter(tmp_path, lambda: False, 0.05)
-    reporter.show(status(10))
+    reporter.update(status(10))
     until((tmp_path / REPORT).exists)
     until(lambda: [attempt.reached_step for attempt in read_launches(tmp_path)[0].attempts] == [10])
-    reporter.show(status(20))
+    reporter.update(status(20))
     until(lambda: read_launches(tmp_path)[0].attempts[0].reached_step == 20)
     (launch,) = read_launches(tmp_path)
     assert (launch.steps, launch.outcome, launch.attempts[0].cause) == (100, "", "")
@@ -68,7 +69,7 @@ def test_the_page_is_rewritten_while_training_goes_on(tmp_path: Path) -> None:
 def test_launches_follow_each_other(tmp_path: Path) -> None:
     for kind in ("stopped", "finished"):
         reporter = RunReporter(tmp_path, lambda: False, NEVER)
-        reporter.show(status(5))
+        reporter.update(status(5))
         reporter.attempt_ended(BASE)
         reporter.finish(Outcome(kind, 5))
     assert [launch.outcome for launch in read_launches(tmp_path)] == ["stopped", "finished"]
@@ -89,7 +90,7 @@ def test_a_failure_is_one_line_until_it_is_over(tmp_path: Path, caplog: pytest.L
 
 def test_nothing_is_written_to_a_run_that_another_process_trains(tmp_path: Path) -> None:
     reporter = RunReporter(tmp_path, lambda: True, 0.02)
-    reporter.show(status(5))
+    reporter.update(status(5))
     reporter.finish(Outcome("failed", 5))
     assert list(tmp_path.iterdir()) == []
 
