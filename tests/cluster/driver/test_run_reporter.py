@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def status(step: int, attempt: int = 1) -> RunStatus:
     workers = {0: WorkerInfo(1, "10.0.0.1", (0, 1), (), 4, 3, 5.0, 0, "EPYC")}
-    return RunStatus(attempt, "training", Progress(step, 100, {}, 2.0, 0.0, 9.0), workers=workers, seconds={"train": 7.0})
+    return RunStatus(attempt, "training", Progress(step, 100, {}, 2.0, 0.0, 9.0, step / 50), workers=workers, seconds={"train": 7.0})
 
 
 def test_what_a_supervisor_did_is_recorded(tmp_path: Path) -> None:
