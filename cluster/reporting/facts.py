@@ -135,7 +135,7 @@ def _number(name: str, value: float, form: str) -> dict[str, str]:
 
 def _float(values: Mapping[str, Any], name: str) -> float | None:
     value = values.get(name)
-    return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _estimate(value: float | None, error: float | None) -> str:

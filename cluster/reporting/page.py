@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cluster.reporting import charts, configuration, facts, timeline
 from cluster.reporting.run_files import RunFiles
@@ -71,7 +72,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
         "race": ("Race", races),
     }
     library, script = _asset(f"uplot-{UPLOT}/uPlot.iife.min.js"), _asset("report.js")
-    return _template().render(
+    page: str = _template().render(
         title=run.name if single else f"{len(runs)} runs compared",
         generator=GENERATOR,
         policy=_policy(library, script),
@@ -100,14 +101,17 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
         library=Markup(library),
         script=Markup(script),
         number=_number,
+        breakable=_breakable,
         utc=_utc,
         duration=duration,
     )
+    return page
 
 
 def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[str, list[dict[str, object]]]]:
     """What the page shows, by kind, and the images for its script; the newest one is in the page itself."""
-    kinds, images = [], {}
+    kinds: list[list[SampleGroup]] = []
+    images: dict[str, list[dict[str, object]]] = {}
     for kind in ("held-out", "step"):
         groups = []
         for number, run in enumerate(runs):
@@ -215,6 +219,11 @@ def _number(value: float | None, unit: str) -> str:
 
 def _utc(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _breakable(text: str) -> Markup:
+    """Escaped; names and paths may be broken after each of their parts."""
+    return Markup(re.sub(r"([/_.])(?=\w)", r"\1<wbr>", str(escape(text))))
 
 
 def _json(content: object) -> Markup:

@@ -72,9 +72,10 @@ class RunFiles:
     @property
     def step(self) -> int:
         """The newest step that anything is known of, 0 if nothing is."""
-        found = [0, *(entry.step for entry in (*self.checkpoints[-1:], *self.evaluations[-1:]))]
+        found = [0, *map(int, self.metrics.steps[-1:])]
+        found += [entry.step for entry in self.checkpoints[-1:]] + [entry.step for entry in self.evaluations[-1:]]
         found += [attempt.reached_step for launch in self.launches[-1:] for attempt in launch.attempts[-1:]]
-        return max(*found, int(self.metrics.steps[-1]) if self.metrics.steps.size else 0)
+        return max(found)
 
 
 class RunReader:

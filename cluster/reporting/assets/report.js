@@ -30,7 +30,8 @@
       const table = [run.x];
       for (const curve of run.curves) {
         if (curve.low.length) {
-          curves.push({ bound: "high", colour: curve.colour }, { bound: "low", colour: curve.colour });
+          const { label, colour } = curve;
+          curves.push({ bound: "high", label, colour }, { bound: "low", label, colour });
           table.push(curve.high, curve.low);
         }
         curves.push(curve);
@@ -111,7 +112,7 @@
         const show = button.getAttribute("aria-pressed") === "false";
         button.setAttribute("aria-pressed", String(show));
         curves.forEach((other, j) => {
-          if (other === curve || ((other.faint || other.bound) && belongs(curves, j, i))) plot().setSeries(j + 1, { show });
+          if (other.label === curve.label) plot().setSeries(j + 1, { show });
         });
       });
       item.append(button, value);
@@ -119,11 +120,6 @@
       values.push([i, value]);
     });
     return values;
-  }
-
-  /** Whether what stands at `j` in the list, a bound or the values of single steps, goes with the curve at `i`. */
-  function belongs(curves, j, i) {
-    return curves[j].bound ? j === i - 1 || j === i - 2 : curves[j].label === curves[i].label;
   }
 
   function build(box) {
