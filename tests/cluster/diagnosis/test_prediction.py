@@ -1,12 +1,20 @@
 """Time and memory of a training, from a calibration or without one."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
-from cluster.calibration.record import Measured
+import pytest
+
+from cluster.calibration.record import Measured, remember
+from cluster.calibration.search import Candidate, Trial
 from cluster.config import Config
 from cluster.diagnosis.finding import Verdict
 from cluster.diagnosis.images import Images
-from cluster.diagnosis.prediction import NodeNeed, memory_needed, time_needed
+from cluster.diagnosis.prediction import NodeNeed, look_up, memory_needed, time_needed
+from cluster.hardware.cgroup import cpu_quota
+from cluster.hardware.cpu_tree import read_cores
+from cluster.hardware.topology import largest_share
 from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from tests.cluster.diagnosis.facts import GIB, node
@@ -18,6 +26,18 @@ SLOW = FAST.model_copy(update={"seconds": 3.0})
 
 def need(number: int, measured: Measured | None, workers: int = 1, available: int = 60 * GIB) -> NodeNeed:
     return NodeNeed(node(number), workers, available, measured)
+
+
+def test_what_calibrate_measured_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cores = read_cores(os.sched_getaffinity(0))
+    share, cpus = largest_share(cores, cpu_quota(), 1)
+    candidate = Candidate(1, len(share.compute), "auto", "float32", 1, "float32")  # as calibrate makes the first one
+    remember(Trial(candidate, FAST.figures), Config(), FORMAT)
+    found = look_up(Config(), FORMAT, 1, cpus)
+    assert found is not None and found.figures == FAST.figures
+    assert look_up(Config(), FORMAT, 1, sum(len(core.threads) for core in cores)) == found
+    assert look_up(Config(), FORMAT, 2, cpus) is None
 
 
 def test_the_slowest_node_sets_the_pace() -> None:
