@@ -87,12 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(config: Config, screen: Screen, stack: contextlib.ExitStack) -> int:
     """stack: for what is undone once the outcome is reported."""
     started = time.monotonic()
+    check_tracker(config.run.tracker, os.environ)
     storage = storage_location(config, os.environ, Path.cwd())
     data = _data(config, storage, screen)
     check_source(data)
     named = read_pairs(data.pairs) if data.pairs else []
     weights = check_weights(config)
-    check_tracker(config.run.tracker, os.environ)
     compile_cache(config.cluster.compile_cache)  # refused here, before anything starts, if others can write to it
     for line in summary(config):
         screen.line(line)
