@@ -38,6 +38,7 @@ resource() {
 }
 
 # pbsdsh does not hand over the environment: it is in a file that only this user can read, until all nodes have joined.
+# What pbsdsh itself prints is about tasks that it ends.
 start_nodes() {
     environment_file=$(mktemp "$PWD/.pbs-XXXXXXXX")
     (
@@ -45,7 +46,7 @@ start_nodes() {
         export -p
     ) >"$environment_file"
     for i in "${!nodes[@]}"; do
-        pbsdsh -n "${lines[i]}" -- /bin/bash "$PWD/hpc/node.sh" "${nodes[0]}" "${nodes[i]}" "$environment_file" &
+        pbsdsh -n "${lines[i]}" -- /bin/bash "$PWD/hpc/node.sh" "${nodes[0]}" "${nodes[i]}" "$environment_file" >/dev/null &
         node_pids+=($!)
     done
 }
@@ -69,6 +70,6 @@ done
 
 # TRAIN holds words as a shell reads them, quotes included.
 [[ ${TRAIN-} ]] || die "TRAIN is not set: export TRAIN='--config …', then qsub -v TRAIN hpc/pbs.sh"
-words=$(xargs printf '%s\n' <<<"$TRAIN" 2>/dev/null) || die "TRAIN = $TRAIN: a quotation mark is not closed"
+words=$(xargs printf '%s\n' <<<"$TRAIN" 2>/dev/null) || die "TRAIN: a quotation mark is not closed"
 mapfile -t arguments <<<"$words"
 train "${arguments[@]}"

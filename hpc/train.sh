@@ -21,7 +21,7 @@ die() {
 
 # Train with these arguments of cluster.train; exits with its exit code.
 train() {
-    local ports host port client code limit=()
+    local host port code limit=()
     trap 'stop "the time limit was reached"' USR1
     trap 'cancelled=1; stop "the job was cancelled"' TERM
     check_limit
@@ -35,9 +35,8 @@ train() {
     # Debian's own name for a host is 127.0.1.1.
     host=$({ getent ahostsv4 "${nodes[0]}" || true; hostname -I | tr ' ' '\n'; } | awk '/^[0-9.]+/ && !/^127\./ && !found++ { print $1 }')
     [[ $host ]] || die "${nodes[0]} resolves to no address that other nodes reach: ask the administrators"
-    ports=$(free_ports)
-    read -r port client <<<"$ports"
-    export RAY_ADDRESS=$host:$port RAY_CLIENT_PORT=$client RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
+    port=$(python -m hpc.free_ports 1)
+    export RAY_ADDRESS=$host:$port RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
     if [[ -z ${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-} ]]; then
         RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
         export RAY_AUTH_TOKEN
@@ -65,14 +64,6 @@ train() {
         fi
     fi
     exit "$code"
-}
-
-# Two ports that were free a moment ago: Ray's default ones may be those of another job.
-free_ports() {
-    python -c '
-import socket
-sockets = [socket.create_server(("", 0)) for _ in range(2)]
-print(*(one.getsockname()[1] for one in sockets))'
 }
 
 check_limit() {

@@ -5,21 +5,23 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.cluster.launch import EVERY, Running, small_run, wait_for_metrics, wait_for_step
+from tests.cluster.launch import EVERY, WORKER, Running, small_run, wait_for_metrics, wait_for_step
 from tests.hosts import can_make_namespaces
 from tests.hpc.batch_jobs import BatchSystem, batch_system, edited
 from tests.ray_nodes import ROOT
 
-pytestmark = pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2")
+pytestmark = [
+    pytest.mark.skipif(not can_make_namespaces(), reason="network namespaces need root and iproute2"),
+    pytest.mark.timeout(1200),
+]
 STEPS = 400
 PATIENCE = 400.0
-WORKER = r"worker (\d+): process (\d+) on (\S+), "
 QUEUED = "in the queue again: the next job resumes this run"
 
 
@@ -53,11 +55,13 @@ def assert_nothing_is_left(system: BatchSystem) -> None:
     assert list(ROOT.glob(".pbs-*")) == []
 
 
-def token_of(system: BatchSystem, job: Running) -> str:
+def token_of(job: Running) -> str:
     """Ray's token, from the environment of the job's processes; it is in no command line."""
-    (training,) = (child for child in psutil.Process(job.process.pid).children(recursive=True) if "cluster.train" in child.cmdline())
-    token = training.environ()["RAY_AUTH_TOKEN"]
-    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    processes = {process.pid: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
+    children = {child.pid for child in psutil.Process(job.process.pid).children(recursive=True)}
+    (training,) = (pid for pid, words in processes.items() if pid in children and words[1:3] == ["-m", "cluster.train"])
+    token = psutil.Process(training).environ()["RAY_AUTH_TOKEN"]
+    lines = map(" ".join, processes.values())
     assert len(token) == 64
     assert not [line for line in lines if token in line]
     return token
@@ -66,8 +70,8 @@ def token_of(system: BatchSystem, job: Running) -> str:
 @pytest.mark.process
 def test_a_slurm_job_that_ends_well(two_hosts: BatchSystem, programs: Path, tmp_path: Path) -> None:
     with two_hosts.slurm(arguments(tmp_path, programs, **{"train.steps": 4})) as job:
-        job.wait_for(WORKER, 2, seconds=PATIENCE)
-        token = token_of(two_hosts, job)
+        job.wait_for(WORKER.pattern, 2, seconds=PATIENCE)
+        token = token_of(job)
         output = job.end(0)
     assert token not in output
     assert steps(tmp_path / "runs/run") == [1, 2, 3, 4]
@@ -81,7 +85,7 @@ def test_a_slurm_job_loses_a_host(system: BatchSystem, programs: Path, tmp_path:
     """With `cluster.workers = [MIN, MAX]` it goes on with the others."""
     values = {"cluster.workers": "[1,3]", "train.batch": 2, "cluster.node_timeout": 5}
     with system.slurm(arguments(tmp_path, programs, **values)) as job:
-        job.wait_for(WORKER, 3, seconds=PATIENCE)
+        job.wait_for(WORKER.pattern, 3, seconds=PATIENCE)
         wait_for_step(tmp_path / "runs/run", EVERY)
         system.kill(system.hosts[2])
         job.wait_for(r"continuing with \d of 3 workers")
@@ -100,7 +104,7 @@ def assert_nothing_is_left_but_the_lost(system: BatchSystem) -> None:
 def test_a_slurm_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     run, words = tmp_path / "runs/run", arguments(tmp_path, programs, **{"run.checkpoint_every": 100_000})
     with system.slurm(words) as job:
-        job.wait_for(WORKER, 2, seconds=PATIENCE)
+        job.wait_for(WORKER.pattern, 2, seconds=PATIENCE)
         wait_for_metrics(run, 5)
         os.kill(job.process.pid, signal.SIGUSR1)
         output = job.end(75, seconds=120)
@@ -118,7 +122,7 @@ def test_a_slurm_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_
 def test_a_cancelled_slurm_job_saves_and_stays_out_of_the_queue(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs/run"
     with system.slurm(arguments(tmp_path, programs, **{"run.checkpoint_every": 100_000})) as job:
-        job.wait_for(WORKER, 2, seconds=PATIENCE)
+        job.wait_for(WORKER.pattern, 2, seconds=PATIENCE)
         wait_for_metrics(run, 5)
         os.kill(job.process.pid, signal.SIGTERM)
         output = job.end(75, seconds=120)
@@ -127,23 +131,19 @@ def test_a_cancelled_slurm_job_saves_and_stays_out_of_the_queue(system: BatchSys
     assert_nothing_is_left(system)
 
 
-def pbs_words(words: Mapping[str, object] | list[str]) -> str:
-    return shlex.join(map(str, words))
-
-
 @pytest.mark.soak
 def test_a_pbs_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "with space, and comma"
     folder.mkdir()
-    run, resources = folder / "runs/run", {"select": "3:ncpus=24:mem=100gb", "place": "scatter:excl", "walltime": "00:04:00"}
-    train = pbs_words(arguments(folder, programs, **{"train.steps": 100_000, "run.checkpoint_every": 100_000}))
+    run, resources = folder / "runs/run", {"select": "3:ncpus=24:mem=100gb", "place": "scatter:excl", "walltime": "00:06:00"}
+    train = shlex.join(arguments(folder, programs, **{"train.steps": 100_000, "run.checkpoint_every": 100_000}))
     script = edited((ROOT / "hpc/pbs.sh").read_text()).replace("stop_minutes=10", "stop_minutes=1")
     with system.pbs(train, resources, script) as job:
-        job.wait_for(WORKER, 2, seconds=PATIENCE)
+        job.wait_for(WORKER.pattern, 2, seconds=PATIENCE)
         assert len(system.calls("pbsdsh")) == 3
         assert list(ROOT.glob(".pbs-*")) == [], "all nodes have read their environment"
-        assert token_of(system, job) not in job.output
-        output = job.end(75, seconds=300)
+        assert token_of(job) not in job.output
+        output = job.end(75, seconds=400)
     assert output.splitlines()[-1] == QUEUED
     queued = json.loads((system.folder / "queued.json").read_text())
     assert queued["train"] == train
@@ -163,10 +163,10 @@ def test_a_pbs_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_pa
 def test_a_pbs_job_loses_a_host(system: BatchSystem, programs: Path, tmp_path: Path) -> None:
     """A fixed number of workers no longer fits: the job is queued again, and resumes."""
     values = {"cluster.workers": 3, "cluster.node_timeout": 5}
-    train = pbs_words(arguments(tmp_path, programs, **values))
+    train = shlex.join(arguments(tmp_path, programs, **values))
     resources = {"nodes": "3:ppn=2", "walltime": "24:00:00"}
     with system.pbs(train, resources) as job:
-        job.wait_for(WORKER, 3, seconds=PATIENCE)
+        job.wait_for(WORKER.pattern, 3, seconds=PATIENCE)
         wait_for_step(tmp_path / "runs/run", EVERY)
         system.kill(system.hosts[1])
         output = job.end(75)

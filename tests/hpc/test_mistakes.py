@@ -53,7 +53,7 @@ def test_no_environment(system: BatchSystem) -> None:
     ("train", "line"),
     [
         ("", "error: TRAIN is not set: export TRAIN='--config …', then qsub -v TRAIN hpc/pbs.sh"),
-        ("--run.name 'a b", "error: TRAIN = --run.name 'a b: a quotation mark is not closed"),
+        ("--run.name 'a b", "error: TRAIN: a quotation mark is not closed"),
         ("--run.name 'a b' --train.bach 2", "error: --train.bach: no such option"),
     ],
 )
