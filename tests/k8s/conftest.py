@@ -1,6 +1,7 @@
 """The manifests as Kubernetes receives them, and the folder inside the container image."""
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -70,9 +71,9 @@ def both_renderings() -> tuple[list[Document], list[Document]]:
 
 @pytest.fixture(scope="session")
 def dockerfile() -> list[tuple[str, list[str]]]:
-    """The instructions of `k8s/Dockerfile`, which uses neither line continuations nor quotes: (name, words)."""
-    lines = (ROOT / "k8s/Dockerfile").read_text().splitlines()
-    return [(words[0], words[1:]) for line in lines if (words := line.split()) and not line.startswith("#")]
+    """The instructions of `k8s/Dockerfile`: (name, words)."""
+    lines = (ROOT / "k8s/Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    return [(words[0], words[1:]) for line in lines if (words := shlex.split(line, comments=True))]
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def fill_image(documents: dict[str, Document], dockerfile: list[tuple[str, list[
 
     def fill(folder: Path) -> None:
         for name, words in dockerfile:
-            if name != "COPY":
+            if name != "COPY" or words[-1].startswith("/"):
                 continue
             source, target = ROOT / words[0], folder / words[1]
             if source.is_dir():
