@@ -64,9 +64,12 @@ def prune(folder: Path) -> None:
 
 
 def compile_modules(*folders: Path) -> None:
-    """Write bytecode that is never checked against its source: nobody edits an image, and builds may set all times to one."""
+    """Write bytecode that is never checked against its source: nobody edits an image, and builds may set all times to one.
+
+    Forced, since Python has compiled a few of these modules for its own start, to be checked by their time.
+    """
     for folder in folders:
-        compileall.compile_dir(folder, quiet=2, workers=0, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        compileall.compile_dir(folder, quiet=2, force=True, workers=0, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 
 def delete(path: Path) -> int:

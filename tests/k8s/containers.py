@@ -13,10 +13,11 @@ ROOT = Path(__file__).parents[2]
 CERTIFICATES = "/etc/ssl/certs"  # of this machine: a registry's mirror may have a certificate of its own
 PACKAGES = "ca-certificates,python-is-python3,python3-pip,python3-venv"
 
-# In mount, process and network namespaces of its own. A runtime makes mount points before it makes the root read-only, too.
+# In mount, process and network namespaces of its own. A runtime too makes mount points and /etc/hosts before the root is read-only.
 ENTER = """
 set -eu
 mkdir -p "$ROOT/storage"
+echo "127.0.0.1 localhost $(uname -n)" > "$ROOT/etc/hosts"
 mount --bind "$ROOT" "$ROOT"
 mount --bind "$STORAGE" "$ROOT/storage"
 mount --rbind /dev "$ROOT/dev"

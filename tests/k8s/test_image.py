@@ -25,7 +25,17 @@ ROOT = Path(__file__).parents[2]
 BASE = os.environ.get("BASE", "")
 SPACE = 12 * 10**9
 DATA = Path(os.environ.get("RINGCYCLE_TEST_DATA", ROOT.parent / "shared/data"))
-TRAIN = " ".join(options({**TINY, "data.source": "/storage/data", "run.storage": "/storage/runs", "run.checkpoint_every": 2}))
+SETTINGS = {
+    **{name: str(value).replace(" ", "") for name, value in TINY.items()},  # no spaces: they need no quotes in a shell
+    **{
+        "data.source": "/storage/data",
+        "run.storage": "/storage/runs",
+        "run.checkpoint_every": 2,
+        "run.name": "first",
+        "cluster.workers": 1,
+    },
+}
+TRAIN = " ".join(["python", "-m", "cluster.train", *options(SETTINGS)])
 CODECS = ("lzw", "deflate", "packbits", "lzma", "zstd", "jpeg", "jpeg2000", "jpegxl", "jpegxr", "lerc", "png", "webp")
 PORTS = "--dashboard-port=8265 --dashboard-agent-listen-port=52365 --metrics-export-port=8080"
 
@@ -65,7 +75,7 @@ def container(engine: Engine, log: str, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def trained(container: Container) -> str:
     """What a short training printed, with a Ray of its own."""
-    return container.run(f"python -m cluster.train {TRAIN} --run.name local --cluster.workers 1 --train.steps 2")
+    return container.run(f"{TRAIN} --train.steps 2")
 
 
 def test_size_is_bounded(container: Container, log: str) -> None:
@@ -80,17 +90,18 @@ def test_training_on_a_read_only_root(trained: str) -> None:
 
 
 def test_a_job_submitted_to_a_head_trains_on_and_its_agent_serves_metrics(container: Container, trained: str) -> None:
-    job = f"python -m cluster.train {TRAIN} --run.name local --cluster.workers 1 --train.steps 4"
     printed = container.run(f"""
         export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
         ray start --head --num-cpus=2 --object-store-memory=200000000 --disable-usage-stats {PORTS}
-        mkdir /tmp/files && echo VALUE > /tmp/files/sent
+        mkdir /tmp/files
+        echo 'echo given: $GIVEN; {TRAIN} --train.steps 4' > /tmp/files/job.sh
         ray job submit --address http://127.0.0.1:8265 --submission-id job --working-dir /tmp/files \\
-            --runtime-env-json '{{"env_vars": {{"GIVEN": "yes"}}}}' -- "bash -c 'cat sent; echo given $GIVEN; {job}'"
-        python -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:8080/metrics").read().decode())' | grep -m 1 ^ray_node_cpu
+            --runtime-env-json '{{"env_vars": {{"GIVEN": "yes"}}}}' -- bash job.sh
+        python -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:8080/metrics").read().decode())' > /tmp/metrics
+        grep -m 1 ^ray_node_cpu /tmp/metrics
         ray stop
     """)
-    assert "Job 'job' succeeded" in printed and "VALUE" in printed and re.search(r"step 4/4", printed)
+    assert "Job 'job' succeeded" in printed and "given: yes" in printed and re.search(r"step 4/4", printed)
     assert re.search(r"^ray_node_cpu\w*\{", printed, re.M)
 
 
@@ -98,8 +109,8 @@ def test_any_user_of_group_0_translates_and_exports(container: Container, traine
     """As on OpenShift: no entry in /etc/passwd, and here no writable home either."""
     printed = container.run(
         """
-        python -m cyclegan.translate --checkpoint /storage/runs/local --direction AtoB /storage/data/testA /storage/translated
-        python -m cyclegan.export /storage/runs/local /storage/exported --format savedmodel --direction AtoB
+        python -m cyclegan.translate --checkpoint /storage/runs/first --direction AtoB /storage/data/testA /storage/translated
+        python -m cyclegan.export /storage/runs/first /storage/exported --format savedmodel --direction AtoB
         python -m preprocess.inspect /storage/runs/shards/* --sheet /storage/sheet.png
         ls /storage/translated
         """,
