@@ -9,7 +9,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit
 # Tests and the demo import the packages from here.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install demo test check losses chaos soak lock clean
+.PHONY: help install demo test check losses chaos soak image lock clean
 
 help:
 	@echo "make demo    train on the embedded images and measure the result (under 10 minutes on 2 cores)"
@@ -18,6 +18,7 @@ help:
 	@echo "make losses  one run through a killed worker, killed feeds and a killed job; results must be equal (5 minutes)"
 	@echo "make chaos   a training through FAULTS=20 random faults, on hosts in network namespaces (needs root)"
 	@echo "make soak    long tests that inject faults repeatedly"
+	@echo "make image   build the container image with buildah, and train in it (needs root, buildah and mmdebstrap)"
 
 install: $(INSTALLED)
 
@@ -53,9 +54,14 @@ soak: install
 	FUZZ_CASES=1000 $(BIN)/python -m pytest tests/fuzz
 	$(BIN)/python -m pytest -m soak --durations=10
 
+image: install
+	$(BIN)/python -m pytest -m soak tests/k8s/test_image.py -rs
+
 lock:
 	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile $(COMPILE) -c requirements-dev.lock --overrides k8s/overrides.txt --group pyproject.toml:image pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) -c requirements.lock --group pyproject.toml:image-gpu pyproject.toml -o requirements-gpu.lock
+	$(BIN)/uv pip compile $(COMPILE) --group pyproject.toml:bom -o k8s/bom.lock
 
 clean:
 	rm -rf .venv build runs .mypy_cache .ruff_cache .hypothesis

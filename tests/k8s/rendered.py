@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shlex
 import shutil
 import subprocess
 from functools import cache
@@ -140,15 +141,15 @@ def _add_shared_memory(pod: Document) -> None:
 
 
 def instructions() -> list[tuple[str, list[str]]]:
-    """Those of `k8s/Dockerfile`, which uses neither line continuations nor quotes: (name, words)."""
-    lines = (K8S / "Dockerfile").read_text().splitlines()
-    return [(words[0], words[1:]) for line in lines if (words := line.split()) and not line.startswith("#")]
+    """Those of `k8s/Dockerfile`: (name, words)."""
+    lines = (K8S / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    return [(words[0], words[1:]) for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def fill_image(folder: Path, documents: list[Document]) -> None:
     """Fill a folder as the head's working directory: the files copied into the container image, and the mounted ConfigMap."""
     for name, words in instructions():
-        if name != "COPY":
+        if name != "COPY" or words[-1].startswith("/"):
             continue
         source, target = ROOT / words[0], folder / words[1]
         if source.is_dir():

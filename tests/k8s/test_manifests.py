@@ -1,7 +1,6 @@
 """The manifests match the schemas of Kubernetes and KubeRay, and each other."""
 
 import copy
-import re
 import shlex
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -125,23 +124,6 @@ def test_ray_version_is_the_locked_one(job: Any) -> None:
     assert f"\nray=={job['rayClusterSpec']['rayVersion']} \\" in (ROOT / "requirements.lock").read_text()
 
 
-def test_the_image_has_the_tensorflow_of_the_tests(dockerfile: list[tuple[str, list[str]]]) -> None:
-    """On x86-64 the package without CUDA, which is half as large; elsewhere it does not exist."""
-    lock = (ROOT / "requirements.lock").read_text()
-    (tested,) = re.findall(r"^tensorflow==(\S+) ", (ROOT / "requirements-dev.lock").read_text(), re.M)
-    assert f"\ntensorflow-cpu=={tested} ; platform_machine == 'x86_64' \\" in lock
-    assert f"\ntensorflow=={tested} ; platform_machine != 'x86_64' \\" in lock
-    assert ("RUN", ["pip", "install", "--no-cache-dir", "--require-hashes", "--requirement", "requirements.lock"]) in dockerfile
-
-
-def test_the_image_has_the_newest_python_that_the_packages_allow(dockerfile: list[tuple[str, list[str]]]) -> None:
-    """Python 3.11 holds back what decodes images, and with it the cure of its faults."""
-    (base,) = [words[0] for name, words in dockerfile if name == "FROM"]
-    lock = (ROOT / "requirements.lock").read_text()
-    assert base == "python:3.13-slim" and 'requires-python = ">=3.11,<3.14"' in (ROOT / "pyproject.toml").read_text()
-    assert re.search(r"^imagecodecs==\S+ ; python_full_version >= '3\.12' ", lock, re.M)
-
-
 def test_entrypoint_survives_the_submitters_shell(job: Any) -> None:
     """KubeRay pastes it into a bash command, and `ray job submit` quotes the words again: neither may change it."""
     assert shlex.join(shlex.split(job["entrypoint"])) == job["entrypoint"]
@@ -192,18 +174,8 @@ def test_probes_wait_for_busy_cpus(pods: dict[str, Any]) -> None:
 
 def test_container_image_is_what_the_pods_expect(dockerfile: list[tuple[str, list[str]]], pods: dict[str, Any]) -> None:
     instructions = dict(dockerfile)
-    (base,) = instructions["FROM"]
-    assert re.fullmatch(r"python:3\.1[123]-slim", base), "a short name, and a Python that pyproject.toml allows"
     for group in pods.values():
         security = group["template"]["spec"]["securityContext"]
         assert [str(security["runAsUser"])] == instructions["USER"]
         assert [container(group)["workingDir"]] == instructions["WORKDIR"]
         assert f"PYTHONPATH={container(group)['workingDir']}" in instructions["ENV"]
-
-
-def test_everything_the_image_copies_exists_and_is_in_the_build_context(dockerfile: list[tuple[str, list[str]]]) -> None:
-    ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
-    sources = {words[0] for name, words in dockerfile if name == "COPY"}
-    assert all((ROOT / source).exists() for source in sources)
-    assert ignore[0] == "*"
-    assert {line[1:] for line in ignore if line.startswith("!")} == sources
