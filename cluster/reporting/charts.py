@@ -17,7 +17,7 @@ Column = npt.NDArray[np.float64]
 SPANS = 250
 """Parts of a curve of each of which the extremes are kept."""
 SMOOTHED = 30  # windows of the running mean in a curve
-FEW = 60  # rows below which a curve is shown as it is
+FEW = 30  # rows below which a curve is shown as it is
 TABLE_ROWS = 20
 Z_95 = 1.96  # standard errors on each side of a value within which 95 % lie
 
@@ -153,7 +153,7 @@ def _metric_chart(runs: Sequence[RunFiles], title: str, names: Sequence[str], un
     smoothed = any(curve.faint for _, curves in drawn for curve in curves)
     note = "Running mean, above the values of single steps." if smoothed else ""
     if several and len(names) > 1:
-        note = f"Running mean of {' and '.join(names)}."
+        note = f"Mean of {' and '.join(names)}, smoothed."
     return Chart(names[0], title, unit, drawn, note=note)
 
 

@@ -31,8 +31,8 @@ def changed(runs: Sequence[RunFiles]) -> list[Row]:
 
 
 def differing(runs: Sequence[RunFiles]) -> list[Row]:
-    """The fields that differ between the runs."""
-    return [row for row in everything(runs) if len(set(row.values)) > 1 and row.field not in NOWHERE]
+    """The fields that differ between the runs. Where a run of an earlier version has no field, it did as today's default does."""
+    return [row for row in everything(runs) if len({value or row.default for value in row.values}) > 1 and row.field not in NOWHERE]
 
 
 def everything(runs: Sequence[RunFiles]) -> list[Row]:

@@ -223,7 +223,7 @@ def _utc(time: datetime) -> str:
 
 def _breakable(text: str) -> Markup:
     """Escaped; names and paths may be broken after each of their parts."""
-    return Markup(re.sub(r"([/_.])(?=\w)", r"\1<wbr>", str(escape(text))))
+    return Markup(re.sub(r"([/_])(?=\w)|\.(?=[a-z])", lambda found: f"{found[0]}<wbr>", str(escape(text))))
 
 
 def _json(content: object) -> Markup:

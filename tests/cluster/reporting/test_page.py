@@ -35,18 +35,20 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self.text += "" if tag == "wbr" else " "
         if tag in ("script", "style"):
             self._inside = tag
             self.scripts += [""] * (tag == "script")
 
     def handle_endtag(self, tag: str) -> None:
+        self.text += " "
         self._inside = "" if tag == self._inside else self._inside
 
     def handle_data(self, data: str) -> None:
         if self._inside == "script":
             self.scripts[-1] += data
         elif not self._inside:
-            self.text += f" {data}"
+            self.text += data
 
     @property
     def data(self) -> Any:
