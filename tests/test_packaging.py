@@ -72,3 +72,8 @@ def test_the_demo_finds_its_configuration(installed: Path, tmp_path: Path) -> No
     program = "from cluster.load_config import load_config; from cluster.demo import CONFIG; "
     program += "print(load_config(['--config', str(CONFIG)], {}).run.name)"
     assert run(installed / "python", "-c", program, folder=tmp_path) == "demo\n"
+
+
+def test_the_server_finds_its_page(installed: Path, tmp_path: Path) -> None:
+    program = "from cluster.serving.page import read_page; print(read_page().text.splitlines()[0])"
+    assert run(installed / "python", "-c", program, folder=tmp_path) == "<!doctype html>\n"

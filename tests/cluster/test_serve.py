@@ -105,9 +105,9 @@ def test_a_server_translates_refuses_and_ends(run: Path, tmp_path: Path) -> None
         sent = b"%X\r\n" % 2**20 + bytes(2**20) + b"\r\n"
         head = f"POST /translate?direction=AtoB HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert raw(port, head.encode() + sent * 64 + b"0\r\n\r\n").startswith(b"HTTP/1.1 413")
-        # The length says less than is sent: the rest is no request.
+        # The length says less than is sent: half an image, or what follows it is no request, whichever is seen first.
         head = f"POST /translate?direction=AtoB HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\n"
-        assert raw(port, head.encode() + encoded()).startswith(b"HTTP/1.1 422")
+        assert raw(port, head.encode() + encoded())[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 422")
         assert raw(port, head.replace("100", "-5").encode()).startswith(b"HTTP/1.1 400")
         assert ask("POST", "/translate?direction=AtoB", encoded())[0] == 200
 
