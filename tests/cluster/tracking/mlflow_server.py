@@ -20,7 +20,7 @@ needs_server = pytest.mark.skipif(bool(MISSING), reason=f"an MLflow server needs
 
 
 @contextmanager
-def mlflow_server(folder: Path, port: int = 0, seconds: float = 120) -> Iterator[str]:
+def mlflow_server(folder: Path, port: int = 0, seconds: float = 240) -> Iterator[str]:
     """Its address. It keeps everything in `folder`, so that another one there, on the same port, continues."""
     port = port or free_ports(1)[0]
     options = [f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}/artifacts", "--workers=1"]
