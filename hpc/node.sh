@@ -17,10 +17,10 @@ main() {
     trap 'rm -rf "$folder"' EXIT
     cpus=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc) # those that the batch system leaves to this job
     options=(--block --node-name="$name" --num-cpus="$cpus" --temp-dir="$folder/ray")
-    options+=(--log-color=false --include-log-monitor=false)
+    options+=(--log-color=false --include-log-monitor=false --dashboard-agent-listen-port=0)
     host=${RAY_ADDRESS%:*} port=${RAY_ADDRESS##*:}
     if [[ $name == "$first" ]]; then
-        options+=(--head --node-ip-address="$host" --port="$port")
+        options+=(--head --node-ip-address="$host" --port="$port" --ray-client-server-port="$(python -m hpc.free_ports 1)")
         options+=(--include-dashboard=false --no-monitor) # nobody asks them, and another job may have their ports
     else
         options+=(--address="$RAY_ADDRESS")
@@ -31,15 +31,16 @@ main() {
     ray="" stopped=""
     trap 'stopped=1; kill -TERM "$ray" 2>/dev/null || true' TERM
     while [[ ! $stopped ]]; do
-        mapfile -t port_options < <(port_options)
         set -m # Ray in a process group of its own
-        ray start "${options[@]}" "${port_options[@]}" >>"$folder/start.log" 2>&1 &
+        ray start "${options[@]}" >>"$folder/start.log" 2>&1 &
         set +m
         ray=$!
         while kill -0 "$ray" 2>/dev/null && [[ ! $stopped ]]; do wait "$ray" || true; done
         if started; then break; fi
         kill -KILL -- "-$ray" 2>/dev/null || true
-        sleep 1 # Ray gives up after 30 s, and the head listens before it is ready: the batch script ends this if it takes too long
+        # The head listens before it is ready. And Ray gives up where its processes take longer than 15 s to start, as they may when many
+        # nodes read the same Python packages; it does better once they are in memory. The batch script ends this if it takes too long.
+        sleep 1
     done
     if ! started; then
         echo "error: Ray did not start on $name: $(last_line)" >&2
@@ -52,16 +53,6 @@ main() {
     done
     kill -KILL -- "-$ray" 2>/dev/null || true
     [[ $stopped ]]
-}
-
-# Ray's default ports may be those of another job. With ports that it chooses, a raylet waits only 15 s for its agents to tell theirs,
-# which is too short when many nodes read the same Python packages from a shared disk.
-port_options() {
-    local listen grpc runtime metrics client
-    read -r listen grpc runtime metrics client <<<"$(python -m hpc.free_ports 5)"
-    printf '%s\n' "--dashboard-agent-listen-port=$listen" "--dashboard-agent-grpc-port=$grpc"
-    printf '%s\n' "--runtime-env-agent-port=$runtime" "--metrics-export-port=$metrics"
-    [[ $name != "$first" ]] || echo "--ray-client-server-port=$client"
 }
 
 started() {
