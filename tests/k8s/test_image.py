@@ -30,6 +30,7 @@ SETTINGS = {
     **{
         "data.source": "/storage/data",
         "run.storage": "/storage/runs",
+        "cluster.compile_cache": "/storage/cache",
         "run.checkpoint_every": 2,
         "run.name": "first",
         "cluster.workers": 1,
