@@ -14,6 +14,7 @@ from ringcycle.storage.store import Store
 
 Column = npt.NDArray[np.float64]
 MOST_COLUMNS = 64
+CHUNK = 2**22  # bytes that are read at once; no line is as long
 NAN = float("nan")
 
 
@@ -43,8 +44,10 @@ class MetricsFile:
         size = self._store.size(METRICS) or 0
         if size < self._offset or not self._unchanged():  # cut by an attempt that resumed from an earlier step
             self._restart()
-        if size > self._offset:
-            self._add(self._store.read_range(METRICS, self._offset, size - self._offset))
+        before = -1
+        while before < self._offset < size:  # without progress what is left is part of a line
+            before = self._offset
+            self._add(self._store.read_range(METRICS, self._offset, min(CHUNK, size - self._offset)))
         return self._columns()
 
     def _restart(self) -> None:

@@ -30,6 +30,12 @@ def test_what_is_appended_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert np.isnan(found.columns["speed"][:3]).all() and found.last("speed", 2) == 2.5
 
 
+def test_a_long_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.reporting.metrics_file.CHUNK", 100)
+    (tmp_path / METRICS).write_text(lines(*range(1, 200)) + '{"step": 200')
+    assert MetricsFile(tmp_path).read().steps.tolist() == list(range(1, 200))
+
+
 def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
     """An attempt that resumes removes the lines of later steps, and may have written as many since."""
     metrics = MetricsFile(tmp_path)
