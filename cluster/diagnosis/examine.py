@@ -8,13 +8,13 @@ import ray
 
 from cluster.config import Config
 from cluster.diagnosis import images as images_check
-from cluster.diagnosis.finding import Finding, Verdict, grouped
+from cluster.diagnosis.finding import Finding, grouped
 from cluster.diagnosis.images import Images
 from cluster.diagnosis.network import network
 from cluster.diagnosis.network_verdicts import exchange_seconds, exchanged_bytes
 from cluster.diagnosis.node_facts import NodeFacts, gather, proxies_of
 from cluster.diagnosis.node_verdicts import alike, proxies, verdicts
-from cluster.diagnosis.nodes import Budget, Node, Nodes, RayNodes, ThisMachine, answered, ask, in_words, unanswered
+from cluster.diagnosis.nodes import Budget, Node, Nodes, RayNodes, ThisMachine, answered, ask, failed, unanswered
 from cluster.diagnosis.prediction import memory_needed, needs, time_needed
 from cluster.diagnosis.ray_setup import Placement, cluster, default_count, token, workers
 from cluster.diagnosis.software import versions
@@ -50,6 +50,12 @@ class Examination:
 
     def run(self) -> None:
         """Run all checks. Starts or joins Ray; the caller shuts it down."""
+        try:
+            self._run()
+        except Exception as error:  # such as a head that dies meanwhile
+            self._report([failed("doctor", error)])
+
+    def _run(self) -> None:
         self.phase("starting Ray")
         nodes, joined = self._start()
         budget, config = Budget(SECONDS), self.request.config
@@ -127,8 +133,7 @@ class Examination:
         try:
             found.extend(act())
         except Exception as error:
-            fact = f"this check failed: {in_words(error)}"
-            found.append(Finding(check, Verdict.WARNING, fact, "run the command again; if it fails again, please report it"))
+            found.append(failed(check, error))
         self._report(grouped(found))
 
     def _report(self, findings: list[Finding]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cluster.config import SYNTHETIC, Config
 from cluster.diagnosis.finding import Figure, Finding, Verdict
-from cluster.diagnosis.nodes import Budget, NoAnswer, Nodes, ask, bounded
+from cluster.diagnosis.nodes import Budget, NoAnswer, Nodes, ask, bounded, failed
 from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.job import images_by_settings, images_of
 from cyclegan.config import ImageFormat
@@ -52,6 +52,8 @@ def inspect(config: Config) -> tuple[Images, list[Finding]]:
     except TimeoutError:
         fact = f"{source_of(data)} could not be listed in {LIST_SECONDS:.0f} s, and is not looked for on the nodes"
         return by_settings, [Finding(CHECK, Verdict.WARNING, fact, "wait longer with `python -m preprocess.build`, which lists it too")]
+    except Exception as error:
+        return by_settings, [failed(CHECK, error)]
     return found, []
 
 

@@ -1,6 +1,7 @@
 """Asks the nodes of the cluster, each in a task of its own, and waits for the answers in bounded time."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.diagnosis.finding import Finding, Verdict
 from cluster.hardware.capacity import NODE_LOST, draining
+from cluster.hardware.cgroup import cpu_quota
 from ringcycle.errors import UserError
 
 Result = TypeVar("Result")
@@ -71,7 +73,9 @@ class ThisMachine:
     """This machine alone, where Ray cannot be used: questions run in this process."""
 
     def __init__(self) -> None:
-        self.nodes: Sequence[Node] = [Node("", "this machine", "127.0.0.1", 0, 0, 0.0)]
+        logical, quota = len(os.sched_getaffinity(0)), cpu_quota()
+        cpus = logical if quota is None else max(1, min(logical, int(quota)))
+        self.nodes: Sequence[Node] = [Node("", "this machine", "127.0.0.1", cpus, 0, 0.0)]
 
     def ask_each(self, question: Callable[..., Any], seconds: float, arguments: Mapping[Node, tuple[Any, ...]]) -> dict[Node, Any]:
         """As in `Nodes`."""
@@ -137,6 +141,11 @@ def in_words(error: BaseException) -> str:
     """An error in one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError | TimeoutError) else f"{type(error).__name__}: {text}"[:300]
+
+
+def failed(check: str, error: Exception) -> Finding:
+    """What is reported of a check that itself failed."""
+    return Finding(check, Verdict.WARNING, f"this check failed: {in_words(error)}", "run it again; if it fails again, please report it")
 
 
 class Budget:

@@ -68,3 +68,9 @@ def test_images_that_are_not_there(arguments: list[str], text: str, cure: str) -
 def test_without_a_source_nothing_is_looked_for() -> None:
     (finding,) = findings([])
     assert finding.verdict is Verdict.OK and "--data.source" in finding.text
+
+
+def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    monkeypatch.setattr("cluster.diagnosis.images.find_images", lambda _: 1 / 0)
+    (finding,) = findings(["--data.source", str(source)])
+    assert (finding.verdict, finding.text) == (Verdict.WARNING, "this check failed: ZeroDivisionError: division by zero")
