@@ -81,7 +81,9 @@ class Cluster:
         deadline = time.monotonic() + probe["failureThreshold"] * probe["periodSeconds"]
         node = None
         while node is None or pod.answer(url) != 200:
-            if node is None or node.process.poll() is not None:  # Kubernetes too restarts it: Ray gives up after 30 s on a busy machine
+            if node is None or node.process.poll() is not None:  # Kubernetes too restarts it: a busy machine misses Ray's time limits
+                if node:
+                    node.kill()  # what it has left
                 log = self._root / f"{name}-{time.monotonic_ns()}.log"
                 node = self.nodes[name] = start_node(log, pod.environment, words, pod.host.prefix, self._root / "image")
             if time.monotonic() > deadline:
