@@ -18,6 +18,7 @@ from cluster.reporting import charts, configuration, facts, timeline
 from cluster.reporting.run_files import RunFiles
 from cluster.reporting.sample_images import Sample
 from ringcycle.cli import duration
+from ringcycle.storage.location import redacted
 
 ASSETS = Path(__file__).with_name("assets")
 UPLOT = "1.6.32"
@@ -162,7 +163,7 @@ def _timeline(run: RunFiles) -> dict[str, object] | None:
 def _recovery(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     seconds, repeated = entry.get("seconds"), entry.get("repeated_steps")
     return (
-        str(entry.get("cause", "")),
+        redacted(entry.get("cause", "")),
         f"{seconds:.1f}" if isinstance(seconds, int | float) else "",
         f"{repeated:,}" if isinstance(repeated, int) else "",
     )
