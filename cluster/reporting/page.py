@@ -110,7 +110,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
 
 
 def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[str, list[dict[str, object]]]]:
-    """What the page shows, by kind, and the images for its script; the newest one is in the page itself."""
+    """Rows of what the page shows, of several runs one for each kind, and the images for its script. The newest is in the page itself."""
     kinds: list[list[SampleGroup]] = []
     images: dict[str, list[dict[str, object]]] = {}
     for kind in ("held-out", "step"):
@@ -128,7 +128,7 @@ def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[st
             images[key] = [{"step": sample.step, "uri": None if sample is last else sample.uri} for sample in found]
         if groups:
             kinds.append(groups)
-    return kinds, images
+    return [[group for groups in kinds for group in groups]] if len(runs) == 1 and kinds else kinds, images
 
 
 def _evaluation(runs: Sequence[RunFiles]) -> dict[str, object] | None:
