@@ -14,13 +14,13 @@ from cluster.reporting.launches import AttemptEntry, LaunchEntry, WorkerEntry, r
 from cluster.reporting.page import render
 from cluster.reporting.run_files import RunReader
 from cluster.reporting.sample_images import shares
-from ringcycle.storage.location import Location, reason
+from ringcycle.storage.location import Location, reason, redacted
 from ringcycle.storage.store import Store
 
 log = logging.getLogger(__name__)
 
 SECONDS = 60.0  # between two pages
-LAST_SECONDS = 30.0  # that the end of a launch waits for the last page
+LAST_SECONDS = 15.0  # that the end of a launch waits for the last page: a stop has a minute in all
 NICENESS = 19  # leaves the CPUs to the computing threads
 
 
@@ -113,7 +113,7 @@ class RunReporter:
             until=now,
             steps=self._steps,
             outcome=outcome.kind if outcome else "",
-            reason=outcome.reason if outcome else "",
+            reason=redacted(outcome.reason) if outcome else "",
             attempts=[*self._attempts, *running],
         )
 
@@ -140,7 +140,7 @@ class RunReporter:
             resumed_step=record.resumed_step,
             reached_step=record.reached_step,
             trained_seconds=record.trained_seconds,
-            cause=record.cause,
+            cause=redacted(record.cause),
             workers=_workers(workers),
         )
 

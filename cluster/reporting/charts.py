@@ -151,7 +151,7 @@ def _metric_chart(runs: Sequence[RunFiles], title: str, names: Sequence[str], un
     if not any(curves for _, curves in drawn):
         return None
     smoothed = any(curve.faint for _, curves in drawn for curve in curves)
-    note = "Running mean, above the values of single steps." if smoothed else ""
+    note = "Running mean, over the values of single steps." if smoothed else ""
     if several and len(names) > 1:
         note = f"Mean of {' and '.join(names)}, smoothed."
     return Chart(names[0], title, unit, drawn, note=note)

@@ -18,6 +18,7 @@ from cluster.reporting import charts, configuration, facts, timeline
 from cluster.reporting.run_files import RunFiles
 from cluster.reporting.sample_images import Sample
 from ringcycle.cli import duration
+from ringcycle.storage.location import redacted
 
 ASSETS = Path(__file__).with_name("assets")
 UPLOT = "1.6.32"
@@ -109,7 +110,7 @@ def render(runs: Sequence[RunFiles], now: datetime) -> str:
 
 
 def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[str, list[dict[str, object]]]]:
-    """What the page shows, by kind, and the images for its script; the newest one is in the page itself."""
+    """Rows of what the page shows, of several runs one for each kind, and the images for its script. The newest is in the page itself."""
     kinds: list[list[SampleGroup]] = []
     images: dict[str, list[dict[str, object]]] = {}
     for kind in ("held-out", "step"):
@@ -127,7 +128,7 @@ def _samples(runs: Sequence[RunFiles]) -> tuple[list[list[SampleGroup]], dict[st
             images[key] = [{"step": sample.step, "uri": None if sample is last else sample.uri} for sample in found]
         if groups:
             kinds.append(groups)
-    return kinds, images
+    return [[group for groups in kinds for group in groups]] if len(runs) == 1 and kinds else kinds, images
 
 
 def _evaluation(runs: Sequence[RunFiles]) -> dict[str, object] | None:
@@ -162,7 +163,7 @@ def _timeline(run: RunFiles) -> dict[str, object] | None:
 def _recovery(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     seconds, repeated = entry.get("seconds"), entry.get("repeated_steps")
     return (
-        str(entry.get("cause", "")),
+        redacted(entry.get("cause", "")),
         f"{seconds:.1f}" if isinstance(seconds, int | float) else "",
         f"{repeated:,}" if isinstance(repeated, int) else "",
     )

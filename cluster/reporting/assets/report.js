@@ -64,7 +64,7 @@
       width,
       height: HEIGHT,
       legend: { show: false },
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: chart.unit === "percent" ? { range: (_, low, high) => [0, Math.max(0.01, 1.05 * high)] } : {} },
       cursor: { sync: { key: "steps", scales: ["x", null] }, drag: { x: true, y: false }, y: false },
       series: [{}, ...series],
       bands,

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,8 +71,9 @@ def test_launches_follow_each_other(tmp_path: Path) -> None:
     for kind in ("stopped", "finished"):
         reporter = RunReporter(tmp_path, lambda: False, NEVER)
         reporter.update(status(5))
-        reporter.attempt_ended(BASE)
-        reporter.finish(Outcome(kind, 5))
+        reporter.attempt_ended(replace(BASE, cause="s3://KEY:SECRET@bucket is gone"))
+        reporter.finish(Outcome(kind, 5, reason="s3://KEY:SECRET@bucket"))
+    assert "SECRET" not in (tmp_path / LAUNCHES).read_text() + (tmp_path / REPORT).read_text()
     assert [launch.outcome for launch in read_launches(tmp_path)] == ["stopped", "finished"]
 
 
