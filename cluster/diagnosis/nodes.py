@@ -18,6 +18,7 @@ from cluster.hardware.cgroup import cpu_quota
 from ringcycle.errors import UserError
 
 Result = TypeVar("Result")
+LEAST_SECONDS = 10.0  # that a node gets to answer
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,14 @@ class Budget:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._end = clock, clock() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds that are left; negative if more have passed."""
+        return self._end - self._clock()
+
     def at_most(self, seconds: float) -> float:
-        """These seconds, or what is left of the budget; at least one."""
-        return max(1.0, min(seconds, self._end - self._clock()))
+        """These seconds, or what is left of the budget, but at least LEAST_SECONDS, as a shorter wait proves nothing."""
+        return min(seconds, max(LEAST_SECONDS, self.left))
 
 
 def _node(node: Mapping[str, Any], addresses: Sequence[str]) -> Node:

@@ -63,9 +63,9 @@ def storage(
 
 def _uploads(nodes: Nodes, able: dict[Node, str], scratch: Location, size: int, budget: Budget) -> dict[Node, Upload | NoAnswer]:
     """Nodes take turns, as only rank 0's node writes a large part; those for whom no time is left are not measured."""
-    own, results = Budget(budget.at_most(UPLOADS_SECONDS)), dict[Node, Upload | NoAnswer]()
+    own, results = Budget(min(UPLOADS_SECONDS, budget.left)), dict[Node, Upload | NoAnswer]()
     for node, name in able.items():
-        if results and own.at_most(UPLOADS_SECONDS) <= 1.0:
+        if results and own.left <= 0:
             break
-        results |= nodes.ask_each(upload, WAIT_SECONDS, {node: (scratch, f"{name}-large", size, UPLOAD_SECONDS)})
+        results |= nodes.ask_each(upload, budget.at_most(WAIT_SECONDS), {node: (scratch, f"{name}-large", size, UPLOAD_SECONDS)})
     return results
