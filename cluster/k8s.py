@@ -60,13 +60,16 @@ def render(options: Namespace) -> str:
 def _write_run(options: Namespace, manifests: Manifests, node: tuple[int, int] | None) -> None:
     """Write configuration, name and sizes."""
     config, text = _config(options.config, manifests)
-    manifests.set_config(text, config)
-    name = options.name or ("" if config.run.name == Config().run.name else config.run.name)
+    manifests.check_parts()
+    name = options.name or (config.run.name if manifests.cluster and config.run.name != Config().run.name else "")
     if name:
         manifests.set_name(name)
     if not manifests.cluster:
+        if options.config:
+            manifests.set_runs(config.run.storage)
         return
     manifests.check(config)
+    manifests.set_config(text)
     check_node(pod_sizes(config, 0, 0), node)  # what needs no programs to be refused
     say("compiling the programs, to learn what memory they take: about a minute at 256×256", file=sys.stderr)
     sizes = pod_sizes(config, *_memory(config))

@@ -47,10 +47,26 @@ class Manifests:
         return self.of_kind("PersistentVolumeClaim")
 
     @property
+    def config_map(self) -> Document | None:
+        """The ConfigMap with the training's configuration, if there is one."""
+        return next((d for d in self.documents if d["kind"] == "ConfigMap" and CONFIG in d.get("data", {})), None)
+
+    @property
     def config_text(self) -> str:
         """The configuration that the overlay comes with, as TOML; empty without one."""
-        found = self.of_kind("ConfigMap")
-        return str(found["data"][CONFIG]) if found else ""
+        return str(self.config_map["data"][CONFIG]) if self.config_map else ""
+
+    def check_parts(self) -> None:
+        """Raises UserError if the overlay, which may be the user's, lacks what is written to."""
+        cluster = self.cluster
+        if cluster is None and self.of_kind("Deployment"):
+            return
+        groups = [group["groupName"] for group in cluster["workerGroupSpecs"]] if cluster else []
+        claims = [v for v in cluster["headGroupSpec"]["template"]["spec"]["volumes"] if "persistentVolumeClaim" in v] if cluster else []
+        parts = {"RayJob or RayCluster": cluster, f"group {TRAINERS}": TRAINERS in groups, "claim": claims, CONFIG: self.config_map}
+        lacking = next((name for name, part in parts.items() if not part), "")
+        if lacking:
+            raise UserError(f"overlay {self.overlay} has no {lacking}: build it on k8s/base or one of k8s/overlays")
 
     def check(self, config: Config) -> None:
         """Raises UserError if the overlay cannot run a training of this configuration."""
@@ -96,8 +112,8 @@ class Manifests:
             "evaluate.weights": config.evaluate.weights,
         }
         for field, place in places.items():
-            if place and not is_remote(place) and mount not in PurePosixPath(place).parents:
-                raise UserError(f"{field} = {redacted(place)} is not below {mount}, where the pods see the claim: copy it there")
+            if place and not is_remote(place):
+                _check_place(field, place, mount)
 
     def set_sizes(self, config: Config, sizes: PodSizes) -> None:
         """Write replicas, requests, limits, Ray's own figures, the start timeout and the disruption budget."""
@@ -118,16 +134,19 @@ class Manifests:
         if config.cluster.start_timeout == type(config.cluster)().start_timeout:
             _set_variable(_ray_container(cluster["headGroupSpec"]), START_TIMEOUT, f"{START_SECONDS:g}")
 
-    def set_config(self, text: str, config: Config) -> None:
-        """Write the configuration of the training, and the folder of its runs, if TensorBoard reads it."""
-        found = self.of_kind("ConfigMap")
-        if found:
-            found["data"][CONFIG] = text
+    def set_config(self, text: str) -> None:
+        """Write the configuration of the training."""
+        assert self.config_map is not None
+        self.config_map["data"][CONFIG] = text
+
+    def set_runs(self, storage: str) -> None:
+        """Name the folder of runs that TensorBoard reads. Raises UserError if it is not on the claim."""
         deployment = self.of_kind("Deployment")
-        if deployment:
-            (container,) = deployment["spec"]["template"]["spec"]["containers"]
-            words = container["command"]
-            container["command"] = [f"--logdir={config.run.storage}" if word.startswith("--logdir=") else word for word in words]
+        assert deployment is not None
+        pod = deployment["spec"]["template"]["spec"]
+        _check_place("run.storage", storage, _claim_mount(pod))
+        (container,) = pod["containers"]
+        container["command"] = [f"--logdir={storage}" if word.startswith("--logdir=") else word for word in container["command"]]
 
     def set_name(self, name: str) -> None:
         """Rename the run: `run.name`, and all documents in the form that Kubernetes accepts. Raises UserError if there is none."""
@@ -161,6 +180,11 @@ class Manifests:
             document["metadata"]["namespace"] = namespace
 
 
+def _check_place(field: str, place: str, mount: PurePosixPath) -> None:
+    if mount not in PurePosixPath(place).parents:
+        raise UserError(f"{field} = {redacted(place)} is not below {mount}, where the pods see the claim: give a folder there")
+
+
 def _groups(cluster: Document) -> list[Document]:
     """The worker groups, that of the training first."""
     return sorted(cluster["workerGroupSpecs"], key=lambda group: group["groupName"] != TRAINERS)
@@ -173,7 +197,7 @@ def _ray_container(group: Document) -> Document:
 
 
 def _claim_mount(pod: Document) -> PurePosixPath:
-    (claim,) = [volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    claim = next(volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume)
     mounts = pod["containers"][0]["volumeMounts"]
     return PurePosixPath(next(mount["mountPath"] for mount in mounts if mount["name"] == claim))
 

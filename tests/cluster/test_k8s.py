@@ -11,7 +11,7 @@ import yaml
 import cluster.k8s
 from cluster.k8s import main
 from cluster.kubernetes.sizes import GIB
-from tests.k8s.rendered import K8S, of_kind, overlay, pods, ray_cluster
+from tests.k8s.rendered import K8S, kustomized, of_kind, overlay, pods, ray_cluster
 from tests.ray_nodes import ROOT, clean_environment
 
 DIGEST = "registry.example:5000/team/ringcycle@sha256:" + 64 * "a"
@@ -108,11 +108,16 @@ def test_the_claim_is_rendered_by_itself(name: str, mode: str, capsys: pytest.Ca
 
 
 def test_tensorboard_reads_where_the_runs_are(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    overlay("tensorboard")
-    config.write_text('[run]\nstorage = "/storage/elsewhere"\n')
-    documents = rendered(capsys, "--overlay", "tensorboard", "--config", str(config), "--namespace", "vision")
+    shipped = overlay("tensorboard")
+    assert rendered(capsys, "--overlay", "tensorboard") == shipped
+    config.write_text('[run]\nname = "faces"\nstorage = "/storage/elsewhere"\n')
+    documents = rendered(capsys, "--overlay", "tensorboard", "--config", str(config))
     (deployment,) = of_kind(documents, "Deployment")
+    assert deployment["metadata"]["name"] == "ringcycle-tensorboard", "it shows all runs"
     assert "--logdir=/storage/elsewhere" in deployment["spec"]["template"]["spec"]["containers"][0]["command"]
+    config.write_text('[run]\nstorage = "s3://bucket/runs"\n')
+    assert main(["render", "--overlay", "tensorboard", "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith("error: run.storage = s3://bucket/runs is not below /storage, ")
 
 
 CHANGES = {
@@ -182,3 +187,25 @@ def test_shipped_manifests_are_what_render_prints(name: str) -> None:
     done = subprocess.run(words, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert list(yaml.safe_load_all(done.stdout)) == shipped
+
+
+def test_an_overlay_of_the_users_must_have_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overlay("xeon")
+    (tmp_path / "kustomization.yaml").write_text("configMapGenerator: [{name: mine, literals: [a=b]}]\n")
+    assert main(["render", "--overlay", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: overlay {tmp_path.name} has no RayJob or RayCluster: build it on k8s/base or ")
+    (tmp_path / "kustomization.yaml").write_text("resources: [none.yaml]\n")
+    assert main(["render", "--overlay", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: kubectl kustomize {tmp_path} failed: ") and "none.yaml" in err and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("_memory")
+def test_an_overlay_of_the_users_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kustomized(tmp_path, resources=["overlays/xeon"], components=["components/object-store"], nameSuffix="-b")
+    documents = rendered(capsys, "--overlay", str(tmp_path))
+    assert {document["metadata"]["name"] for document in of_kind(documents, "NetworkPolicy")} == {
+        "ringcycle-b",
+        "ringcycle-submitter-b",
+        "ringcycle-object-store-b",
+    }

@@ -104,7 +104,7 @@ def test_manifests_are_what_their_configuration_asks_for(name: str, tmp_path: Pa
     memory = int(container["resources"]["limits"]["memory"].removesuffix("Gi")) * GIB
     cpus = config.cluster.cpus_per_worker
     manifests.set_sizes(config, PodSizes(config.cluster.least, config.cluster.most, cpus + 1, cpus, memory, GIB, GIB))
-    manifests.set_config(manifests.config_text, config)
+    manifests.set_config(manifests.config_text)
     manifests.set_name("ringcycle")
     assert manifests.documents == shipped
 

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from tests.ray_nodes import ROOT, clean_environment, free_ports, start_node, wai
 pytestmark = [pytest.mark.process, pytest.mark.soak, pytest.mark.timeout(600)]
 
 HEAD = "fffffffffffffffffffffffffffffffffffffffffffffffffff00000"  # the id by which Ray's fake provider knows the head
+HEAD_TYPE = "ray.head.default"  # and the name that it gives the head's type
+FAKE = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"  # its short name needs a file that Ray does not ship
 DRIVER = """
 import time, ray
 from cluster.config import ClusterConfig
@@ -44,23 +48,30 @@ def autoscaling(gcs: str) -> dict[str, object]:
         "max_workers": 4,
         "upscaling_speed": 1.0,
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode", "head_node_id": HEAD, "gcs_address": gcs, "launch_multiple": True},
+        "provider": {"type": "external", "module": FAKE, "head_node_id": HEAD, "gcs_address": gcs, "launch_multiple": True},
         "auth": {},
         "docker": {},
         "file_mounts": {},
         "file_mounts_sync_continuously": False,
         **{name: [] for name in lists},
-        "head_node_type": "head",
+        "head_node_type": HEAD_TYPE,
         "available_node_types": {
-            "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+            HEAD_TYPE: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
             "worker": {"resources": {"CPU": 2, "object_store_memory": 10**8}, "node_config": {}, "min_workers": 0, "max_workers": 4},
         },
     }
 
 
-def test_the_autoscaler_adds_the_nodes_of_a_full_group_and_removes_them_afterwards(tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path, since paths of Unix sockets have at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def test_the_autoscaler_adds_the_nodes_of_a_full_group_and_removes_them_afterwards(folder: Path) -> None:
     gcs, dashboard, client, agent = free_ports(4)
-    config = tmp_path / "autoscaling.json"
+    config = folder / "autoscaling.json"
     config.write_text(json.dumps(autoscaling(f"127.0.0.1:{gcs}")))
     environment = {
         **clean_environment(),
@@ -77,8 +88,15 @@ def test_the_autoscaler_adds_the_nodes_of_a_full_group_and_removes_them_afterwar
         f"--ray-client-server-port={client}",
         f"--dashboard-agent-listen-port={agent}",
     ]
-    options = ["--head", "--num-cpus=0", "--node-ip-address=127.0.0.1", f"--autoscaling-config={config}", *ports]
-    head = start_node(tmp_path / "head.log", environment, options)
+    options = [
+        "--head",
+        "--num-cpus=0",
+        "--node-ip-address=127.0.0.1",
+        f"--autoscaling-config={config}",
+        f"--temp-dir={folder / 'ray'}",
+        *ports,
+    ]
+    head = start_node(folder / "head.log", environment, options)
     try:
         wait_for(f"http://127.0.0.1:{agent}/api/healthz", head)
         driver = subprocess.run([sys.executable, "-c", DRIVER], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500)
