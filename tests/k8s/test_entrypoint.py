@@ -157,7 +157,8 @@ LENGTH = {"train.steps": 2, "run.checkpoint_every": 1, "run.sample_every": 2, "e
     [("laptop", "1"), *(pytest.param(*one, marks=pytest.mark.soak) for one in (("xeon", "1"), ("elastic", "[1, 2]"), ("kueue", "1")))],
 )
 def test_the_rendered_entrypoint_trains(name: str, workers: str, programs: Path) -> None:
-    with running_overlay(name, programs, {**SMALL, **LENGTH, "cluster.workers": workers, "cluster.start_timeout": 5}) as cluster:
+    short = {"cluster.workers": workers, "cluster.start_timeout": 5, "cluster.node_timeout": 5}  # a range begins with what is there
+    with running_overlay(name, programs, {**SMALL, **LENGTH, **short}) as cluster:
         assert cluster.pods["trainers"].answer(f"{cluster.dashboard}/api/jobs/") == 401, "submitting must require the token"
         submitted = cluster.submit()
         output, _ = submitted.communicate(timeout=500)
