@@ -53,7 +53,7 @@ discriminator_filters = 8
 storage = "/storage/runs"
 [cluster]
 workers = 2
-cpus_per_worker = 2
+cpus_per_worker = 6
 """
 """A configuration for Kubernetes, where the variables of this process do not count."""
 
@@ -90,7 +90,7 @@ class Place:
     ) -> str:
         """Run lines of shell, whose exit code must be at most `most`; returns what they print."""
         done = subprocess.run(
-            [*(host.prefix if host else []), "bash", "-euo", "pipefail", "-c", script.replace("/shared/", f"{self.folder}/shared/")],
+            [*(host.prefix if host else []), "bash", "-euo", "pipefail", "-c", script.replace("/shared/", f"{self.folder.parent}/shared/")],
             cwd=self.folder,
             env={**self.environment, **(variables or {})},
             stdout=subprocess.PIPE,
@@ -105,10 +105,10 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Place:
     """Where a reader stands after the README's first training."""
-    folder = tmp_path_factory.mktemp("reader")
+    folder = tmp_path_factory.mktemp("reader") / "project"
     write_dataset(folder / "IMAGES", images=8, test=2)
     (folder / ".venv").symlink_to(sys.prefix)
-    for name in ("configs", "k8s", "cluster", "cyclegan", "preprocess", "ringcycle"):
+    for name in (".gitignore", "configs", "k8s", "cluster", "cyclegan", "preprocess", "ringcycle"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "mine.toml").write_text(SMALL_TOML)
     settings = {f"RINGCYCLE_{name.upper().replace('.', '__')}": value for name, value in QUICK.items()}
@@ -117,7 +117,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Place:
     for command in FIRST:
         place.run(command)
     place.run("python -m cyclegan.convert runs/mine checkpoints/horse2zebra")
-    (folder / "shared").mkdir()
+    (folder.parent / "shared").mkdir()
     for name, target in {
         "SOURCE": "IMAGES",
         "horses": "IMAGES/trainA",
@@ -126,8 +126,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Place:
         "RUN": "runs/mine",
         "runs/one": "mine",
         "runs/two": "mine",
-        "shared/images": folder / "IMAGES",
-        "shared/runs": folder / "runs",
+        "../shared/images": folder / "IMAGES",
+        "../shared/runs": folder / "runs",
     }.items():
         (folder / name).symlink_to(target)
     return place
@@ -147,6 +147,7 @@ def test_it_runs_as_written(command: str, place: Place) -> None:
     script = command
     for words, instead in CUT.items():
         script = script.replace(words, instead)
+    shutil.rmtree(place.folder / "OUT", ignore_errors=True)
     output = place.run(script, most=module_of(command) in MAY_FIND_FAULT)
     assert "Traceback" not in output
     for name in re.findall(r"(?:--(?:out|output|images|json) |mine )([\w.]+\.(?:toml|png|json|onnx|html))\b", command):
