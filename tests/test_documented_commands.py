@@ -187,7 +187,7 @@ def test_a_cluster_of_plain_hosts(place: Place) -> None:
     head, other, job = (next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts)
     both, token = lines[:head], secrets.token_hex(32)
     with hosts_of(token) as (first, second):
-        others = {"RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"), "RINGCYCLE_CLUSTER__WORKERS": "2"}
+        others = {"RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"), "RINGCYCLE_CLUSTER__WORKERS": "2", "RINGCYCLE_CLUSTER__CPUS_PER_WORKER": "1"}
 
         def run(line: str, host: Host) -> str:
             script = "\n".join(["unset RAY_ADDRESS", *both, line]).replace("RAY_AUTH_TOKEN=…", f"RAY_AUTH_TOKEN={token}")
