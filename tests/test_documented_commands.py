@@ -28,6 +28,7 @@ ELSEWHERE = {
     r"docker |helm |kubectl |export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=\$": "tests/k8s runs what the manifests run",
     r"\$EDITOR|sbatch|tail|export TRAIN|qsub": "tests/hpc has stand-ins for Slurm and PBS",
     r"export MLFLOW|wandb login|.*--run\.tracker": "tests/cluster/tracking has an MLflow server, and wandb offline",
+    r"python -m cluster\.calibrate": "minutes; tests/cluster/test_calibrate.py measures with it",
     r"python -m benchmarks\.": "minutes; what they print is in benchmarks/RESULTS.md",
 }
 """Commands that are not run here by themselves, and why."""
@@ -58,11 +59,13 @@ cpus_per_worker = 6
 """A configuration for Kubernetes, where the variables of this process do not count."""
 
 CUT = {
-    " --train.steps 5000 --evaluate.every 500": " --train.steps 2",
+    " --train.steps 5000 --evaluate.every 500": "",
+    " --model.filters 32 --model.blocks 6 --model.discriminator_filters 32": "",
+    " --data.load_size 286 --data.crop_size 256": "",
     " | kubectl apply -f -": "",
     "sha256:…": f"sha256:{64 * 'a'}",
 }
-"""What is left out of commands: hours, a Kubernetes cluster, and a digest that a reader has to fill in."""
+"""What is left out of commands: hours of training, a Kubernetes cluster, and a digest that a reader has to fill in."""
 
 MAY_FIND_FAULT = ("cluster.doctor",)
 """Commands whose exit code may be 1: it tells of this machine."""
