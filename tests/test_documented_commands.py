@@ -1,5 +1,6 @@
 """Every command of README and the pages, as it is written there, in a folder like the one that they speak of."""
 
+import os
 import re
 import secrets
 import shutil
@@ -143,7 +144,7 @@ def test_every_command_runs_here_or_elsewhere() -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("command", [command for command in RUN if command not in FIRST])
+@pytest.mark.parametrize("command", [command for command in RUN if command not in FIRST], ids=lambda command: command[:70])
 def test_it_runs_as_written(command: str, place: Place) -> None:
     if "cluster.k8s" in command and not shutil.which("kubectl"):
         pytest.skip("kubectl, which reads overlays, is not installed")
@@ -190,7 +191,11 @@ def test_a_cluster_of_plain_hosts(place: Place) -> None:
     head, other, job = (next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts)
     both, token = lines[:head], secrets.token_hex(32)
     with hosts_of(token) as (first, second):
-        others = {"RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"), "RINGCYCLE_CLUSTER__WORKERS": "2", "RINGCYCLE_CLUSTER__CPUS_PER_WORKER": "1"}
+        others = {
+            "RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"),
+            "RINGCYCLE_CLUSTER__WORKERS": "2",
+            "RINGCYCLE_CLUSTER__CPUS_PER_WORKER": str(len(os.sched_getaffinity(0))),
+        }
 
         def run(line: str, host: Host) -> str:
             script = "\n".join(["unset RAY_ADDRESS", *both, line]).replace("RAY_AUTH_TOKEN=…", f"RAY_AUTH_TOKEN={token}")
