@@ -190,9 +190,9 @@ def test_a_cluster_of_plain_hosts(place: Place) -> None:
     starts = ("ray start --head", "ray start --address", "ray job submit")
     head, other, job = (next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts)
     both, token = lines[:head], secrets.token_hex(32)
-    with hosts_of(token) as (first, second):
+    with tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as temporary, hosts_of(token) as (first, second):
         others = {
-            "RAY_TMPDIR": tempfile.mkdtemp(prefix="rc"),
+            "RAY_TMPDIR": temporary,
             "RINGCYCLE_CLUSTER__WORKERS": "2",
             "RINGCYCLE_CLUSTER__CPUS_PER_WORKER": str(len(os.sched_getaffinity(0))),
         }
