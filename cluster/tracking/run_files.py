@@ -1,9 +1,9 @@
 """The scalars and images of a run, read from its files as they grow, each step once."""
 
-import json
 import re
 import time
 
+from cluster.step_records import GrowingLines, step_record
 from cluster.tracking.tracker import Scalars
 from ringcycle.storage.location import Location
 from ringcycle.storage.store import Store
@@ -20,55 +20,24 @@ class ScalarFile:
 
     def __init__(self, run: Location, name: str, prefix: str, step: int) -> None:
         """prefix: put before the names of values."""
-        self._store, self._name, self._prefix = Store(run), name, prefix
+        self._lines, self._prefix = GrowingLines(run, name, READ_BYTES), prefix
         self.step = step
-        self._offset = 0
         self._records: list[Scalars] = []
 
     def batch(self) -> list[Scalars]:
         """The next records, the same ones until `accept`; empty if there are none by now. Raises OSError."""
-        while not self._records and (lines := self._read()):
-            known = self.step
-            for line in lines:
-                if (record := self._parse(line)) and record.step > known:
-                    self._records.append(record)
-                    known = record.step
+        while not self._records and (lines := self._lines.read()[0]):
+            known, now = self.step, time.time()
+            for step, values in filter(None, map(step_record, lines)):
+                if step > known:
+                    self._records.append(Scalars(step, {self._prefix + name: value for name, value in values.items()}, now))
+                    known = step
         return self._records
 
     def accept(self) -> None:
         """The tracker has the last batch."""
         self.step = self._records[-1].step
         self._records = []
-
-    def _read(self) -> list[bytes]:
-        """The next complete lines."""
-        size = self._store.size(self._name) or 0
-        if size < self._offset:  # cut
-            self._offset = 0
-        if size == self._offset:
-            return []
-        begin = max(0, self._offset - 1)
-        content = self._store.read_range(self._name, begin, READ_BYTES)
-        if begin < self._offset:
-            if content[:1] != b"\n":  # cut, and already longer again
-                self._offset = 0
-                return self._read()
-            content = content[1:]
-        complete = content[: content.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        return complete.splitlines()
-
-    def _parse(self, line: bytes) -> Scalars | None:
-        """The numbers of a line; None for one that is damaged."""
-        try:
-            values = json.loads(line)
-            step = values.pop("step")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
-        if type(step) is not int:
-            return None
-        numbers = {self._prefix + name: float(value) for name, value in values.items() if type(value) in (int, float)}
-        return Scalars(step, numbers, time.time())
 
 
 class ImageFolder:

@@ -15,19 +15,19 @@ def lines(*steps: int, **values: float) -> str:
 
 
 def test_what_is_appended_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics = MetricsFile(tmp_path)
+    metrics, many = MetricsFile(tmp_path), range(1, 101)
     assert metrics.read().steps.size == 0
-    (tmp_path / METRICS).write_text(lines(1, 2) + '{"step": 3, "lo')
-    assert metrics.read().steps.tolist() == [1, 2]
-    (tmp_path / METRICS).write_text(lines(1, 2, 3) + lines(4, speed=2.5))
+    (tmp_path / METRICS).write_text(lines(*many) + '{"step": 101, "lo')
+    assert metrics.read().steps.tolist() == [*many]
+    (tmp_path / METRICS).write_text(lines(*many, 101) + lines(102, speed=2.5))
     read: list[int] = []
     whole = Store.read_range
     monkeypatch.setattr(Store, "read_range", lambda store, name, at, length: read.append(length) or whole(store, name, at, length))
     found = metrics.read()
-    assert sum(read) < len(lines(1, 2, 3, 4)) + 20, "what was read before is not read again, but for its last line"
-    assert found.steps.tolist() == [1, 2, 3, 4]
-    assert found.columns["loss"].tolist() == [0.1, 0.2, 0.3, 0.4]
-    assert np.isnan(found.columns["speed"][:3]).all() and found.last("speed", 2) == 2.5
+    assert sum(read) < len(lines(*many)) / 10, "what was read before is not read again, but for its last line"
+    assert found.steps.tolist() == [*many, 101, 102]
+    assert found.columns["loss"].tolist() == [step / 10 for step in (*many, 101, 102)]
+    assert np.isnan(found.columns["speed"][:-1]).all() and found.last("speed", 2) == 2.5
 
 
 def test_a_long_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,7 @@ def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
 
 def test_damage_and_repeated_steps(tmp_path: Path) -> None:
     damaged = b'[]\n\xff\xfe\n{"step": "x"}\n{"step": -1}\nnull\n{"step": 5, "loss": "a", "other": true}\n{"step": 6, "loss": NaN}\n'
+    damaged += b'{"step": 7, "loss": 1' + b"0" * 400 + b"}\n"  # no float is as large
     (tmp_path / METRICS).write_bytes(lines(1, 2, 3).encode() + lines(2, loss=7.0).encode() + damaged)
     found = MetricsFile(tmp_path).read()
     assert found.steps.tolist() == [1, 2, 5, 6]
