@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster.calibration.record import remember
+from cluster.calibration.record import ASSUMED_EPOCH, remember
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial
 from cluster.config import SYNTHETIC, Config
@@ -28,7 +28,6 @@ from ringcycle.errors import UserError
 from ringcycle.memory import available_memory
 from ringcycle.tables import table_lines
 
-ASSUMED_EPOCH = 1000  # images per epoch in the prediction when no source is given
 GIB = 2**30
 
 

@@ -16,6 +16,9 @@ from ringcycle.errors import UserError
 from ringcycle.storage.atomic import write_atomic
 from ringcycle.user_cache import processor_kind, tensorflow_version, user_cache
 
+ASSUMED_EPOCH = 1000
+"""Images of an epoch in predictions when no source is given."""
+
 # Fields that change neither the time of a step nor its memory.
 _WITHOUT_EFFECT = {
     "model": {"init", "init_gain"},

@@ -7,6 +7,7 @@ from pathlib import Path
 from cluster.config import SYNTHETIC, Config
 from cluster.diagnosis.finding import Figure, Finding, Verdict
 from cluster.diagnosis.nodes import Budget, NoAnswer, Nodes, ask, bounded, failed
+from cluster.diagnosis.storage_verdicts import SHARED
 from cluster.driver.shard_compatibility import check_identity, check_shards
 from cluster.job import images_by_settings, images_of
 from cyclegan.config import ImageFormat
@@ -20,7 +21,6 @@ from ringcycle.storage.store import Store
 
 CHECK = "images"
 LIST_SECONDS, READ_SECONDS = 20.0, 15.0
-SHARED = "give a folder that all nodes share, at the same path, or an s3:// or gs:// location"
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Verdicts on the links between nodes. Pure functions."""
 
 from collections.abc import Mapping
-from math import prod
 
 from cluster.config import Config
 from cluster.diagnosis.finding import Figure, Finding, Verdict
 from cluster.diagnosis.link_probe import Pinged, Sent
 from cluster.diagnosis.nodes import Node
-from cyclegan.config import ImageFormat, ModelSpec
-from cyclegan.networks.shapes import discriminator_shapes, generator_shapes
+from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS, expected_arrays
+from cyclegan.config import ImageFormat
 from ringcycle.storage.location import is_remote
 
 Edge = tuple[Node, Node]
@@ -21,8 +20,8 @@ SKEW_SECONDS, REFUSED_SKEW_SECONDS = 1.0, 900.0  # logs and event files get out 
 
 def exchanged_bytes(config: Config, images: ImageFormat) -> int:
     """Bytes of the gradients that all workers sum in a step."""
-    spec = ModelSpec.of(config.model, images)
-    elements = sum(prod(shape) for shapes in (generator_shapes(spec), discriminator_shapes(spec)) for shape in shapes.values())
+    arrays = expected_arrays(config.model_dump(mode="json"), images)
+    elements = sum(arrays[name].shape[0] or 0 for name in (WEIGHTS, DISCRIMINATOR_WEIGHTS))
     return elements * (2 if config.cluster.allreduce_dtype == "bfloat16" else 4)
 
 

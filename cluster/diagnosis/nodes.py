@@ -13,7 +13,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.diagnosis.finding import Finding, Verdict
-from cluster.hardware.capacity import NODE_LOST, draining
+from cluster.hardware.capacity import NODE_LOST, draining, usable_nodes
 from cluster.hardware.cgroup import cpu_quota
 from ringcycle.errors import UserError
 
@@ -58,8 +58,7 @@ class RayNodes:
 
     def __init__(self) -> None:
         self.leaving, own = draining(), ray.get_runtime_context().get_node_id()
-        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in self.leaving]
-        alive.sort(key=lambda node: (node["NodeID"] != own, node["NodeManagerAddress"]))
+        alive = sorted(usable_nodes(), key=lambda node: (node["NodeID"] != own, node["NodeManagerAddress"]))
         addresses = [node["NodeManagerAddress"] for node in alive]
         self.nodes: Sequence[Node] = [_node(node, addresses) for node in alive]
 
@@ -101,7 +100,8 @@ def pinned(node: Node) -> dict[str, Any]:
 
 def collect(calls: Mapping[Node, Any], seconds: float) -> dict[Node, Any]:
     """The results of these calls; a call that is late is cancelled, and has a `NoAnswer`, as has one that failed."""
-    ray.wait(list(calls.values()), num_returns=len(calls), timeout=seconds) if calls else None
+    if calls:
+        ray.wait(list(calls.values()), num_returns=len(calls), timeout=seconds)
     return {node: _result(call, seconds) for node, call in calls.items()}
 
 

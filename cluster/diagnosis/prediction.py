@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.calibration.record import Measured, recall
+from cluster.calibration.record import ASSUMED_EPOCH, Measured, recall
 from cluster.calibration.search import Candidate
 from cluster.config import Config
 from cluster.diagnosis.finding import Figure, Finding, Verdict
@@ -20,7 +20,6 @@ from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
 from ringcycle.cli import duration
 
-ASSUMED_EPOCH = 1000  # images per epoch without a source, as in `cluster.calibrate`
 LOOK_SECONDS = 10.0
 LESS_MEMORY = "in this order: train.accumulate if train.batch is above 1, model.remat = true, a smaller data.crop_size, fewer model.filters"
 

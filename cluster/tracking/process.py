@@ -31,7 +31,7 @@ def check_tracker(kind: str, environment: Mapping[str, str]) -> None:
         return
     found = importlib.util.find_spec(kind)
     if found is None or found.origin is None:  # a folder of this name, as both leave behind, is no package
-        raise UserError(f"run.tracker = {kind}, but {PACKAGES[kind]} is not installed: pip install 'ringcycle[{kind}]', or set it to none")
+        raise UserError(f"run.tracker = {kind}, but {PACKAGES[kind]} is not installed: pip install '.[{kind}]', or set it to none")
     if kind == "mlflow" and not environment.get("MLFLOW_TRACKING_URI"):
         raise UserError("run.tracker = mlflow, but MLFLOW_TRACKING_URI is not set: set it to the server's address, http://HOST:5000")
 

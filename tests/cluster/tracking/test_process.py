@@ -51,7 +51,7 @@ def test_a_missing_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     for kind, package in (("mlflow", "mlflow-skinny"), ("wandb", "wandb")):
         monkeypatch.delitem(sys.modules, kind, raising=False)
-        line = f"run.tracker = {kind}, but {package} is not installed: pip install 'ringcycle[{kind}]', or set it to none"
+        line = f"run.tracker = {kind}, but {package} is not installed: pip install '.[{kind}]', or set it to none"
         with pytest.raises(UserError, match=re.escape(line)):
             check_tracker(kind, {"MLFLOW_TRACKING_URI": "http://host:5000"})
     check_tracker("none", {})
