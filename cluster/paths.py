@@ -22,13 +22,15 @@ EVALUATIONS = "evaluation.jsonl"
 """Measures of held-out images, a line for each evaluated checkpoint."""
 SAMPLES = "samples"
 """Folder of image grids."""
+CHECKPOINTS = "checkpoints"
+"""Folder of the checkpoints, a folder each."""
 RACE = "race.json"
 """Which seeds raced, and which one won."""
 
 
 def checkpoints_of(run: Location) -> Location:
     """Holds one folder for each step with a checkpoint, complete or in progress."""
-    return child(run, "checkpoints")
+    return child(run, CHECKPOINTS)
 
 
 def ray_folder(run: Location) -> Path:

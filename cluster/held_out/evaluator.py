@@ -9,13 +9,14 @@ from ray.exceptions import RayError
 
 from cluster.held_out.record import read_records, record
 from cluster.monitoring.status import RunStatus
+from cluster.paths import checkpoints_of
 from cyclegan.checkpoint_files.damage import DamagedCheckpoint
 from cyclegan.checkpoint_files.folders import checkpoints
 from cyclegan.checkpoint_files.index import read_index
 from cyclegan.inference.held_out import Evaluation
 from ringcycle.cli import duration
 from ringcycle.errors import UserError
-from ringcycle.storage.location import Location, child
+from ringcycle.storage.location import Location
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class HeldOutEvaluator:
 
     def __init__(self, run: Location, every: int, evaluate: Evaluate, abandoned: Callable[[], bool]) -> None:
         self._run, self._every, self._evaluate, self._abandoned = run, every, evaluate, abandoned
-        self._root = child(run, "checkpoints")
+        self._root = checkpoints_of(run)
         self._changed = threading.Condition()
         self._step: int | None = None
         self._back_to = float("inf")  # the lowest step that the run went back to since the thread last looked

@@ -1,7 +1,7 @@
 """All files of a run that its page shows, as far as they exist: runs of earlier versions have fewer."""
 
 import json
-import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from cluster.paths import CONFIG, EVALUATIONS, GOODPUT, METRICS, RACE, checkpoints_of
+from cluster.paths import CHECKPOINTS, CONFIG, EVALUATIONS, GOODPUT, METRICS, RACE, checkpoints_of
 from cluster.reporting.launches import LaunchEntry, read_launches
 from cluster.reporting.metrics_file import Metrics, MetricsFile
 from cluster.reporting.sample_images import Sample, SampleFolder
@@ -22,7 +22,6 @@ from ringcycle.storage.location import Location, shown
 from ringcycle.storage.store import Store, parent_and_name, reading
 
 MOST_CHECKPOINTS = 50
-CHECKPOINTS = "checkpoints"
 FILES = (CONFIG, METRICS, EVALUATIONS)
 """What makes a folder a run's, beside a folder of checkpoints."""
 
@@ -175,4 +174,5 @@ def _checkpoint(folder: Location) -> CheckpointEntry | None:
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if type(value) in (int, float) and math.isfinite(value)}
+    largest = sys.float_info.max  # an integer may be larger
+    return {name: float(value) for name, value in values.items() if type(value) in (int, float) and -largest <= value <= largest}
