@@ -162,8 +162,10 @@ def test_it_runs_as_written(command: str, place: Place) -> None:
 @pytest.mark.skipif(not can_make_namespaces(), reason="the server's port is free in a network namespace, which needs root and iproute2")
 def test_the_server(place: Place) -> None:
     """The lines of docs/serve.md for a server on this machine, on a host of its own."""
-    lines = [line for line in EVERYWHERE if "cluster.serve" in line or line.startswith("curl ")]
-    server, *asking = (line for line in lines if "0.0.0.0" not in line and "HOST" not in line)
+    here = [line for line in EVERYWHERE if "0.0.0.0" not in line and "HOST" not in line]
+    (server,) = {line for line in here if line.startswith("python -m cluster.serve ")}
+    asking = [line for line in here if line.startswith("curl ")]
+    assert asking
     with (
         running_hosts(1) as (host,),
         subprocess.Popen(

@@ -1,6 +1,7 @@
 """The group of workers as Ray Train runs it. Importing this imports Ray Train, which takes seconds."""
 
 import json
+import logging
 import os
 import socket
 import time
@@ -51,7 +52,7 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "2"}},
+            worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "0" if job.log_level <= logging.DEBUG else "2"}},
             callbacks=[_ReportController(job.board)],
         ),
     )
