@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -25,6 +26,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("size", "filters", "blocks", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    add_ways(parser)
+    run = warm_step(parser.parse_args())
+    print("ready", flush=True)
+    for number, _ in enumerate(sys.stdin, 2):
+        print(run(number), flush=True)
+
+
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add options for what may be computed in several ways."""
     parser.add_argument("--generator", default="resnet")
     parser.add_argument("--norm", default="instance")
     parser.add_argument("--upsample", default="transposed")
@@ -32,7 +42,10 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--remat", action="store_true")
     parser.add_argument("--graph", action="store_true", help="without XLA")
-    given = parser.parse_args()
+
+
+def warm_step(given: argparse.Namespace) -> Callable[[int], float]:
+    """A step, run twice, that takes its number and returns the seconds it took. given: threads, sizes, and what `add_ways` adds."""
     set_threads(given.threads)
     ways = {name: getattr(given, name) for name in ("generator", "norm", "upsample", "convolution", "precision", "remat")}
     model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters, **ways)
@@ -54,9 +67,7 @@ def main() -> None:
     for number in range(2):
         run(number)
     give_back_memory()
-    print("ready", flush=True)
-    for number, _ in enumerate(sys.stdin, 2):
-        print(run(number), flush=True)
+    return run
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def discriminate(parameters: Mapping[str, tf.Tensor], images: tf.Tensor, spec: M
     `discriminator_shapes`, in the dtype of the images. H and W are at least `spec.smallest_judged`.
     """
     x = images
-    for layer in discriminator_layers(spec):
-        x = apply_layer(layer, parameters, x, spec)
+    with tf.name_scope("discriminator"):
+        for layer in discriminator_layers(spec):
+            x = apply_layer(layer, parameters, x, spec)
     return x

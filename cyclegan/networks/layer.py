@@ -28,6 +28,11 @@ class Layer:
     slope: float | None = None
 
     @property
+    def name(self) -> str:
+        """The paper's code, and what tells layers of the same code apart."""
+        return self.kernel.partition("/")[0]
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of its parameters: kernel [2, k, k, C, K], bias, scale and shift [2, K]."""
         vectors = ([self.bias] if self.bias else []) + ([self.scale, self.shift] if self.affine else [])

@@ -39,22 +39,25 @@ def leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
 
 
 def _normalized(x: tf.Tensor, slope: float | None, mean_of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    @tf.custom_gradient
-    def normalise(x: tf.Tensor) -> tuple[tf.Tensor, object]:
-        mean = mean_of(x)
-        centred = x - mean
-        inverse = tf.math.rsqrt(mean_of(tf.square(centred)) + EPSILON)
+    with tf.name_scope("norm") as scope:
 
-        def gradient(dy: tf.Tensor) -> tf.Tensor:
-            # x̂ is computed again, which is cheaper than keeping another activation in memory.
-            normal = (x - mean) * inverse
-            dz = dy if slope is None else tf.where(normal > 0, dy, slope * dy)
-            return inverse * (dz - mean_of(dz) - normal * mean_of(dz * normal))
+        @tf.custom_gradient
+        def normalise(x: tf.Tensor) -> tuple[tf.Tensor, object]:
+            mean = mean_of(x)
+            centred = x - mean
+            inverse = tf.math.rsqrt(mean_of(tf.square(centred)) + EPSILON)
 
-        normal = centred * inverse
-        return normal if slope is None else tf.maximum(normal, slope * normal), gradient
+            def gradient(dy: tf.Tensor) -> tf.Tensor:
+                with tf.name_scope(scope):
+                    # x̂ is computed again, which is cheaper than keeping another activation in memory.
+                    normal = (x - mean) * inverse
+                    dz = dy if slope is None else tf.where(normal > 0, dy, slope * dy)
+                    return inverse * (dz - mean_of(dz) - normal * mean_of(dz * normal))
 
-    return normalise(x)
+            normal = centred * inverse
+            return normal if slope is None else tf.maximum(normal, slope * normal), gradient
+
+        return normalise(x)
 
 
 def _batch_mean(x: tf.Tensor) -> tf.Tensor:

@@ -24,16 +24,18 @@ def shift_convolution(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         y = tf.add_n([vertical[:, j, ..., j : j + out_width] for j in range(k)])
 
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            dy = tf.transpose(dy, (0, 4, 1, 2, 3))
-            dy = tf.pad(dy, [[0, 0], [0, 0], [0, 0], [k - 1, k - 1], [k - 1, k - 1]])
-            back = range(k - 1, -1, -1)
-            dtaps = tf.stack([dy[..., j : j + width] for j in back], 1)
-            dtaps = tf.stack([dtaps[..., i : i + height, :] for i in back], 1)
-            dtaps = tf.reshape(dtaps, (directions, k * k * channels, batch * height * width))
-            dx = tf.reshape(tf.matmul(dtaps, kernel, transpose_a=True), x.shape)
-            dw = tf.transpose(tf.reshape(dtaps @ pixels, (directions, k, k, channels, c)), (0, 1, 2, 4, 3))
-            return dx, dw
+            with tf.name_scope(scope):
+                dy = tf.transpose(dy, (0, 4, 1, 2, 3))
+                dy = tf.pad(dy, [[0, 0], [0, 0], [0, 0], [k - 1, k - 1], [k - 1, k - 1]])
+                back = range(k - 1, -1, -1)
+                dtaps = tf.stack([dy[..., j : j + width] for j in back], 1)
+                dtaps = tf.stack([dtaps[..., i : i + height, :] for i in back], 1)
+                dtaps = tf.reshape(dtaps, (directions, k * k * channels, batch * height * width))
+                dx = tf.reshape(tf.matmul(dtaps, kernel, transpose_a=True), x.shape)
+                dw = tf.transpose(tf.reshape(dtaps @ pixels, (directions, k, k, channels, c)), (0, 1, 2, 4, 3))
+                return dx, dw
 
         return tf.transpose(y, (0, 2, 3, 4, 1)), gradient
 
-    return convolve(x, w)
+    with tf.name_scope("taps") as scope:
+        return convolve(x, w)

@@ -42,7 +42,9 @@ def winograd(x: Pixels, w: tf.Tensor, matmul: MatMul, m: int) -> Pixels:
     cut = np.stack([index[:, :, i : i + vertical * m : m, j : j + horizontal * m : m] for i in range(a) for j in range(a)])
     v = tf.reshape(_apply(square.input, gather(x.values, cut)), (a * a, directions, tiles, c))
     u = tf.reshape(_apply(square.kernel, tf.transpose(w, (1, 2, 0, 3, 4))), (a * a, directions, c, k))
-    y = tf.reshape(_apply(square.output, matmul(v, u)), (-1, k))
+    with tf.name_scope("product"):
+        products = matmul(v, u)
+    y = tf.reshape(_apply(square.output, products), (-1, k))
     index = np.arange(y.shape[0], dtype=np.int32).reshape(m, m, directions, batch, vertical, horizontal)
     index = index.transpose(2, 3, 4, 0, 5, 1).reshape(directions, batch, vertical * m, horizontal * m, 1)
     return Pixels(y, index[:, :, :height, :width])
@@ -50,4 +52,5 @@ def winograd(x: Pixels, w: tf.Tensor, matmul: MatMul, m: int) -> Pixels:
 
 def _apply(matrix: Matrix, tensor: tf.Tensor) -> tf.Tensor:
     """matrix [q, p] times a tensor whose leading axes have p elements in all: [q, rest]."""
-    return tf.constant(matrix, tensor.dtype) @ tf.reshape(tensor, (matrix.shape[1], -1))
+    with tf.name_scope("transform"):
+        return tf.constant(matrix, tensor.dtype) @ tf.reshape(tensor, (matrix.shape[1], -1))
