@@ -1,69 +1,16 @@
 """Who reaches whom: the network policies, evaluated as Kubernetes defines them, and whom the disruption budget covers."""
 
-import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.k8s.policies import HERE, MONITORING, OPERATORS, Place, allows, selects
 from tests.k8s.rendered import OVERLAYS, Document, kustomized, of_kind, overlay, pods
 
-HERE, OPERATORS, MONITORING = "training", "kuberay-system", "monitoring"
 RUNS = [name for name in OVERLAYS if name not in ("raycluster", "tensorboard")]
 ANY_PORT = 40123
 DASHBOARD, METRICS, GCS = 8265, 8080, 6379
-
-
-@dataclass(frozen=True)
-class Place:
-    """A pod, or an address outside, if it has no namespace."""
-
-    namespace: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    address: str = "10.1.2.3"
-
-
-def selects(selector: Document, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects."""
-    assert selector.keys() <= {"matchLabels", "matchExpressions"}
-    for expression in selector.get("matchExpressions", []):
-        inside = labels.get(expression["key"]) in expression["values"]
-        assert expression["operator"] in ("In", "NotIn")
-        if inside != (expression["operator"] == "In"):
-            return False
-    return selector.get("matchLabels", {}).items() <= labels.items()
-
-
-def is_peer(peer: Document, place: Place, policy_namespace: str) -> bool:
-    if "ipBlock" in peer:
-        block, address = peer["ipBlock"], ipaddress.ip_address(place.address)
-        inside = address in ipaddress.ip_network(block["cidr"])
-        # An address block means what is outside: of pods, network plugins know the labels.
-        return not place.namespace and inside and not any(address in ipaddress.ip_network(part) for part in block.get("except", []))
-    if not place.namespace:
-        return False
-    if "namespaceSelector" in peer:
-        if not selects(peer["namespaceSelector"], {"kubernetes.io/metadata.name": place.namespace}):
-            return False
-    elif place.namespace != policy_namespace:
-        return False
-    return selects(peer.get("podSelector", {}), place.labels)
-
-
-def allows(policies: list[Document], direction: str, own: Place, other: Place, port: int, protocol: str) -> bool:
-    """Whether the policies of `own`'s namespace allow Ingress from, or Egress to, `other`. A pod that none selects is open."""
-    key, peers = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
-    chosen = [
-        policy["spec"]
-        for policy in policies
-        if own.namespace == HERE and direction in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], own.labels)
-    ]
-    rules = [rule for spec in chosen for rule in spec.get(key, [])]
-    return not chosen or any(
-        any(is_peer(peer, other, HERE) for peer in rule[peers])
-        and ("ports" not in rule or any((entry["port"], entry["protocol"]) == (port, protocol) for entry in rule["ports"]))
-        for rule in rules
-    )
 
 
 @dataclass
