@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from ringcycle.tensorflow_environment import tensorflow_environment
+
+os.environ |= tensorflow_environment(3)
 import numpy as np
 from PIL import Image
 

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from ringcycle.tensorflow_environment import tensorflow_environment
+
+os.environ |= tensorflow_environment(3)
 import numpy as np
 import tensorflow as tf
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from ringcycle.tensorflow_environment import tensorflow_environment
+
+os.environ |= tensorflow_environment(3)
 import numpy as np
 import tensorflow as tf
 

@@ -6,7 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from ringcycle.tensorflow_environment import tensorflow_environment
+
+os.environ |= tensorflow_environment(3)
 import tensorflow as tf
 
 from cyclegan.config import ModelSpec

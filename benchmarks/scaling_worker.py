@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from ringcycle.tensorflow_environment import tensorflow_environment
+
+os.environ |= tensorflow_environment(3)
 TRACE = "trace "
 PEER_TIMEOUT = 900.0  # seconds; the others may still be compiling
 

@@ -16,6 +16,7 @@ from cyclegan.config import ImageFormat, ModelSpec
 from preprocess.images.size import sides_of
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
+from ringcycle.tensorflow_environment import tensorflow_environment
 from ringcycle.user_cache import compile_cache
 
 STEPS = 4  # that are timed, after a first one that is not
@@ -43,7 +44,7 @@ def main() -> None:
 
 def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     """Seconds to compile, and seconds of each timed step."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ |= tensorflow_environment(3)
     import numpy as np
     import tensorflow as tf
 

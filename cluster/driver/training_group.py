@@ -21,6 +21,7 @@ from cluster.driver.group_trainer import GroupTrainer
 from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.paths import ray_folder
+from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class GroupError(Exception):
@@ -52,7 +53,7 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            worker_runtime_env={"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "0" if job.log_level <= logging.DEBUG else "2"}},
+            worker_runtime_env={"env_vars": tensorflow_environment(0 if job.log_level <= logging.DEBUG else 2)},
             callbacks=[_ReportController(job.board)],
         ),
     )

@@ -13,6 +13,7 @@ from cluster.serving.app import make_app
 from cluster.serving.page import read_page
 from cluster.serving.settings import ServiceSettings
 from ringcycle.errors import UserError
+from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class TranslationReplica:
@@ -24,7 +25,7 @@ class TranslationReplica:
         self._mistake = ""
         found: ServiceSettings = ray.get(settings[0])
         self._bind(cpus)
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        os.environ |= tensorflow_environment(3)
         try:
             self._app = _app(found)
         except UserError as error:

@@ -9,6 +9,7 @@ from cluster.hardware.affinity import bind_process
 from cluster.translation.placement import Seat
 from cyclegan.inference.job_translator import JobTranslator, Skipped, TranslationSettings, Written
 from cyclegan.inference.translation_plan import Shape
+from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class Started(NamedTuple):
@@ -24,7 +25,7 @@ class TranslationActor:
 
     def __init__(self, settings: TranslationSettings, shapes: Sequence[Shape], seat: Seat) -> None:
         share = bind_process(seat.index, seat.actors, seat.cpus)
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        os.environ |= tensorflow_environment(3)
         from cluster.worker.strategy import set_threads
 
         set_threads(len(share.compute))

@@ -14,6 +14,7 @@ from cyclegan.inference.scale import Preparation, Scale
 from cyclegan.inference.translation_plan import Shape
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
+from ringcycle.tensorflow_environment import tensorflow_environment
 
 if TYPE_CHECKING:
     from cyclegan.inference.batch_translator import BatchTranslator
@@ -57,6 +58,6 @@ def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) ->
 
 def _quiet_tensorflow() -> AbstractContextManager[None]:
     """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
-    if not log.isEnabledFor(logging.DEBUG):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    level = 0 if log.isEnabledFor(logging.DEBUG) else 3
+    os.environ |= tensorflow_environment(int(os.environ.get("TF_CPP_MIN_LOG_LEVEL", level)))
     return quiet_stderr()

@@ -1,0 +1,43 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ringcycle.tensorflow_environment import tensorflow_environment
+from tests.ray_nodes import ROOT
+
+FAULTS = """
+import os, resource, sys
+from ringcycle.tensorflow_environment import tensorflow_environment
+os.environ |= tensorflow_environment(3)
+import tensorflow as tf
+
+@tf.function(jit_compile=True)
+def program(x):
+    return tf.linalg.matvec(tf.reverse(x, [1]) + tf.roll(x, 1, 0), x[0])
+
+x = tf.ones((2900, 2900))
+counts = []
+for _ in range(6):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    program(x).numpy()
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(*counts)
+"""
+
+
+def test_the_users_choice_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    assert tensorflow_environment(2) == {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert tensorflow_environment(0) == {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_ENABLE_ONEDNN_OPTS": "0"}
+
+
+def test_temporaries_of_a_program_keep_their_pages() -> None:
+    """Its 32 MiB and more are 8,192 pages of 4 KiB, which would be fresh in each call."""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    command = [sys.executable, "-c", FAULTS]
+    done = subprocess.run(command, cwd=ROOT, env={**environment, "CUDA_VISIBLE_DEVICES": "-1"}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert min(map(int, done.stdout.split())) < 1000, done.stdout
