@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 
@@ -30,11 +31,15 @@ print(*counts)
 
 def test_the_users_choice_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert tensorflow_environment(2) == {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert tensorflow_environment(0) == {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert tensorflow_environment(3) == {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="on other processors TensorFlow decides")
 def test_temporaries_of_a_program_keep_their_pages() -> None:
     """Its 64 MiB and more are 16,384 pages of 4 KiB, which would be fresh in each call."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
