@@ -1,7 +1,7 @@
 """What each instruction of a compiled step is for, by the names that networks give to their operations."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -10,7 +10,7 @@ TRANSFORMS, GATHERS, NORMS, ENDS = "transforms of tiles and kernels", "gathers o
 PLAIN, DISCRIMINATORS, UPDATE, OTHER = "TensorFlow's convolutions", "discriminators", "update", "losses, padding and the rest"
 KINDS = (FORWARD, INPUT, KERNEL, TRANSFORMS, GATHERS, NORMS, ENDS, PLAIN, DISCRIMINATORS, UPDATE, OTHER)
 
-# In this order: the first that matches the name of an operation, without its numbers, followed by its type.
+# In this order: the first that matches the name of an operation, without its scopes' numbers, followed by its type.
 PATTERNS = (
     (r"\bdiscriminator/", DISCRIMINATORS),
     (r"\bc7s1-[^/]*/", ENDS),
@@ -56,12 +56,8 @@ def _named(instruction: Any, bodies: Mapping[int, Any]) -> str | None:
 
 def kind_of(name: str, type: str) -> str:
     """The kind of a TensorFlow operation by its name, with scopes, and type."""
-    # Scopes and operations that repeat have numbers; of a gradient's two products, the number tells which it is.
-    words = [re.sub(r"(?<!^MatMul)_\d+$", "", word) for word in name.split("/")]
-    if "product" in words:
-        at = words.index("product") + 1
-        words[at : at + 1] = [re.sub(r"_\d+$", "", word) for word in words[at : at + 1]]
-    return next(kind for pattern, kind in PATTERNS if re.search(pattern, f"{'/'.join(words)} {type}"))
+    scoped = re.sub(r"_\d+(?=/)", "", name)  # scopes that repeat have numbers
+    return next(kind for pattern, kind in PATTERNS if re.search(pattern, f"{scoped} {type}"))
 
 
 def _spread(known: dict[int, str], operands: Mapping[int, list[int]]) -> None:
@@ -77,17 +73,13 @@ def _spread(known: dict[int, str], operands: Mapping[int, list[int]]) -> None:
                 known[number] = found[0]
 
 
-def dot_operations(module: Any) -> dict[str, float]:
+def dot_operations(module: Any) -> dict[str, int]:
     """Floating-point operations of each matrix product, by its name."""
     result = {}
     for computation in module.computations:
         shapes = {i.id: list(i.shape.dimensions) for i in computation.instructions}
         for i in computation.instructions:
             if i.opcode == "dot":
-                contracted = (shapes[i.operand_ids[0]][axis] for axis in _contracting(i))
-                result[i.name] = 2.0 * prod(i.shape.dimensions) * prod(contracted)
+                contracted = (shapes[i.operand_ids[0]][axis] for axis in i.dot_dimension_numbers.lhs_contracting_dimensions)
+                result[i.name] = 2 * prod(i.shape.dimensions) * prod(contracted)
     return result
-
-
-def _contracting(dot: Any) -> Iterable[int]:
-    return dot.dot_dimension_numbers.lhs_contracting_dimensions  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.limited_link import ADDRESSES, available, limited_link
 from benchmarks.scaling import ALLREDUCE_BYTES, Group
+from benchmarks.sizes import add_sizes
 from benchmarks.span import Span
 
 WIDTH = 60  # characters of the longest bar
@@ -21,10 +22,7 @@ WIDTH = 60  # characters of the longest bar
 def main() -> None:
     """Trace and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=6)
-    parser.add_argument("--batch", type=int, default=1)
+    add_sizes(parser)
     parser.add_argument("--allreduce-dtype", choices=ALLREDUCE_BYTES, default="float32")
     parser.add_argument("--rate", help="of a limited link, in the syntax of tc")
     parser.add_argument("--json", type=Path)

@@ -11,14 +11,14 @@ import json
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
-
 from benchmarks import our_step
 from benchmarks.hlo_kinds import KINDS, dot_operations, kinds
+from benchmarks.sizes import add_sizes
 from benchmarks.span import Span
 from benchmarks.step_trace import traced_operations
 from benchmarks.time_shares import time_shares
@@ -30,28 +30,28 @@ IDLE = "between operations"
 def main() -> None:
     """Trace and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=6)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=len(psutil.Process().cpu_affinity() or []) or os.cpu_count())
+    add_sizes(parser)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--steps", type=int, default=5, help="that are traced, each after one that is not")
     parser.add_argument("--upsample", choices=("transposed", "resize"), default="transposed")
     parser.add_argument("--convolution", choices=("auto", "plain"), default="auto")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args(
-        namespace=argparse.Namespace(generator="resnet", norm="instance", precision="float32", remat=False, graph=False)
-    )
+    parser.set_defaults(generator="resnet", norm="instance", precision="float32", remat=False, graph=False)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ringcycle-profile-") as folder:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump_options(Path(folder))}"
         run = our_step.warm_step(given)
         modules = _modules(Path(folder))
+        kind_of = {name: kinds(module) for name, module in modules.items()}
         plain, rows = [], []
         for number in range(2, 2 + 2 * given.steps, 2):
             plain.append(run(number))
-            rows.append(_seconds(traced_operations(lambda number=number: run(number)), modules))
+            rows.append(_seconds(traced_operations(lambda number=number: run(number)), kind_of))
     mean = {kind: sum(row[kind] for row in rows) / len(rows) for kind in (*KINDS, IDLE)}
-    flops = _operations_by_kind(modules)
+    flops: Counter[str] = Counter()
+    for name, module in modules.items():
+        for dot, number in dot_operations(module).items():
+            flops[kind_of[name][dot]] += number
     _print(mean, flops, median(plain))
     if given.json:
         given.json.write_text(json.dumps({"seconds": mean, "flop": flops, "untraced": plain}, indent=2) + "\n")
@@ -66,26 +66,15 @@ def _modules(folder: Path) -> dict[str, Any]:
     return {module.name: module for module in found}
 
 
-def _seconds(operations: list[tuple[str, Span]], modules: dict[str, Any]) -> dict[str, float]:
-    """Seconds by kind, from the first operation's begin to the last one's end."""
-    by_module = {name: kinds(module) for name, module in modules.items()}
-    named = [Span(span.begin, span.end, kind) for module, span in operations if (kind := by_module.get(module, {}).get(span.name))]
+def _seconds(operations: list[tuple[str, Span]], kind_of: Mapping[str, Mapping[str, str]]) -> dict[str, float]:
+    """Seconds by kind, from the first operation's begin to the last one's end. kind_of: by program and operation."""
+    named = [span._replace(name=kind) for program, span in operations if (kind := kind_of.get(program, {}).get(span.name))]
     shares = time_shares(named)
     whole = max(span.end for span in named) - min(span.begin for span in named)
     return {**dict.fromkeys(KINDS, 0.0), **shares, IDLE: whole - sum(shares.values())}
 
 
-def _operations_by_kind(modules: dict[str, Any]) -> dict[str, float]:
-    """Floating-point operations of the matrix products of a step, by kind."""
-    total: Counter[str] = Counter()
-    for module in modules.values():
-        kind = kinds(module)
-        for name, number in dot_operations(module).items():
-            total[kind[name]] += int(number)
-    return dict(total)
-
-
-def _print(mean: dict[str, float], flops: dict[str, float], untraced: float) -> None:
+def _print(mean: Mapping[str, float], flops: Mapping[str, int], untraced: float) -> None:
     whole = sum(mean.values())
     print("| | ms | share | GFLOP/s of products |\n| --- | --- | --- | --- |")
     for kind, seconds in sorted(mean.items(), key=lambda entry: -entry[1]):

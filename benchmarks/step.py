@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.operations import PRODUCT, step_operations
+from benchmarks.sizes import add_sizes
 
 HERE = Path(__file__).parent
 WAYS = {"eager": [], "channels-last": ["--channels-last"], "compiled": ["--compile"], "both": ["--channels-last", "--compile"]}
@@ -84,13 +85,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch-python", help="interpreter that has torch")
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=6)
+    add_sizes(parser)
     parser.add_argument("--generator", choices=("resnet", "unet_128", "unet_256"), default="resnet")
     parser.add_argument("--norm", choices=("instance", "batch", "none"), default="instance")
     parser.add_argument("--upsample", choices=("transposed", "resize"), default="transposed")
-    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")

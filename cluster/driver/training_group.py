@@ -53,7 +53,6 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            worker_runtime_env={"env_vars": tensorflow_environment(0 if job.log_level <= logging.DEBUG else 2)},
             callbacks=[_ReportController(job.board)],
         ),
     )
@@ -86,6 +85,7 @@ class _ReportController(ControllerCallback):  # type: ignore[misc]
 
 def _train_loop(settings: dict[str, Job]) -> None:
     """Runs in a worker; TensorFlow is imported there."""
+    os.environ |= tensorflow_environment(0 if settings["job"].log_level <= logging.DEBUG else 2)
     from cluster.worker.main import train_loop
 
     train_loop(settings)

@@ -58,6 +58,6 @@ def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) ->
 
 def _quiet_tensorflow() -> AbstractContextManager[None]:
     """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
-    level = 0 if log.isEnabledFor(logging.DEBUG) else 3
-    os.environ |= tensorflow_environment(int(os.environ.get("TF_CPP_MIN_LOG_LEVEL", level)))
+    for name, value in tensorflow_environment(0 if log.isEnabledFor(logging.DEBUG) else 3).items():
+        os.environ.setdefault(name, value)
     return quiet_stderr()

@@ -146,7 +146,7 @@ def running_overlay(
         hosts = stack.enter_context(running_hosts(len(kinds) + len(outside)))
         running = {
             pod: Pod(host, groups[kind], made[kind], {**common, **variables(made[kind], root)})
-            for (pod, kind), host in zip(kinds.items(), hosts, strict=False)
+            for (pod, kind), host in zip(kinds.items(), hosts[: len(kinds)], strict=True)
         }
         others = dict(zip(outside, hosts[len(kinds) :], strict=True))
         if outside:

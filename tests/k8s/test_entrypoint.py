@@ -66,13 +66,14 @@ def test_a_head_that_is_drained_saves_and_the_next_one_resumes_there(programs: P
 
 @pytest.mark.soak
 def test_an_elastic_run_leaves_a_spot_node_and_takes_another(programs: Path) -> None:
-    values = {**LONGER, "run.checkpoint_every": 1000, "train.steps": 300, "cluster.workers": "[1, 2]", "cluster.node_timeout": 5}
+    values = {**LONGER, "run.checkpoint_every": 1000, "train.steps": 600, "cluster.workers": "[1, 2]", "cluster.node_timeout": 5}
     with running_overlay("elastic", programs, values, trainers=2) as cluster, cluster.submit() as submitted:
         going = cluster.pods["trainers-2"].host.address
         wait_for_metrics(cluster.run, 40)
         cluster.terminate("trainers-2")
         submitted.wait_for(f"node {going} is draining: saving a checkpoint and leaving it")
-        submitted.wait_for("worker 0 of 1|1 of 2 workers")
+        submitted.wait_for("continuing with 1 of 2 workers: the nodes have room for 1")
         cluster.start("trainers-2")
+        submitted.wait_for("nodes are back: saving a checkpoint and continuing with 2 workers")
         output = submitted.end(0, seconds=500)
-    assert "finished: 300 steps" in output and "0 steps repeated" in output
+    assert "finished: 600 steps" in output and "0 steps repeated" in output
