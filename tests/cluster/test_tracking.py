@@ -1,6 +1,7 @@
 """A real training, tracked by a real MLflow server that dies on the way."""
 
 import json
+import re
 import tempfile
 import time
 from contextlib import ExitStack
@@ -68,7 +69,7 @@ def test_a_server_that_dies_costs_nothing(tmp_path: Path, programs: Path, caplog
     assert output.count("mlflow fails ") <= 1
     assert output.count("(ConnectionRefusedError: [Errno 111] Connection refused): sent when the run is resumed") == 1
     assert "cluster.worker.join_group: worker 0 of 1: computes on cores" in output
-    assert "(RayTrainWorker" in output and "TensorFlow" in output, "at the level debug libraries are heard"
+    assert re.search(r"\(\w+ pid=\d+\).* XLA service .* initialized", output), f"at the level debug libraries are heard: {output}"
 
     with mlflow_server(tmp_path, int(address.rpartition(":")[2])), pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", address)
