@@ -14,7 +14,7 @@ def test_every_kind_of_work_is_found_in_a_real_step(tmp_path: Path) -> None:
     sizes = {"size": 64, "filters": 8, "blocks": 2, "threads": 2, "steps": 2}
     options = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
     file = tmp_path / "profile.json"
-    command = [sys.executable, "-m", "benchmarks.profile", *options, "--json", str(file)]
+    command = [sys.executable, "-m", "benchmarks.step_profile", *options, "--json", str(file)]
     done = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())

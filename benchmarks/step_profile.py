@@ -1,6 +1,6 @@
 """Where the time of a training step goes, by kind of work, from XLA's own trace of one worker.
 
-    python -m benchmarks.profile [--size 256 --blocks 9] [--json profile.json]
+    python -m benchmarks.step_profile [--size 256 --blocks 9] [--json profile.json]
 
 The seconds of all kinds add up to the step: what runs at the same time shares it. In float32; exchanges between workers are
 in `benchmarks.overlap`.
