@@ -23,6 +23,15 @@ MATMULS: dict[str, MatMul] = {"float32": tf.matmul, "bfloat16": matmul_bfloat16}
 # Up to this many channels, a layer's input or output counts as images or logits rather than features.
 FEW = 16
 
+# Up to this many pixels of the result in each direction, transforming a kernel to tiles costs more than they save.
+FEW_PIXELS = 64
+
+
+def _tiles_or_patches(x: Pixels, w: tf.Tensor, matmul: MatMul, m: int = 4) -> Pixels:
+    r = w.shape[1]
+    pixels = x.index.shape[1] * (x.height - r + 1) * (x.width - r + 1)
+    return patches(x, w, matmul) if pixels <= FEW_PIXELS else winograd(x, w, matmul, m=m)
+
 
 def _first(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
     # Always in float32: tiles of 7 x 7 would double the error of bfloat16, and few channels gain nothing from it.
@@ -37,12 +46,12 @@ def _few_outputs(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
 # Each comment gives ms forward and backward, this algorithm / TensorFlow's own, both directions, 2 images at 128x128, XLA on
 # 2 Zen 4 cores (CPU time divided by the cores): `python -m benchmarks.layers`.
 FAST: dict[tuple[int, int, bool, bool], Convolution] = {
-    (3, 1, False, False): partial(winograd, m=4),  # R256 31 / 80
-    (3, 2, False, False): partial(strided, b=2, small=partial(winograd, m=4)),  # d128 46 / 70, d256 43 / 54
-    (4, 1, False, False): partial(winograd, m=3),  # C512 31 / 71
+    (3, 1, False, False): _tiles_or_patches,  # R256 31 / 80
+    (3, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # d128 46 / 70, d256 43 / 54
+    (4, 1, False, False): partial(_tiles_or_patches, m=3),  # C512 31 / 71
     (4, 1, False, True): _few_outputs,  # C1 1.3 / 4.1
     (4, 2, True, False): partial(strided, b=2, small=patches),  # C64 3.3 / 5.1
-    (4, 2, False, False): partial(strided, b=2, small=partial(winograd, m=4)),  # C128 13 / 29, C256 17 / 23
+    (4, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # C128 13 / 29, C256 17 / 23
     (7, 1, True, False): _first,  # c7s1-64 27 / 79
     (7, 1, False, True): _few_outputs,  # c7s1-3 38 / 128
 }
@@ -79,10 +88,10 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", p
     if convolution == "plain" or has_gpu():
         return _plain_transpose(x, w)
     if w.shape[1] == 4:
-        small = _few_outputs if w.shape[-1] <= FEW // 4 else partial(winograd, m=4)
+        small = _few_outputs if w.shape[-1] <= FEW // 4 else _tiles_or_patches
         return as_tensor(transposed_4(as_pixels(x), w, MATMULS[precision], small))
     # u128 41 / 52, u64 44 / 68, measured like the entries of FAST.
-    return as_tensor(transposed(as_pixels(x), w, MATMULS[precision], partial(winograd, m=4)))
+    return as_tensor(transposed(as_pixels(x), w, MATMULS[precision], _tiles_or_patches))
 
 
 def conv2d_doubled(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", precision: str = "float32") -> tf.Tensor:
@@ -93,7 +102,7 @@ def conv2d_doubled(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", pre
     """
     if convolution == "plain" or has_gpu():
         return _plain(repeated(x), w, 1, 1, "reflect")
-    return as_tensor(winograd(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision], m=4))
+    return as_tensor(_tiles_or_patches(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision]))
 
 
 @cache

@@ -82,13 +82,14 @@ def doubled(x: Pixels) -> Pixels:
 def patches(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:
     """Convolve at stride 1 by one matrix product of all k x k patches with w (im2col).
 
-    Pays off for few channels, where Winograd tiles cost more than they save.
+    Pays off for few channels or few pixels, where Winograd tiles cost more than they save.
     """
     directions, k, channels = w.shape[0], w.shape[1], w.shape[-1]
     height, width = x.height - k + 1, x.width - k + 1
     index = np.concatenate([x.index[:, :, i : i + height, j : j + width] for i in range(k) for j in range(k)], -1)
     p = tf.reshape(gather(x.values, index), (directions, np.prod(index.shape[1:4]), -1))
-    y = matmul(p, tf.reshape(w, (directions, -1, channels)))
+    with tf.name_scope("product"):
+        y = matmul(p, tf.reshape(w, (directions, -1, channels)))
     return as_pixels(tf.reshape(y, (*index.shape[:4], channels)))
 
 

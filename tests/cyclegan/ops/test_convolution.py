@@ -12,8 +12,8 @@ RNG = np.random.default_rng(0)
 MANY = FEW + 2
 # (kernel, stride, C, K) for each entry of FAST, with the fewest channels that select it.
 LAYERS = [(k, stride, 3 if few_in else MANY, 2 if few_out else MANY + 1) for k, stride, few_in, few_out in FAST]
-# Sides beyond the kernel's: at most one tile, several full tiles, and remainders that differ between height and width.
-SIZES = [(0, 1), (7, 7), (9, 14)]
+# Sides beyond the kernel's: few pixels, several full tiles, and remainders that differ between height and width, at stride 2 too.
+SIZES = [(0, 1), (7, 7), (9, 14), (15, 15), (19, 29)]
 
 
 def by_definition(x, w, stride):
@@ -103,7 +103,7 @@ def test_padding_of_plain_convolutions(mode):
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 4), (5, 7)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 4), (5, 7), (9, 13)])
 @pytest.mark.parametrize(("k", "channels"), [(3, 4), (4, 4), (4, 5)])  # a kernel of side 4 has another algorithm for few channels
 def test_fast_transpose_equals_plain_in_float64(k, channels, size, batch):
     x, w = tensors((2, batch, *size, 5), (2, k, k, 5, channels))
