@@ -25,10 +25,6 @@ import numpy.typing as npt
 import psutil
 import ray
 
-from ringcycle.tensorflow_environment import tensorflow_environment
-
-os.environ |= tensorflow_environment(3)
-
 from benchmarks.images import write_images
 from benchmarks.step import HERE, Contender
 from cluster.translation.actor import TranslationActor

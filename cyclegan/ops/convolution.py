@@ -23,7 +23,7 @@ MATMULS: dict[str, MatMul] = {"float32": tf.matmul, "bfloat16": matmul_bfloat16}
 # Up to this many channels, a layer's input or output counts as images or logits rather than features.
 FEW = 16
 
-# Up to this many pixels of the result in each direction, transforming a kernel to tiles costs more than they save.
+# Up to this many pixels of the result, of all images of a direction, transforming a kernel to tiles costs more than they save.
 FEW_PIXELS = 64
 
 
