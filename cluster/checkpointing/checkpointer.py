@@ -15,6 +15,7 @@ from importlib.metadata import version
 import numpy as np
 import numpy.typing as npt
 
+from cluster.checkpointing.bounded_call import BoundedCall
 from cluster.checkpointing.retention import make_room, sweep
 from cluster.config import Config
 from cyclegan.checkpoint_files.folders import drop_leftovers
@@ -64,33 +65,6 @@ class _Snapshot:
     cycle_loss: float | None
 
 
-class _Bounded:
-    """Runs `act` in a thread and waits at most `seconds` for it. While it hangs, it is neither started again nor waited for."""
-
-    def __init__(self, act: Callable[[], object], seconds: float) -> None:
-        self._act, self._seconds = act, seconds
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> bool:
-        """Returns False once for each time that `act` hangs. Raises what `act` raises."""
-        if self._thread and self._thread.is_alive():
-            return True
-        self._error = None
-        self._thread = threading.Thread(target=self._catch, name="before publishing", daemon=True)
-        self._thread.start()
-        self._thread.join(self._seconds)
-        if self._error:
-            raise self._error
-        return not self._thread.is_alive()
-
-    def _catch(self) -> None:
-        try:
-            self._act()
-        except BaseException as error:
-            self._error = error
-
-
 class _Superseded(Exception):
     """A newer snapshot waits, and this one cannot be written now."""
 
@@ -113,7 +87,7 @@ class Checkpointer:
     ) -> None:
         self._run, self._root = run, run.root
         self._rank, self._workers, self._token, self._patience = member.rank, member.workers, member.token, patience
-        self._before_publishing = _Bounded(before_publishing, patience) if before_publishing else None
+        self._before_publishing = BoundedCall(before_publishing, patience) if before_publishing else None
         self.published = 0
         self._promised: set[int] = set()
         self._changed = threading.Condition()
