@@ -1,6 +1,7 @@
 """Ray Train's trainer with no process and no import that a training here does not need: each costs seconds before the first step."""
 
 import importlib
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -12,16 +13,18 @@ from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import Worker
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from ringcycle.tensorflow_environment import tensorflow_environment
+
 UNNEEDED = (DatasetsCallback, PlacementGroupCleanerCallback)
 """Actors for Ray's data sets, which the feed replaces, and for placement groups, which `Attempt.end` removes."""
 
 
 class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]
-    """Runs a function in a group of workers of a fixed size, which import TensorFlow while Ray Train still prepares the group."""
+    """Runs a function in a group of workers of a fixed size."""
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks = super()._create_default_callbacks()
-        return [*(callback for callback in callbacks if not isinstance(callback, UNNEEDED)), _ImportEarly()]
+        return [callback for callback in callbacks if not isinstance(callback, UNNEEDED)]
 
     def _initialize_and_run_controller(self, **settings: Any) -> Any:
         return super()._initialize_and_run_controller(**settings | {"scaling_policy": _WithoutResourceRequest(self.scaling_config)})
@@ -37,13 +40,20 @@ class _WithoutResourceRequest(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
-class _ImportEarly(WorkerGroupCallback):  # type: ignore[misc]
+class ImportEarly(WorkerGroupCallback):  # type: ignore[misc]
+    """Workers import TensorFlow while Ray Train still prepares the group. log_level: see `tensorflow_environment`."""
+
+    def __init__(self, log_level: int) -> None:
+        self._log_level = log_level
+
     def before_init_train_context(self, workers: Sequence[Worker]) -> dict[str, list[Any]]:
+        """Start the imports; gives the workers no arguments."""
         for worker in workers:
-            worker.execute_async(_import_tensorflow)
+            worker.execute_async(_import_tensorflow, self._log_level)
         return {}
 
 
-def _import_tensorflow() -> None:
+def _import_tensorflow(log_level: int) -> None:
     """In a worker: in the background. TensorFlow alone, which imports nothing that another thread may be importing the other way round."""
+    os.environ |= tensorflow_environment(log_level)  # read during the import
     threading.Thread(target=importlib.import_module, args=["tensorflow"], name="import", daemon=True).start()

@@ -17,11 +17,10 @@ from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.execution.callback import ControllerCallback  # like the next one, without a public address
 from ray.train.v2._internal.util import TrainingFramework
 
-from cluster.driver.group_trainer import GroupTrainer
+from cluster.driver.group_trainer import GroupTrainer, ImportEarly
 from cluster.driver.policy import GroupSize, Timeouts
 from cluster.job import Job
 from cluster.paths import ray_folder
-from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class GroupError(Exception):
@@ -53,7 +52,7 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            callbacks=[_ReportController(job.board)],
+            callbacks=[_ReportController(job.board), ImportEarly(0 if job.log_level <= logging.DEBUG else 2)],
         ),
     )
     try:
@@ -84,8 +83,7 @@ class _ReportController(ControllerCallback):  # type: ignore[misc]
 
 
 def _train_loop(settings: dict[str, Job]) -> None:
-    """Runs in a worker; TensorFlow is imported there."""
-    os.environ |= tensorflow_environment(0 if settings["job"].log_level <= logging.DEBUG else 2)
+    """Runs in a worker, with what imports TensorFlow."""
     from cluster.worker.main import train_loop
 
     train_loop(settings)

@@ -13,7 +13,7 @@ GROUP = """
 import json, sys, time
 import psutil
 from ray.train import RunConfig, ScalingConfig
-from cluster.driver.group_trainer import GroupTrainer
+from cluster.driver.group_trainer import GroupTrainer, ImportEarly
 from ringcycle.ray_start import start_ray
 
 def loop(settings):
@@ -30,7 +30,7 @@ GroupTrainer(
     loop,
     train_loop_config={"file": file},
     scaling_config=ScalingConfig(num_workers=1),
-    run_config=RunConfig(name="group", storage_path=folder),
+    run_config=RunConfig(name="group", storage_path=folder, callbacks=[ImportEarly(0)]),
 ).fit()
 """
 
