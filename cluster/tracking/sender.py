@@ -28,7 +28,8 @@ IMAGES = {"samples": "step", "held out": "held-out"}
 class Sender:
     """Only a failure that lasts is logged, once.
 
-    The steps up to which everything is sent are kept in the run's folder, as KIND.json, with the id of the tracker's run.
+    The steps up to which everything is sent are kept in the run's folder, as KIND.json, with the id of the tracker's run. What was on
+    its way when the tracker failed is sent again: one image may be there twice.
     """
 
     def __init__(self, kind: str, run: str, name: str, make: Callable[[str, Path], Tracker] = make_tracker) -> None:
