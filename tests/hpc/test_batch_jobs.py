@@ -152,8 +152,8 @@ def test_a_pbs_job_at_its_time_limit(system: BatchSystem, programs: Path, tmp_pa
     assert_nothing_is_left(system)
     trained = len(steps(run))
     with system.pbs(f"{queued['train']} --train.steps {trained + 10}", {**resources, "walltime": "24:00:00"}, queued["script"]) as job:
-        (resumed,) = job.wait_for(r"resuming run run at step (\d+)")
-        assert int(resumed[1]) == trained
+        (resumed,) = job.wait_for(r"resuming run run at step ([\d,]+)")
+        assert int(resumed[1].replace(",", "")) == trained
         job.end(0)
     assert steps(run) == list(range(1, trained + 11))
     assert_nothing_is_left(system)
