@@ -167,9 +167,10 @@ def _train_evaluated(job: Job, cpus: int, screen: Screen, lease: RunLease, evalu
     else:
         evaluator = HeldOutEvaluator(job.run, every, evaluate, lease.lost.is_set)
         report = _supervise(job, cpus, ObservedDisplay(screen, evaluator.update), lease, reporter)
-        screen.phase("evaluating the last checkpoint")
-        outcome = report.status.outcome
-        report.status.seconds["evaluate"] = evaluator.finish(outcome is not None and outcome.kind == "finished")
+        finished = report.status.outcome is not None and report.status.outcome.kind == "finished"
+        if finished:
+            screen.phase("evaluating the last checkpoint")
+        report.status.seconds["evaluate"] = evaluator.finish(finished)
     reporter.finish(report.status.outcome)
     return report
 

@@ -95,7 +95,7 @@ class Head:
 
 
 @contextmanager
-def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | None = None) -> Iterator[Head]:
+def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | None = None, gpus: int = 0) -> Iterator[Head]:
     """`ray start --head` on free ports. folder: short, since paths of Unix sockets have at most 107 bytes."""
     environment = {**clean_environment(), **(environment or {})}
     gcs, dashboard, client, agent, metrics = free_ports(5)
@@ -107,7 +107,8 @@ def running_head(folder: Path, cpus: int = 2, environment: Mapping[str, str] | N
         f"--metrics-export-port={metrics}",
     ]
     # Ray's temporary folder is inherited by drivers through the cluster's address.
-    options = ["--head", f"--num-cpus={cpus}", f"--temp-dir={folder / 'ray'}", "--node-ip-address=127.0.0.1", *ports]
+    resources = [f"--num-cpus={cpus}", *([f"--num-gpus={gpus}"] if gpus else [])]
+    options = ["--head", *resources, f"--temp-dir={folder / 'ray'}", "--node-ip-address=127.0.0.1", *ports]
     head = start_node(folder / "head.log", environment, options)
     try:
         wait_for(f"http://127.0.0.1:{agent}/api/healthz", head)

@@ -18,6 +18,7 @@ from cluster.hardware.affinity import bind_process
 from cluster.hardware.topology import Share
 from cluster.job import Job, plan_of
 from cluster.paths import CONFIG, checkpoints_of
+from cluster.worker.gpu import use_gpu
 from cluster.worker.strategy import set_threads
 from cyclegan.checkpoint_files.folders import find_newest
 from cyclegan.checkpoint_files.index import read_index
@@ -38,13 +39,15 @@ log = logging.getLogger(__name__)
 class Worker:
     """This process's part of an attempt.
 
-    share: of the node's cores. token: names the attempt, the same on all ranks. resumed: the checkpoint to resume from, which is of `step`.
+    share: of the node's cores. gpu: whether it computes on a GPU. token: names the attempt, the same on all ranks. resumed: the
+    checkpoint to resume from, which is of `step`.
     """
 
     job: Job
     rank: int
     workers: int
     share: Share
+    gpu: bool
     token: str
     resumed: Location | None
     step: int
@@ -96,6 +99,7 @@ def join_group(job: Job) -> Worker:
     share = bind_process(context.get_local_rank(), context.get_local_world_size(), cpus)
     set_threads(len(share.compute))
     set_up_xla(compile_cache(job.compile_cache))
+    gpu = job.gpu and use_gpu(config.cluster.device)
     token, resumed = _agree(job, rank)
     cores, service = (", ".join(map(str, some)) for some in (share.compute, share.service))
     origin = Store(resumed).label() if resumed else "nothing"
@@ -108,6 +112,7 @@ def join_group(job: Job) -> Worker:
         rank=rank,
         workers=workers,
         share=share,
+        gpu=gpu,
         token=token,
         resumed=resumed,
         step=read_index(resumed).step if resumed else 0,

@@ -120,7 +120,7 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         worker.job.model,
         worker.train,
         worker.plan.crop_size,
-        GroupSettings(worker.workers, COLLECTIVE_PATIENCE * cluster.peer_timeout, cluster.allreduce_dtype, worker.job.gpu),
+        GroupSettings(worker.workers, COLLECTIVE_PATIENCE * cluster.peer_timeout, cluster.allreduce_dtype, worker.gpu),
         compile_cache(worker.job.compile_cache),
         before_step=ray.train.collective.barrier,  # the first step waits for peers by their timeout, which must not count compiling
     )
@@ -145,7 +145,7 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         hits=sum(bool(report.hit) for report in training.reports),
         compile_seconds=sum(report.seconds for report in training.reports),
         step=worker.step,
-        device=device_name(worker.job.gpu),
+        device=device_name(worker.gpu),
     )
     ray.get(worker.board.set_worker.remote(worker.rank, info))
     return training

@@ -1,0 +1,44 @@
+"""Ray counts GPUs that TensorFlow cannot use: CUDA's libraries are missing, as in any installation of plain TensorFlow."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from preprocess.synthetic import write_dataset
+from tests.cluster.launch import TINY, Launch, options
+from tests.ray_nodes import Head, running_head
+
+pytestmark = [pytest.mark.process, pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="TensorFlow sees a GPU here")]
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    with tempfile.TemporaryDirectory(prefix="rc", ignore_cleanup_errors=True) as folder, running_head(Path(folder), gpus=2) as head:
+        yield head
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> list[str]:
+    folder = tmp_path_factory.mktemp("run")
+    write_dataset(folder / "images", images=6, test=1, size=40)
+    here = {"data.source": folder / "images", "run.storage": folder / "runs", "cluster.compile_cache": programs}
+    return options({**TINY, **here, "train.steps": 2, "cluster.workers": 2})
+
+
+def test_the_processors_train_instead(given: list[str], head: Head) -> None:
+    with Launch(given, {**head.environment, "RAY_ADDRESS": head.address}) as launch:
+        output = launch.end(0)
+    assert output.count("TensorFlow sees no GPU, though Ray has one for each worker: training on processors") == 1
+    assert "finished: 2 steps" in output and "restarting" not in output
+
+
+def test_a_demanded_gpu_that_is_missing_is_said_in_one_line(given: list[str], head: Head) -> None:
+    words = [*given, "--cluster.device", "gpu", "--run.name", "demanded"]
+    with Launch(words, {**head.environment, "RAY_ADDRESS": head.address}) as launch:
+        output = launch.end(1)
+    assert re.search(r"worker [01] on \S+: TensorFlow sees no GPU, though Ray has one for it: install", output), output
+    assert not re.search("Traceback|restarting|evaluating", output)
