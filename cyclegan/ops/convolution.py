@@ -27,10 +27,23 @@ FEW = 16
 FEW_PIXELS = 64
 
 
+# A kernel costs as much as so many tiles, for each of a tile's inputs: it is read, and transformed.
+KERNEL_TILES = 50
+
+
+def cheapest_tile(images: int, height: int, width: int, r: int, sides: tuple[int, ...]) -> int:
+    """Which of these sides of a tile costs least, for so many images of the result and kernels of side r."""
+    return min(sides, key=lambda m: (m + r - 1) ** 2 * (images * -(-height // m) * -(-width // m) + KERNEL_TILES))
+
+
 def _tiles_or_patches(x: Pixels, w: tf.Tensor, matmul: MatMul, m: int = 4) -> Pixels:
     r = w.shape[1]
-    pixels = x.index.shape[1] * (x.height - r + 1) * (x.width - r + 1)
-    return patches(x, w, matmul) if pixels <= FEW_PIXELS else winograd(x, w, matmul, m=m)
+    images, height, width = x.index.shape[1], x.height - r + 1, x.width - r + 1
+    if images * height * width <= FEW_PIXELS:
+        return patches(x, w, matmul)
+    # Larger tiles would triple the error of bfloat16.
+    sides = (4, 6) if r == 3 and matmul is not matmul_bfloat16 else (m,)
+    return winograd(x, w, matmul, m=cheapest_tile(images, height, width, r, sides))
 
 
 def _first(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:

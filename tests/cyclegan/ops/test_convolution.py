@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.ops.convolution import FAST, FEW, conv2d, conv2d_doubled, conv2d_transpose
+from cyclegan.ops.convolution import FAST, FEW, cheapest_tile, conv2d, conv2d_doubled, conv2d_transpose
 
 RNG = np.random.default_rng(0)
 MANY = FEW + 2
@@ -117,6 +117,22 @@ def test_compiled_fast_equals_plain_in_float32(k, stride, c, channels):
     x, w = tensors((2, 1, k + 11, k + 14, c), (2, k, k, c, channels), "float32")
     fast = tf.function(lambda x, w: value_and_gradients(lambda x, w: conv2d(x, w, stride=stride), x, w), jit_compile=True)
     assert_same(fast(x, w), value_and_gradients(lambda x, w: conv2d(x, w, stride=stride, convolution="plain"), x, w), 1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-4)])
+def test_larger_tiles_of_a_larger_image_equal_plain(dtype, tolerance):
+    x, w = tensors((2, 1, 56, 67, MANY), (2, 3, 3, MANY, MANY), dtype)
+    assert cheapest_tile(1, 54, 65, 3, (4, 6)) == 6
+    fast = tf.function(lambda x, w: value_and_gradients(conv2d, x, w), jit_compile=True)
+    assert_same(fast(x, w), value_and_gradients(partial(conv2d, convolution="plain"), x, w), tolerance)
+
+
+# By the sides of the result: a remainder of the image, and a kernel for few tiles, can cost more than larger tiles save.
+@pytest.mark.parametrize(
+    ("images", "side", "tile"), [(1, 16, 4), (1, 32, 4), (8, 32, 4), (2, 48, 6), (1, 64, 6), (1, 52, 4), (8, 20, 4), (8, 24, 6)]
+)
+def test_the_tile_that_costs_least(images, side, tile):
+    assert cheapest_tile(images, side, side, 3, (4, 6)) == tile
 
 
 # Tiles of 4x4 amplify the rounding error of bfloat16 (2⁻⁹) by 5 to 10; measured for 256 channels in docs/speed.md.
