@@ -1,14 +1,23 @@
-"""XLA's persistent cache of compiled programs: one process of a node compiles at a time, so that the others find the program there."""
+"""XLA's persistent cache of compiled programs: one process of a node compiles at a time, so that the others find the program there.
+
+It does not grow without bound: whoever adds a program deletes what has not been used for long.
+"""
 
 import ctypes
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import tensorflow as tf
 
 from cyclegan.training.compiled_function import CompiledFunction, CompileReport
 from ringcycle.storage.locks import locked
+
+PROGRAMS = "xla_compile_cache__*.pb"
+MOST_BYTES = 2 * 2**30  # one to two thousand programs
+UNUSED_DAYS = 60
 
 
 def set_up_xla(cache: Path) -> None:
@@ -46,6 +55,33 @@ def give_back_memory() -> None:
         trim(0)
 
 
+def prune(cache: Path, most: int = MOST_BYTES, days: float = UNUSED_DAYS) -> None:
+    """Delete the programs beside and in `cache`, of any processor and version, that nothing has read for so many days; then those that have
+    not been read for longest, until the others have at most so many bytes.
+
+    Where a file system keeps no times of access, it counts from their compilation. A program that is still needed is compiled again.
+    """
+    found = [(max(status.st_atime, status.st_mtime), status.st_size, path) for path, status in _statuses(cache)]
+    kept, oldest = 0, time.time() - days * 86400
+    for used, size, path in sorted(found, reverse=True):
+        if used < oldest or kept + size > most:
+            with suppress(OSError):  # another process was faster, or another user's file
+                path.unlink()
+        else:
+            kept += size
+
+
+def _statuses(cache: Path) -> list[tuple[Path, os.stat_result]]:
+    statuses = []
+    for path in cache.parent.glob(f"*/{PROGRAMS}"):
+        with suppress(OSError):
+            statuses.append((path, path.stat()))
+    return statuses
+
+
 def _compile_alone(unit: CompiledFunction, cache: Path) -> CompileReport:
     with locked(cache / "compile.lock", report=False):
-        return unit.compile(cache)
+        report = unit.compile(cache)
+        if not report.hit:
+            prune(cache)
+    return report
