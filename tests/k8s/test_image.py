@@ -128,7 +128,8 @@ def test_every_image_file_decodes_as_outside(container: Container) -> None:
     write_files(files)
     shutil.copy(Path(__file__).with_name("decode_files.py"), container.storage)
     inside = container.run("python /storage/decode_files.py /storage/files").splitlines()
-    outside = subprocess.run([sys.executable, container.storage / "decode_files.py", files], cwd=ROOT, capture_output=True, text=True)
+    command, environment = [sys.executable, container.storage / "decode_files.py", files], {**os.environ, "PYTHONPATH": str(ROOT)}
+    outside = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert outside.returncode == 0 and inside == outside.stdout.splitlines() and len(inside) >= 2 * len(CODECS)
 
 
