@@ -8,6 +8,7 @@ true images comes last. Further options are those of `cluster.train`.
 """
 
 import argparse
+import re
 import statistics
 from pathlib import Path
 
@@ -58,9 +59,10 @@ def main() -> None:
             settings = {"train.steps": given.images, **OPTIONS[option]}
             if settings.get("data.source") == "few":
                 settings["data.source"] = str(folder / "few")
-            found = outcomes(folder, option.replace(" ", "-"), settings, others, given.seeds)
+            name = run_name(option)
+            found = outcomes(folder, name, settings, others, given.seeds)
             boards = [
-                [checkerboard(translated(folder / f"{option.replace(' ', '-')}-seed-{seed}", way, tests[way])) for way in DIRECTIONS]
+                [checkerboard(translated(folder / f"{name}-seed-{seed}", way, tests[way])) for way in DIRECTIONS]
                 for seed, outcome in enumerate(found)
                 if outcome.errors
             ]
@@ -71,6 +73,11 @@ def main() -> None:
         ]
     rows.append(["the truth", "", " / ".join(f"{share:.2f}" for share in true)])
     print_table(["option", "error", "checkerboard"], rows)
+
+
+def run_name(option: str) -> str:
+    """Of the letters, digits and hyphens that a run may be called."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", option).strip("-")
 
 
 def translated(run: Path, way: str, files: list[Path]) -> list[npt.NDArray[np.uint8]]:
