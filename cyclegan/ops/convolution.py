@@ -26,7 +26,6 @@ FEW = 16
 # Up to this many pixels of the result, of all images of a direction, transforming a kernel to tiles costs more than they save.
 FEW_PIXELS = 64
 
-
 # A kernel costs as much as so many tiles, for each of a tile's inputs: it is read, and transformed.
 KERNEL_TILES = 50
 
@@ -36,14 +35,17 @@ def cheapest_tile(images: int, height: int, width: int, r: int, sides: tuple[int
     return min(sides, key=lambda m: (m + r - 1) ** 2 * (images * -(-height // m) * -(-width // m) + KERNEL_TILES))
 
 
-def _tiles_or_patches(x: Pixels, w: tf.Tensor, matmul: MatMul, m: int = 4) -> Pixels:
+def _tiles_or_patches(x: Pixels, w: tf.Tensor, matmul: MatMul, sides: tuple[int, ...] = (4,)) -> Pixels:
     r = w.shape[1]
     images, height, width = x.index.shape[1], x.height - r + 1, x.width - r + 1
     if images * height * width <= FEW_PIXELS:
         return patches(x, w, matmul)
     # Larger tiles would triple the error of bfloat16.
-    sides = (4, 6) if r == 3 and matmul is not matmul_bfloat16 else (m,)
-    return winograd(x, w, matmul, m=cheapest_tile(images, height, width, r, sides))
+    allowed = sides[:1] if matmul is matmul_bfloat16 else sides
+    return winograd(x, w, matmul, m=cheapest_tile(images, height, width, r, allowed))
+
+
+_conv_3x3 = partial(_tiles_or_patches, sides=(4, 6))
 
 
 def _first(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
@@ -59,9 +61,9 @@ def _few_outputs(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
 # Each comment gives ms forward and backward, this algorithm / TensorFlow's own, both directions, 2 images at 128x128, XLA on
 # 2 Zen 4 cores (CPU time divided by the cores): `python -m benchmarks.layers`.
 FAST: dict[tuple[int, int, bool, bool], Convolution] = {
-    (3, 1, False, False): _tiles_or_patches,  # R256 31 / 80
+    (3, 1, False, False): _conv_3x3,  # R256 31 / 80
     (3, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # d128 46 / 70, d256 43 / 54
-    (4, 1, False, False): partial(_tiles_or_patches, m=3),  # C512 31 / 71
+    (4, 1, False, False): partial(_tiles_or_patches, sides=(3,)),  # C512 31 / 71
     (4, 1, False, True): _few_outputs,  # C1 1.3 / 4.1
     (4, 2, True, False): partial(strided, b=2, small=patches),  # C64 3.3 / 5.1
     (4, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # C128 13 / 29, C256 17 / 23
@@ -115,7 +117,7 @@ def conv2d_doubled(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", pre
     """
     if convolution == "plain" or has_gpu():
         return _plain(repeated(x), w, 1, 1, "reflect")
-    return as_tensor(_tiles_or_patches(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision]))
+    return as_tensor(_conv_3x3(padded(doubled(as_pixels(x)), 1, "reflect"), w, MATMULS[precision]))
 
 
 @cache
