@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ringcycle.tensorflow_environment import tensorflow_environment
+from cyclegan.import_tensorflow import tensorflow_environment
 
 os.environ |= tensorflow_environment(3)
 import numpy as np

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ringcycle.tensorflow_environment import tensorflow_environment
+from cyclegan.import_tensorflow import tensorflow_environment
 
 os.environ |= tensorflow_environment(3)
 import numpy as np

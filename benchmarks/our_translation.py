@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from ringcycle.tensorflow_environment import tensorflow_environment
+from cyclegan.import_tensorflow import tensorflow_environment
 
 os.environ |= tensorflow_environment(3)
 import tensorflow as tf

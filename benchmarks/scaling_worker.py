@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ringcycle.tensorflow_environment import tensorflow_environment
+from cyclegan.import_tensorflow import tensorflow_environment
 
 os.environ |= tensorflow_environment(3)
 TRACE = "trace "

@@ -1,7 +1,6 @@
 """One worker of a trial: a few real steps of a configuration, without Ray and images. Takes its `TrialOrder` as JSON on standard input."""
 
 import json
-import os
 import resource
 import sys
 import time
@@ -13,10 +12,10 @@ from cluster.calibration.search import Figures
 from cluster.config import Config
 from cluster.hardware.affinity import bind_process
 from cyclegan.config import ImageFormat, ModelSpec
+from cyclegan.import_tensorflow import import_tensorflow
 from preprocess.images.size import sides_of
 from ringcycle.output import say
 from ringcycle.stderr import quiet_stderr
-from ringcycle.tensorflow_environment import tensorflow_environment
 from ringcycle.user_cache import compile_cache
 
 STEPS = 4  # that are timed, after a first one that is not
@@ -44,7 +43,7 @@ def main() -> None:
 
 def _run(order: TrialOrder, threads: int) -> tuple[float, list[float]]:
     """Seconds to compile, and seconds of each timed step."""
-    os.environ |= tensorflow_environment(3)
+    import_tensorflow(3)
     import numpy as np
     import tensorflow as tf
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private.state import state
-from ray.core.generated import gcs_pb2
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.exceptions import GetTimeoutError, RayError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -43,6 +41,8 @@ class Attempt(threading.Thread):
         self.board = StatusBoardActor.options(scheduling_strategy=here).remote(group.workers, number)
         self.number, self.workers = number, group.workers
         self.error = ""
+        self._placement_group: PlacementGroup | None = None
+        self._given_up = threading.Event()
         self._status = RunStatus(number)
         self._job, self._group, self._timeouts = replace(job, board=self.board), group, timeouts
 
@@ -51,10 +51,9 @@ class Attempt(threading.Thread):
         try:
             from cluster.driver.training_group import fit  # imports Ray Train for seconds, which no user's mistake should cost
 
-            fit(self._job, self._group, self._timeouts)
+            fit(self._job, self._group, self._timeouts, self._on_reserve)
         except Exception as error:  # the main thread reports whatever ends the group, in one line
-            cause = "Ray Train's controller died" if isinstance(error, RayActorError) else _last_line(error)
-            self.error = cause + self._last_words(getattr(error, "dead", ()))
+            self.error = _last_line(error) + self._last_words(getattr(error, "dead", ()))
             with contextlib.suppress(OSError):
                 Store(self._job.run).write(FAILURE, redacted(traceback.format_exc()).encode())
 
@@ -84,9 +83,9 @@ class Attempt(threading.Thread):
     def end(self) -> None:
         """Make sure that nothing of the attempt lives on. Kills its workers, even stopped and hung ones; Ray Train then ends by itself.
 
-        If it does not, since it hangs while starting them, its controller is killed, and its workers with it. A controller that was killed
-        by others leaves placement groups too, which would take the room of the next attempt.
+        If it does not, since it hangs while starting them, it loses their room, and they die with it.
         """
+        self._given_up.set()
         if self.is_alive():
             kills = [
                 _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(heartbeat.node, soft=False)).remote(heartbeat.pid)
@@ -95,21 +94,16 @@ class Attempt(threading.Thread):
             if kills:
                 ray.wait(kills, num_returns=len(kills), timeout=KILL_SECONDS)
                 self.join(END_SECONDS)
-        if self._status.controller and (self.is_alive() or self.error):
-            controller = ray.cloudpickle.loads(self._status.controller)
-            ray.kill(controller)
-            remove_placement_groups(controller)
-        ray.kill(self.board)  # a controller or worker that starts too late finds none, and ends
+        if self._placement_group is not None and self.is_alive():
+            remove_placement_group(self._placement_group)
+        ray.kill(self.board)  # a worker that starts too late finds none, and ends
         self.join(END_SECONDS)
 
-
-def remove_placement_groups(actor: Any) -> None:
-    """Remove all placement groups that a killed actor has made: Ray keeps them until the job ends. actor: its handle."""
-    creator = bytes.fromhex(actor._actor_id.hex())
-    for data in state._connect_and_get_accessor().get_placement_group_table():
-        table = gcs_pb2.PlacementGroupTableData.FromString(data)
-        if table.creator_actor_id == creator and table.state != gcs_pb2.PlacementGroupTableData.REMOVED:
-            remove_placement_group(PlacementGroup(ray.PlacementGroupID(table.placement_group_id)))
+    def _on_reserve(self, group: PlacementGroup) -> None:
+        """Note the workers' room; one that comes after the end is given back."""
+        self._placement_group = group
+        if self._given_up.is_set():
+            remove_placement_group(group)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

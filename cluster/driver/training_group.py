@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ import ray
 from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.backend import Backend, BackendConfig
-from ray.train.v2._internal.execution.callback import ControllerCallback  # like the next one, without a public address
-from ray.train.v2._internal.util import TrainingFramework
+from ray.train.v2._internal.util import TrainingFramework  # without a public address
+from ray.util.placement_group import PlacementGroup
 
 from cluster.driver.group_trainer import GroupTrainer, ImportEarly
 from cluster.driver.policy import GroupSize, Timeouts
@@ -31,14 +31,15 @@ class GroupError(Exception):
         self.dead = dead
 
 
-def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
-    """Start the workers and wait for their end. Raises whatever ended them, or kept them from starting."""
+def fit(job: Job, group: GroupSize, timeouts: Timeouts, on_reserve: Callable[[PlacementGroup], None]) -> None:
+    """Start the workers and wait for their end. Raises whatever ended them, or kept them from starting. on_reserve: see `GroupTrainer`."""
     os.environ |= {
         # Ray Train's own checks come after the policy's, which knows the cause.
         "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": str(2 * timeouts.peer),
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(2 * timeouts.start),
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # it would wait until a draining node's deadline
+        "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_TRAIN_METRICS_ENABLED": "0",
     }
@@ -52,8 +53,9 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts) -> None:
             name=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(ray_folder(job.run)),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            callbacks=[_ReportController(job.board), ImportEarly(0 if job.log_level <= logging.DEBUG else 2)],
+            callbacks=[ImportEarly(0 if job.log_level <= logging.DEBUG else 2)],
         ),
+        on_reserve=on_reserve,
     )
     try:
         trainer.fit()
@@ -69,17 +71,6 @@ def _cause(failures: Mapping[int, Exception], dead: Sequence[int]) -> str:
         return f"worker{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))} died"
     rank, error = next(iter(failures.items()))
     return f"worker {rank} failed: {type(getattr(error, '_base_exc', error)).__name__}"  # unwrapped; its message is on the board
-
-
-class _ReportController(ControllerCallback):  # type: ignore[misc]
-    """Gives the board a handle of the controller, so that it can be killed. Fails without a board: the attempt was given up."""
-
-    def __init__(self, board: Any) -> None:
-        self._board = board
-
-    def after_controller_start(self, train_run_context: Any) -> None:
-        handle = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
-        ray.get(self._board.set_controller.remote(handle))
 
 
 def _train_loop(settings: dict[str, Job]) -> None:

@@ -10,13 +10,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.hardware.capacity import usable_nodes
 from cluster.held_out.images import HeldOutImages
+from cyclegan.import_tensorflow import import_tensorflow
 from cyclegan.inference.generator_checkpoint import read_generators
 from cyclegan.inference.held_out import Evaluation, evaluate_images
 from cyclegan.inference.loading import load_features, load_translator
 from preprocess.shards.manifest import Manifest
 from ringcycle.domains import DIRECTIONS
 from ringcycle.storage.location import Location
-from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def evaluate_on_spare_cpus(checkpoint: Location, settings: HeldOutSettings) -> E
 def _evaluate(checkpoint: Location, settings: HeldOutSettings, threads: int) -> Evaluation:
     """Raises whatever goes wrong."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # for this thread and those that it starts
-    os.environ |= {**tensorflow_environment(3), "OMP_NUM_THREADS": str(threads)}
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import_tensorflow(3)
     trained = read_generators(checkpoint)
     manifest = Manifest.load(settings.shards)
     images = {

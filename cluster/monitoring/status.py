@@ -100,7 +100,6 @@ class RunStatus:
     seconds: time spent, by name. heartbeats: the last one of each rank. ranks: the same as the policy sees it. entered: seconds from
     the attempt's beginning until the last rank entered each phase, and, as FIRST_STEP, until the first step was finished.
     mismatch, verified_step: see `ChecksumComparison`; at first verified_step is the step that all workers resume from.
-    controller: pickled handle of Ray Train's controller actor, or empty: as a handle it would make whoever reads it import Ray Train.
     """
 
     attempt: int = 1
@@ -115,7 +114,6 @@ class RunStatus:
     entered: dict[str, float] = field(default_factory=dict)
     mismatch: str = ""
     verified_step: int = 0
-    controller: bytes = b""
 
 
 class StatusBoard:
@@ -154,10 +152,6 @@ class StatusBoard:
     def set_outcome(self, outcome: Outcome) -> None:
         """Report how the training loop ended."""
         self._status.outcome = outcome
-
-    def set_controller(self, pickled_handle: bytes) -> None:
-        """Make Ray Train's controller known, so that the driver can kill it."""
-        self._status.controller = pickled_handle
 
     def heartbeat(self, rank: int, heartbeat: Heartbeat) -> None:
         """Report that a worker is alive. Times are taken here, since the hosts' clocks differ."""

@@ -1,7 +1,6 @@
 """One replica: a process with both generators on its share of a node's cores, behind Ray Serve's proxy."""
 
 import logging
-import os
 from typing import Any
 
 import ray
@@ -12,8 +11,8 @@ from cluster.hardware.affinity import bind_process
 from cluster.serving.app import make_app
 from cluster.serving.page import read_page
 from cluster.serving.settings import ServiceSettings
+from cyclegan.import_tensorflow import import_tensorflow
 from ringcycle.errors import UserError
-from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class TranslationReplica:
@@ -25,7 +24,7 @@ class TranslationReplica:
         self._mistake = ""
         found: ServiceSettings = ray.get(settings[0])
         self._bind(cpus)
-        os.environ |= tensorflow_environment(3)
+        import_tensorflow(3)
         try:
             self._app = _app(found)
         except UserError as error:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from cluster.hardware.affinity import bind_process
 from cluster.translation.placement import Seat
+from cyclegan.import_tensorflow import import_tensorflow
 from cyclegan.inference.job_translator import JobTranslator, Skipped, TranslationSettings, Written
 from cyclegan.inference.translation_plan import Shape
-from ringcycle.tensorflow_environment import tensorflow_environment
 
 
 class Started(NamedTuple):
@@ -25,7 +25,7 @@ class TranslationActor:
 
     def __init__(self, settings: TranslationSettings, shapes: Sequence[Shape], seat: Seat) -> None:
         share = bind_process(seat.index, seat.actors, seat.cpus)
-        os.environ |= tensorflow_environment(3)
+        import_tensorflow(3)
         from cluster.worker.strategy import set_threads
 
         set_threads(len(share.compute))

@@ -1,12 +1,12 @@
 """A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
 
 import logging
-import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cyclegan.import_tensorflow import import_tensorflow
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
 from cyclegan.inference.held_out import Features
 from cyclegan.inference.progress import Meter, silent
@@ -14,7 +14,6 @@ from cyclegan.inference.scale import Preparation, Scale
 from cyclegan.inference.translation_plan import Shape
 from preprocess.images.decoded_image import ImageArray
 from ringcycle.stderr import quiet_stderr
-from ringcycle.tensorflow_environment import tensorflow_environment
 
 if TYPE_CHECKING:
     from cyclegan.inference.batch_translator import BatchTranslator
@@ -56,8 +55,9 @@ def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) ->
     return lambda image: scale.restored(translate(scale.scaled(image, trained)), *image.shape[:2])
 
 
-def _quiet_tensorflow() -> AbstractContextManager[None]:
+@contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
     """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
-    for name, value in tensorflow_environment(0 if log.isEnabledFor(logging.DEBUG) else 3).items():
-        os.environ.setdefault(name, value)
-    return quiet_stderr()
+    with quiet_stderr():
+        import_tensorflow(0 if log.isEnabledFor(logging.DEBUG) else 3)
+        yield

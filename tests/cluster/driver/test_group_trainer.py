@@ -43,4 +43,4 @@ def test_a_group_starts_only_needed_processes_and_imports_tensorflow_early(tmp_p
     found = json.loads(file.read_text())
     assert found["tensorflow"]
     actors = {title.removeprefix("ray::").partition(".")[0].strip() for title in found["titles"] if title.startswith("ray::")}
-    assert actors - {"IDLE", "RuntimeEnvAgent", "DashboardAgent"} == {"TrainController", "SynchronizationActor", "RayTrainWorker"}
+    assert actors - {"IDLE", "RuntimeEnvAgent", "DashboardAgent"} == {"SynchronizationActor", "RayTrainWorker"}

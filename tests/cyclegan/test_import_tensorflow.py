@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from ringcycle.tensorflow_environment import tensorflow_environment
+from cyclegan.import_tensorflow import tensorflow_environment
 from tests.ray_nodes import ROOT
 
 FAULTS = """
-import os, resource, sys
-from ringcycle.tensorflow_environment import tensorflow_environment
-os.environ |= tensorflow_environment(3)
+import resource
+from cyclegan.import_tensorflow import import_tensorflow
+import_tensorflow(3)
 import tensorflow as tf
 from cyclegan.ops.fusion_barrier import fusion_barrier
 
@@ -29,14 +29,28 @@ print(*counts)
 """
 
 
-def test_the_users_choice_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+IMPORT = """
+import os, sys
+from cyclegan.import_tensorflow import import_tensorflow
+import_tensorflow(3)
+assert "tensorflow" in sys.modules and "keras" not in sys.modules
+import tensorflow as tf
+print(os.environ["TF_CPP_MIN_LOG_LEVEL"], tf.keras.Input([1]).shape)
+"""
+
+
+def test_only_x86_needs_to_be_told_to_use_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert tensorflow_environment(2) == {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert tensorflow_environment(0) == {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_ENABLE_ONEDNN_OPTS": "0"}
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert tensorflow_environment(3) == {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def test_the_import_leaves_keras_to_whoever_uses_it_and_keeps_the_users_environment() -> None:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(maxsplit=1) == ["1", "(None, 1)\n"]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="on other processors TensorFlow decides")
