@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import ray
-from ray._private import services
+from ray._private import services, utils
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.node import Node
 from ray.exceptions import AuthenticationError
@@ -125,13 +125,19 @@ def _own_session() -> contextlib.AbstractContextManager[None]:
     return _replaced(services, {"ConsolePopen": Detached})
 
 
-def _few_processes(log_to_driver: bool) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def _few_processes(log_to_driver: bool) -> Iterator[None]:
     """Start Ray without its autoscaler, its job server and dashboard, and, unless workers' lines are printed, its log monitor.
 
-    They cost seconds, and nothing on one machine asks them for anything; Ray has no setting for it.
+    They cost seconds, and nothing on one machine asks them for anything; Ray has no setting for it. Nor does this process import all that
+    a dashboard needs to find out whether it could run.
     """
     unneeded = ["start_monitor", "start_api_server", *([] if log_to_driver else ["start_log_monitor"])]
-    return _replaced(Node, dict.fromkeys(unneeded, lambda *_, **__: None))
+    with (
+        _replaced(Node, dict.fromkeys(unneeded, lambda *_, **__: None)),
+        _replaced(utils, {"get_dashboard_dependency_error": lambda: None}),
+    ):
+        yield
 
 
 @contextlib.contextmanager

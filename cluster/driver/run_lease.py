@@ -29,7 +29,7 @@ LEASE = "lease.json"
 RENEW_SECONDS = 5.0
 EXPIRY_SECONDS = 30.0  # several renewals, so that a slow write does not look like a dead holder
 POLL_SECONDS = 1.0
-SETTLE_SECONDS = 0.5  # two that claim a free lease at the same moment both write; the last one's file stays
+SETTLE_SECONDS = 0.5  # where no file can be created in one step, two claims at the same moment both write; the last one's file stays
 
 
 class _Holder(BaseModel):
@@ -59,9 +59,9 @@ class RunLease:
         self._thread = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._wait_until_free()
-        self._write()
-        self._sleep(SETTLE_SECONDS)
+        if self._wait_until_free() is not None or not self._create():
+            self._write()
+            self._sleep(SETTLE_SECONDS)
         other = self._read()
         if other is not None and other.token != self._holder.token:
             raise self._refusal(other)
@@ -89,7 +89,8 @@ class RunLease:
             with contextlib.suppress(OSError):  # as long as the storage fails, nobody else can take the lease over either
                 self.renew()
 
-    def _wait_until_free(self) -> None:
+    def _wait_until_free(self) -> _Holder | None:
+        """The dead holder whose lease is to be replaced, if any."""
         first = found = self._read()
         began = self._clock()
         while found is not None and not _is_gone(found):
@@ -103,6 +104,24 @@ class RunLease:
             found = self._read()
         if found is not None:
             log.info("taking over run %s from process %d on %s, which is gone", self._name, found.pid, found.host)
+        return found
+
+    def _create(self) -> bool:
+        """Create the lease in one step, as file systems with hard links can. Returns False where it must be written, or replaced."""
+        folder = self._store.local
+        if folder is None:
+            return False
+        complete = folder / f".{LEASE}-{self._holder.token}"
+        try:
+            complete.write_text(self._holder.model_dump_json())
+            os.link(complete, folder / LEASE)
+        except FileExistsError:
+            return self._read() is not None  # else it cannot be understood
+        except OSError:
+            return False
+        finally:
+            complete.unlink(missing_ok=True)
+        return True
 
     def _refusal(self, other: _Holder) -> UserError:
         return UserError(

@@ -11,7 +11,6 @@ from cluster.driver.interfaces import Timer
 from cluster.monitoring.status import Outcome, RunStatus, WorkerInfo
 from cluster.paths import REPORT
 from cluster.reporting.launches import AttemptEntry, LaunchEntry, WorkerEntry, read_launches, write_launches
-from cluster.reporting.page import render
 from cluster.reporting.run_files import RunReader
 from cluster.reporting.sample_images import shares
 from ringcycle.storage.location import Location, reason, redacted
@@ -99,6 +98,8 @@ class RunReporter:
         if self._reader is None:
             self._reader = RunReader(self._run)
         write_launches(self._run, [*self._earlier, launch])
+        from cluster.reporting.page import render  # not while the training starts
+
         page = render([self._reader.read(*shares(1))], launch.until)
         if not self._abandoned():
             Store(self._run).write(REPORT, page.encode(), sync=False)

@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
 
 LARGEST = 2**22
 
@@ -59,5 +58,7 @@ class EventFile:
     def _write(self, event: Event) -> None:
         assert self._file
         event.wall_time = time.time()
+        from tensorboard.summary.writer.record_writer import RecordWriter  # a third of a second, with boto3 and more
+
         RecordWriter(self._file).write(event.SerializeToString())
         self._file.flush()

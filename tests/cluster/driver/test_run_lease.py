@@ -94,10 +94,29 @@ def test_a_holder_that_was_taken_over_notices_and_leaves_the_successors_lease(tm
     assert json.loads((tmp_path / LEASE).read_text())["token"] == "theirs"
 
 
-def test_of_two_that_claim_a_free_lease_at_once_one_is_refused(tmp_path: Path) -> None:
+def test_a_free_lease_is_claimed_at_once(tmp_path: Path) -> None:
+    time = Time()
+    with lease(tmp_path, time):
+        assert os.listdir(tmp_path) == [LEASE]
+    assert time.now == 0
+
+
+def test_of_two_that_claim_a_free_lease_at_once_the_second_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lease(tmp_path):
+        monkeypatch.setattr(RunLease, "_wait_until_free", lambda _: None)  # it looked before the first one's claim
+        with pytest.raises(UserError, match="already being trained"):
+            lease(tmp_path).__enter__()
+        assert os.listdir(tmp_path) == [LEASE]
+
+
+def test_without_hard_links_the_last_of_two_that_claim_at_once_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError
+
     def the_other_writes_last() -> None:
         from_another_host(tmp_path)
 
+    monkeypatch.setattr(os, "link", no_links)
     with pytest.raises(UserError, match="already being trained"):
         lease(tmp_path, Time(the_other_writes_last)).__enter__()
 
