@@ -121,7 +121,7 @@ def _train(config: Config, screen: Screen, stack: contextlib.ExitStack) -> int:
     pairs = _pairs(named, data, shards, manifest, screen) if named else NO_PAIRS
     step, checkpoint = check_run(config, run, manifest, pairs)
     start = start_weights(config, images, needed=step == 0)
-    check_nodes(storage, shards, start, weights)
+    check_nodes(storage, shards, start, weights, joined)
     plan = plan_of(config, manifest, pairs)
     schedule = make_schedule(config.train, config.global_batch, plan.epoch_length)
     if config.train.seeds > 1 and config.race.steps >= schedule.steps:

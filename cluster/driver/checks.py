@@ -111,9 +111,9 @@ def check_weights(config: Config) -> Path | None:
     return path
 
 
-def check_nodes(storage: Location, shards: Location, start: Location | None, weights: Path | None) -> None:
-    """Raises UserError for the first node that does not see the same storage as the driver, the shards, the checkpoint `start`, or the file
-    `weights`.
+def check_nodes(storage: Location, shards: Location, start: Location | None, weights: Path | None, joined: bool) -> None:
+    """Raises UserError for a storage that cannot be written, and for the first node of a joined cluster that does not see the same storage
+    as the driver, the shards, the checkpoint `start`, or the file `weights`.
     """
     store, marker = Store(storage), _marker()
     with writing(storage, marker):
@@ -124,7 +124,7 @@ def check_nodes(storage: Location, shards: Location, start: Location | None, wei
     if weights:
         wanted.append(("evaluate.weights", weights.parent, weights.name))
     try:
-        for node, (field, path) in ask_nodes(_sees, usable_nodes(), wanted):
+        for node, (field, path) in ask_nodes(_sees, usable_nodes() if joined else [], wanted):
             if field:
                 raise UserError(f"{field} = {path} is not visible on node {node['NodeManagerAddress']}: give a folder that all nodes share")
     finally:
