@@ -9,6 +9,7 @@ import ray
 from cluster.config import Config
 from cluster.diagnosis import images as images_check
 from cluster.diagnosis.finding import Finding, grouped
+from cluster.diagnosis.gpus import gpus
 from cluster.diagnosis.images import Images
 from cluster.diagnosis.network import network
 from cluster.diagnosis.network_verdicts import exchange_seconds, exchanged_bytes
@@ -71,6 +72,9 @@ class Examination:
             config = config.with_workers(default_count(facts, gpu))
         placement = self._placement(config, facts, nodes, joined, gpu)
         self._check("nodes", lambda: self._of_nodes(config, facts, placement, joined))
+        if gpu:
+            self.phase("asking TensorFlow for GPUs")
+            self._check("gpus", lambda: gpus(config, nodes, budget))
         self.phase("looking for images")
         found, complaints = images_check.inspect(config)
         self._check("images", lambda: [*complaints, *images_check.visible(config, found, nodes, budget)])

@@ -6,11 +6,10 @@ import ray.train
 import ray.train.collective
 import tensorflow as tf
 
+from cluster.hardware.gpu_libraries import CURE
 from ringcycle.errors import UserError
 
 log = logging.getLogger(__name__)
-
-CURE = 'install "tensorflow[and-cuda]", or the GPU image, on all nodes'
 
 
 def use_gpu(device: str) -> bool:

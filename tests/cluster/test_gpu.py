@@ -1,6 +1,9 @@
 """Ray counts GPUs that TensorFlow cannot use: CUDA's libraries are missing, as in any installation of plain TensorFlow."""
 
+import json
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ import tensorflow as tf
 
 from preprocess.synthetic import write_dataset
 from tests.cluster.launch import TINY, Launch, options
-from tests.ray_nodes import Head, running_head
+from tests.ray_nodes import ROOT, Head, running_head
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="TensorFlow sees a GPU here")]
 
@@ -42,3 +45,12 @@ def test_a_demanded_gpu_that_is_missing_is_said_in_one_line(given: list[str], he
         output = launch.end(1)
     assert re.search(r"worker [01] on \S+: TensorFlow sees no GPU, though Ray has one for it: install", output), output
     assert not re.search("Traceback|restarting|evaluating", output)
+
+
+def test_the_doctor_says_so_before_a_training_does(given: list[str], head: Head) -> None:
+    command = [sys.executable, "-m", "cluster.doctor", "--json", *given]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**head.environment, "RAY_ADDRESS": head.address}, capture_output=True, text=True, timeout=150
+    )
+    (found,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "gpus"]
+    assert (found["verdict"], found["fact"]) == ("warning", "Ray counts 2, TensorFlow sees none: processors would train")
