@@ -42,7 +42,7 @@ check: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not process and not soak"
 
 test: check
-	$(BIN)/python -m pytest -m "process and not soak" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "process and not soak" --durations=10
 
 losses: install
 	$(BIN)/python -m pytest -m soak tests/cluster/test_losses.py

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_numbers = itertools.count(1)
+_FIRST = 1 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # tests beside each other have their own networks
+_numbers = itertools.count(_FIRST)
 
 
 @dataclass(frozen=True)
