@@ -11,12 +11,12 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 import ray
-from ray._private import services, utils
+from ray._private import services, utils, worker
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.node import Node
 from ray.exceptions import AuthenticationError
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _STORE = 2**30  # the feed keeps about 32 MiB per worker in the object store; shards stay in files
 _PATIENCE = 10.0  # seconds to wait for a cluster that is starting
 _VERSION = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
+_KILLED = ("low on memory", "memory pressure")
+_LINE = 300  # characters of a message of a node
 _LEAST_STORE = 80 * 2**20  # Ray refuses less than 75 MiB
 
 
@@ -52,10 +54,19 @@ def start_ray(num_cpus: int | None = None) -> bool:
         if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         _start(num_cpus, level, log_to_driver=verbose)
+    if not verbose:
+        worker.print_to_stdstream = _log_of_a_node
     # Ray installs its own handler; restore an earlier one (a run saves before it stops).
     if handler not in (signal.SIG_DFL, None) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
     return joined
+
+
+def _log_of_a_node(message: Mapping[str, Sequence[str]], ignore_prefix: bool) -> None:
+    """Replaces what Ray prints of its nodes: of a process that died, whoever waits for it tells; that Ray killed it, only Ray."""
+    for line in message["lines"]:
+        text = " ".join(line.split())
+        log.log(logging.WARNING if any(sign in text for sign in _KILLED) else logging.DEBUG, "Ray: %s", text[:_LINE])
 
 
 def _join(address: str, level: str, log_to_driver: bool) -> bool:

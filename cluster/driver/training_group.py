@@ -43,6 +43,8 @@ def fit(job: Job, group: GroupSize, timeouts: Timeouts, on_reserve: Callable[[Pl
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_TRAIN_METRICS_ENABLED": "0",
     }
+    if job.log_level > logging.DEBUG:
+        logging.getLogger("ray.train").setLevel(logging.CRITICAL)  # what it has to say is raised, too
     trainer = GroupTrainer(
         _train_loop,
         train_loop_config={"job": job},

@@ -80,17 +80,24 @@ def test_starts_quietly_with_its_own_token(environment: dict[str, str]) -> None:
 
 
 PROCESSES = """
-import psutil
+import os, signal, time
+import psutil, ray
 from pathlib import Path
 from ringcycle.ray_start import start_ray
 start_ray(num_cpus=1)
+try:
+    ray.get(ray.remote(max_retries=0)(lambda: os.kill(os.getpid(), signal.SIGKILL)).remote())
+except ray.exceptions.WorkerCrashedError:
+    time.sleep(3)  # for what Ray's node has to say about it
 print(*sorted({Path(word).name for child in psutil.Process().children() for word in child.cmdline()[:4]}))
 """
 
 
 @pytest.mark.process
-def test_starts_only_needed_processes(environment: dict[str, str]) -> None:
-    names = run(PROCESSES, {**environment, "RAY_ADDRESS": "local"}).stdout.split()
+def test_starts_only_needed_processes_and_leaves_a_dead_one_to_whoever_waits(environment: dict[str, str]) -> None:
+    done = run(PROCESSES, {**environment, "RAY_ADDRESS": "local"})
+    assert done.stdout.count("\n") == 1 and not done.stderr
+    names = done.stdout.split()
     assert {"gcs_server", "raylet"} <= set(names)
     assert not {"monitor.py", "dashboard.py", "log_monitor.py"} & set(names)
 
@@ -100,6 +107,13 @@ def test_joins_the_cluster_of_this_machine(environment: dict[str, str]) -> None:
     environment["RAY_AUTH_MODE"] = "disabled"
     with running_head(environment):
         assert report(environment) == "True 1 True\n"
+
+
+def test_a_process_that_ray_killed_for_memory_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="ringcycle"):
+        ray_start._log_of_a_node({"lines": ["A worker died.", "1 worker(s) were killed due to the node running low\non memory."]}, False)
+    found = [(record.levelname, record.message) for record in caplog.records]
+    assert found == [("DEBUG", "Ray: A worker died."), ("WARNING", "Ray: 1 worker(s) were killed due to the node running low on memory.")]
 
 
 GROUP = """
