@@ -12,18 +12,17 @@ def tensorflow_environment(log_level: int) -> dict[str, str]:
     With oneDNN, TensorFlow keeps the memory of XLA's temporaries from step to step; without, each step gets fresh pages, which the kernel
     has to clear. Left to itself, it takes oneDNN only on x86 processors with VNNI or AMX: Cascade Lake and Zen 4, not Skylake and Zen 3.
     """
-    allocator = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine() == "x86_64" else {}
+    allocator = {"TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")} if platform.machine() == "x86_64" else {}
     return {"TF_CPP_MIN_LOG_LEVEL": str(log_level), **allocator}
 
 
 def import_tensorflow(log_level: int) -> None:
-    """Import TensorFlow unless it is imported. log_level: see `tensorflow_environment`; what the environment has already, it keeps.
+    """Import TensorFlow unless it is imported. log_level: see `tensorflow_environment`; it wins over the environment's.
 
     TensorFlow imports Keras with itself, a third of the time, and does without where there is none. So it finds none here; a later
     `import keras`, or a use of `tf.keras`, does.
     """
-    for name, value in tensorflow_environment(log_level).items():
-        os.environ.setdefault(name, value)
+    os.environ |= tensorflow_environment(log_level)
     hidden = "keras" not in sys.modules
     if hidden:
         sys.modules["keras"] = None  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """A translator that is ready to run: TensorFlow is imported here, quietly, and no earlier."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,7 @@ def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) ->
 @contextmanager
 def _quiet_tensorflow() -> Iterator[None]:
     """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
+    level = 0 if log.isEnabledFor(logging.DEBUG) else 3
     with quiet_stderr():
-        import_tensorflow(0 if log.isEnabledFor(logging.DEBUG) else 3)
+        import_tensorflow(int(os.environ.get("TF_CPP_MIN_LOG_LEVEL") or level))  # the process may be a user's
         yield

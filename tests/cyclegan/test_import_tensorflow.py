@@ -39,18 +39,21 @@ print(os.environ["TF_CPP_MIN_LOG_LEVEL"], tf.keras.Input([1]).shape)
 """
 
 
-def test_only_x86_needs_to_be_told_to_use_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_choice_of_onednn_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert tensorflow_environment(2) == {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert tensorflow_environment(0) == {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_ENABLE_ONEDNN_OPTS": "0"}
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert tensorflow_environment(3) == {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def test_the_import_leaves_keras_to_whoever_uses_it_and_keeps_the_users_environment() -> None:
+def test_the_import_leaves_keras_to_whoever_uses_it() -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "1", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split(maxsplit=1) == ["1", "(None, 1)\n"]
+    assert done.stdout.split(maxsplit=1) == ["3", "(None, 1)\n"]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="on other processors TensorFlow decides")
