@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo "make demo    train on the embedded images and measure the result (under 10 minutes on 2 cores)"
-	@echo "make test    all tests except the long ones (about 45 minutes on 2 cores)"
+	@echo "make test    all tests except the long ones (about 25 minutes on 2 cores)"
 	@echo "make check   style, types, import layers and the fast tests"
 	@echo "make losses  one run through a killed worker, killed feeds and a killed job; results must be equal (5 minutes)"
 	@echo "make chaos   a training through FAULTS=20 random faults, on hosts in network namespaces (needs root)"
