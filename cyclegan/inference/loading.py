@@ -59,7 +59,8 @@ def at_scale(scale: Scale, trained: Preparation | None, translate: Translate) ->
 @contextmanager
 def _quiet_tensorflow() -> Iterator[None]:
     """TensorFlow's C++ prints while it is imported, when it first computes, and, unless the environment tells it not to, later too."""
+    given = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "")  # the process may be a user's
     level = 0 if log.isEnabledFor(logging.DEBUG) else 3
     with quiet_stderr():
-        import_tensorflow(int(os.environ.get("TF_CPP_MIN_LOG_LEVEL") or level))  # the process may be a user's
+        import_tensorflow(int(given) if given.isdecimal() else level)
         yield
