@@ -20,8 +20,14 @@ Convolution = Callable[[Pixels, tf.Tensor, MatMul], Pixels]
 # How the fast algorithms multiply, by precision.
 MATMULS: dict[str, MatMul] = {"float32": tf.matmul, "bfloat16": matmul_bfloat16}
 
-# Up to this many channels, a layer's input or output counts as images or logits rather than features.
-FEW = 16
+# Up to this many input channels, patches cost no more than tiles at stride 2.
+FEW_INPUTS = 16
+
+# The sum of shifts costs no more than tiles if a layer has so many times more inputs than outputs.
+INPUTS_PER_OUTPUT = 5
+
+# Up to this many outputs, a transposed 4x4 convolution is faster as a sum of shifts than by tiles.
+FEW_TRANSPOSED_OUTPUTS = 4
 
 # Up to this many pixels of the result, of all images of a direction, transforming a kernel to tiles costs more than they save.
 FEW_PIXELS = 64
@@ -48,27 +54,36 @@ def _tiles_or_patches(x: Pixels, w: tf.Tensor, matmul: MatMul, sides: tuple[int,
 _conv_3x3 = partial(_tiles_or_patches, sides=(4, 6))
 
 
-def _first(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
-    # Always in float32: tiles of 7 x 7 would double the error of bfloat16, and few channels gain nothing from it.
-    return unstrided(x, w, tf.matmul, b=2, small=partial(winograd, m=4))
+def _conv_4x4(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:
+    return _shifted(x, w, matmul) if _has_few_outputs(w) else _tiles_or_patches(x, w, matmul, sides=(3,))
 
 
-def _few_outputs(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
+def _conv_7x7(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:
+    # Tiles always in float32: those of 7 x 7 would double the error of bfloat16, and few channels gain nothing from it.
+    return _shifted(x, w, matmul) if _has_few_outputs(w) else unstrided(x, w, tf.matmul, b=2, small=partial(winograd, m=4))
+
+
+def _strided_4x4(x: Pixels, w: tf.Tensor, matmul: MatMul) -> Pixels:
+    return strided(x, w, matmul, b=2, small=patches if w.shape[3] <= FEW_INPUTS else _tiles_or_patches)
+
+
+def _shifted(x: Pixels, w: tf.Tensor, _matmul: MatMul) -> Pixels:
     return as_pixels(shift_convolution(as_tensor(x), w))
 
 
-# The algorithm on CPUs by (kernel side, stride, few input channels, few output channels); TensorFlow's own for all other layers.
+def _has_few_outputs(w: tf.Tensor) -> bool:
+    return bool(w.shape[3] >= INPUTS_PER_OUTPUT * w.shape[4])
+
+
+# The algorithm on CPUs by (kernel side, stride); TensorFlow's own for all other layers.
 # Each comment gives ms forward and backward, this algorithm / TensorFlow's own, both directions, 2 images at 128x128, XLA on
 # 2 Zen 4 cores (CPU time divided by the cores): `python -m benchmarks.layers`.
-FAST: dict[tuple[int, int, bool, bool], Convolution] = {
-    (3, 1, False, False): _conv_3x3,  # R256 31 / 80
-    (3, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # d128 46 / 70, d256 43 / 54
-    (4, 1, False, False): partial(_tiles_or_patches, sides=(3,)),  # C512 31 / 71
-    (4, 1, False, True): _few_outputs,  # C1 1.3 / 4.1
-    (4, 2, True, False): partial(strided, b=2, small=patches),  # C64 3.3 / 5.1
-    (4, 2, False, False): partial(strided, b=2, small=_tiles_or_patches),  # C128 13 / 29, C256 17 / 23
-    (7, 1, True, False): _first,  # c7s1-64 27 / 79
-    (7, 1, False, True): _few_outputs,  # c7s1-3 38 / 128
+FAST: dict[tuple[int, int], Convolution] = {
+    (3, 1): _conv_3x3,  # R256 31 / 80
+    (3, 2): partial(strided, b=2, small=_tiles_or_patches),  # d128 46 / 70, d256 43 / 54
+    (4, 1): _conv_4x4,  # C512 31 / 71, C1 1.3 / 4.1
+    (4, 2): _strided_4x4,  # C64 3.3 / 5.1, C128 13 / 29, C256 17 / 23
+    (7, 1): _conv_7x7,  # c7s1-64 27 / 79, c7s1-3 38 / 128
 }
 
 
@@ -89,8 +104,7 @@ def conv2d(
     convolution: "plain" is TensorFlow's own; "auto" is the fastest algorithm known for this layer on this device. precision: with
     "bfloat16", the fast algorithms on CPUs round the operands of their large matrix products to bfloat16; the others ignore it.
     """
-    _, k, _, c, channels = w.shape
-    fast = None if convolution == "plain" or has_gpu() else FAST.get((k, stride, c <= FEW, channels <= FEW))
+    fast = None if convolution == "plain" or has_gpu() else FAST.get((w.shape[1], stride))
     return as_tensor(fast(padded(as_pixels(x), pad, mode), w, MATMULS[precision])) if fast else _plain(x, w, stride, pad, mode)
 
 
@@ -103,7 +117,7 @@ def conv2d_transpose(x: tf.Tensor, w: tf.Tensor, *, convolution: str = "auto", p
     if convolution == "plain" or has_gpu():
         return _plain_transpose(x, w)
     if w.shape[1] == 4:
-        small = _few_outputs if w.shape[-1] <= FEW // 4 else _tiles_or_patches
+        small = _shifted if w.shape[4] <= FEW_TRANSPOSED_OUTPUTS else _tiles_or_patches
         return as_tensor(transposed_4(as_pixels(x), w, MATMULS[precision], small))
     # u128 41 / 52, u64 44 / 68, measured like the entries of FAST.
     return as_tensor(transposed(as_pixels(x), w, MATMULS[precision], _tiles_or_patches))

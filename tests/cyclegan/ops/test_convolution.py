@@ -6,12 +6,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan.ops.convolution import FAST, FEW, cheapest_tile, conv2d, conv2d_doubled, conv2d_transpose
+from cyclegan.ops.convolution import FAST, FEW_INPUTS, cheapest_tile, conv2d, conv2d_doubled, conv2d_transpose
 
 RNG = np.random.default_rng(0)
-MANY = FEW + 2
-# (kernel, stride, C, K) for each entry of FAST, with the fewest channels that select it.
-LAYERS = [(k, stride, 3 if few_in else MANY, 2 if few_out else MANY + 1) for k, stride, few_in, few_out in FAST]
+MANY = FEW_INPUTS + 2
+# (kernel, stride, C, K) for each way that an entry of FAST has.
+LAYERS = [
+    (3, 1, MANY, MANY + 1),
+    (3, 1, 3, 2),
+    (3, 2, MANY, MANY + 1),
+    (4, 1, MANY, MANY + 1),
+    (4, 1, MANY, 2),
+    (4, 2, 3, MANY),
+    (4, 2, MANY, MANY + 1),
+    (7, 1, 3, MANY),
+    (7, 1, MANY, 2),
+]
 # Sides beyond the kernel's: few pixels, several full tiles, and remainders that differ between height and width, at stride 2 too.
 SIZES = [(0, 1), (7, 7), (9, 14), (15, 15), (19, 29)]
 
@@ -51,6 +61,10 @@ def assert_same(ours, theirs, tolerance):
     for our, their in zip(ours, theirs, strict=True):
         assert our.shape == their.shape
         assert np.abs(our - their).max() < tolerance * np.std(their)
+
+
+def test_all_fast_layers_are_tested():
+    assert {(k, stride) for k, stride, *_ in LAYERS} == set(FAST)
 
 
 @pytest.mark.parametrize(("k", "stride"), [(3, 1), (3, 2), (4, 2), (7, 1)])
