@@ -63,7 +63,7 @@ def prepare(given: argparse.Namespace) -> tuple[dict[str, Callable[[], object]],
     model = ModelSpec(filters=given.filters, blocks=given.blocks, discriminator_filters=given.filters)
     train = TrainConfig(batch=given.batch)
     # As a single worker; the steps with exchange follow, over the same compiled passes.
-    training = compile_training(model, train, given.size, GroupSettings(1, PEER_TIMEOUT), given.cache)
+    training = compile_training(model, train, (given.size, given.size), GroupSettings(1, PEER_TIMEOUT), given.cache)
     strategy, passes = training.strategy, training.passes
     steps = {"alone": training.step} | {name: make_step(passes, exchange, runner(strategy)) for name, exchange in EXCHANGES.items()}
     for name in EXCHANGES:

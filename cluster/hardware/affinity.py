@@ -4,7 +4,8 @@ import ctypes
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster.hardware.cgroup import cpu_quota
@@ -22,16 +23,41 @@ def bind_process(index: int, workers: int, cpus: int) -> Share:
 
     Must come before TensorFlow's first operation: its thread pools inherit affinity and memory policy from the thread that creates them.
     """
-    share = share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
+    share = _share(index, workers, cpus)
     bind(share)
     prefer_memory(share.numa)
     return share
+
+
+def cpus_of_workers(workers: int, cpus: int) -> set[int]:
+    """The CPUs on which all `workers` of the node compute, each with `cpus` CPUs from Ray. Call it before this process is bound."""
+    return {cpu for index in range(workers) for cpu in _share(index, workers, cpus).compute}
 
 
 def bind(share: Share) -> None:
     """Bind this thread, and so all that it starts later, to the CPUs that compute, and running threads, such as Ray's, to the others."""
     _pin(lambda _: True, share.service)
     os.sched_setaffinity(threading.get_native_id(), share.compute)
+
+
+@contextmanager
+def unbound(cpus: Iterable[int]) -> Iterator[None]:
+    """Let all threads of this process run on `cpus`: for work during which the node's other workers wait.
+
+    Afterwards all are bound as before, and those that started meanwhile as the caller is.
+    """
+    own = os.sched_getaffinity(threading.get_native_id())
+    before: dict[int, set[int]] = {}
+    for task in _tasks():
+        with suppress(ProcessLookupError):
+            before[task] = os.sched_getaffinity(task)
+    _pin(lambda _: True, cpus)
+    try:
+        yield
+    finally:
+        for task in _tasks():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(task, before.get(task, own))
 
 
 def pin_service_threads(cpus: Iterable[int]) -> None:
@@ -56,6 +82,14 @@ def prefer_memory(numa: Sequence[int]) -> bool:
     mask[numa[0] // bits] = 1 << numa[0] % bits
     # One more bit than the mask has: the kernel reads one fewer than this number.
     return bool(ctypes.CDLL(None).syscall(call, MPOL_PREFERRED, mask, ctypes.c_ulong(len(mask) * bits + 1)) == 0)
+
+
+def _share(index: int, workers: int, cpus: int) -> Share:
+    return share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
+
+
+def _tasks() -> list[int]:
+    return [int(task.name) for task in TASKS.iterdir()]
 
 
 def _pin(chosen: Callable[[Path], bool], cpus: Iterable[int]) -> None:

@@ -5,6 +5,7 @@ the units of a training in this order finds them in the cache, or leaves them th
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +51,23 @@ class CompiledTraining(CompiledPasses):
         return [program.name for program in (*self.passes.all(), self.step) if program.traces() > 1]
 
 
-def compile_passes(model: ModelSpec, train: TrainConfig, crop_size: tuple[int, int], group: GroupSettings, cache: Path) -> CompiledPasses:
+def compile_passes(
+    model: ModelSpec,
+    train: TrainConfig,
+    crop_size: tuple[int, int],
+    group: GroupSettings,
+    cache: Path,
+    with_all_cores: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> CompiledPasses:
     """Compile the units of a step on images of `crop_size` (height, width), or take them from `cache`.
 
     Call `set_threads` and `set_up_xla` before; TF_CONFIG names the workers of a group of several. train.batch: of one worker.
+    with_all_cores: see `compile_units`.
     """
     strategy = make_strategy(group.peer_timeout, group.gpu)
     state = make_state(model, train, crop_size)
     passes = make_passes(state, model, train)
-    return CompiledPasses(strategy, state, passes, compile_units(passes.all(), cache))
+    return CompiledPasses(strategy, state, passes, compile_units(passes.all(), cache, with_all_cores))
 
 
 def compile_training(
@@ -68,12 +77,13 @@ def compile_training(
     group: GroupSettings,
     cache: Path,
     before_step: Callable[[], object] = lambda: None,
+    with_all_cores: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> CompiledTraining:
     """Compile the units as `compile_passes` does, then the step, which all workers of the group must do together.
 
     before_step: called in between, for example to wait for the others: the step waits for them no longer than `group.peer_timeout`.
     """
-    units = compile_passes(model, train, crop_size, group, cache)
+    units = compile_passes(model, train, crop_size, group, cache, with_all_cores)
     before_step()
     exchange = EXCHANGES[group.allreduce_dtype] if group.workers > 1 else alone
     step = make_step(units.passes, exchange, runner(units.strategy))

@@ -14,7 +14,7 @@ import ray.train.collective
 
 from cluster.checkpointing.resume import check_any_valid, remove_partial
 from cluster.checkpointing.retention import set_aside
-from cluster.hardware.affinity import bind_process
+from cluster.hardware.affinity import bind_process, cpus_of_workers
 from cluster.hardware.topology import Share
 from cluster.job import Job, plan_of
 from cluster.paths import CONFIG, checkpoints_of
@@ -39,14 +39,15 @@ log = logging.getLogger(__name__)
 class Worker:
     """This process's part of an attempt.
 
-    share: of the node's cores. gpu: whether it computes on a GPU. token: names the attempt, the same on all ranks. resumed: the
-    checkpoint to resume from, which is of `step`.
+    share: of the node's cores. node_cpus: on which all workers of the node compute. gpu: whether it computes on a GPU. token: names the
+    attempt, the same on all ranks. resumed: the checkpoint to resume from, which is of `step`.
     """
 
     job: Job
     rank: int
     workers: int
     share: Share
+    node_cpus: set[int]
     gpu: bool
     token: str
     resumed: Location | None
@@ -96,7 +97,9 @@ def join_group(job: Job) -> Worker:
     config, context = job.config, ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
-    share = bind_process(context.get_local_rank(), context.get_local_world_size(), cpus)
+    neighbours = context.get_local_world_size()
+    node_cpus = cpus_of_workers(neighbours, cpus)
+    share = bind_process(context.get_local_rank(), neighbours, cpus)
     set_threads(len(share.compute))
     set_up_xla(compile_cache(job.compile_cache))
     gpu = job.gpu and use_gpu(config.cluster.device)
@@ -112,6 +115,7 @@ def join_group(job: Job) -> Worker:
         rank=rank,
         workers=workers,
         share=share,
+        node_cpus=node_cpus,
         gpu=gpu,
         token=token,
         resumed=resumed,

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from dataclasses import replace
+from functools import partial
 
 import ray
 import ray.train
@@ -12,7 +13,7 @@ import ray.train.collective
 from cluster.checkpointing.checkpointer import CheckpointedRun, Checkpointer, GroupMember
 from cluster.checkpointing.resume import load_state, load_weights, newest_checkpoint
 from cluster.checkpointing.save_rule import SaveRule
-from cluster.hardware.affinity import pin_service_threads
+from cluster.hardware.affinity import pin_service_threads, unbound
 from cluster.job import CLOSE_SECONDS, Job
 from cluster.monitoring.collapse import CollapseWatch
 from cluster.monitoring.data_wait import DataWait
@@ -123,6 +124,7 @@ def _compile(worker: Worker, feed: Feed, heartbeat: HeartbeatSender) -> Compiled
         GroupSettings(worker.workers, COLLECTIVE_PATIENCE * cluster.peer_timeout, cluster.allreduce_dtype, worker.gpu),
         compile_cache(worker.job.compile_cache),
         before_step=ray.train.collective.barrier,  # the first step waits for peers by their timeout, which must not count compiling
+        with_all_cores=partial(unbound, worker.node_cpus),
     )
     for report in training.reports:
         log.debug(f"worker {worker.rank}: {report.name} took {report.seconds:.1f} s{' from the cache' * bool(report.hit)}")

@@ -1,13 +1,16 @@
 """One generator at work: images of any size in, images of the same size, of the other domain's channels, out.
 
-Operations run eagerly, in TensorFlow's own convolutions: a new size then costs neither a trace nor a compilation, and takes the same
-time as a graph, since the convolutions are nearly all of it. `CompiledTranslator` is for many images of a size. On CPUs an image that
-does not fit in memory is computed in strips.
+Operations run in TensorFlow's own convolutions, and eagerly: a new size then costs neither a trace nor a compilation. Where small images
+of one size come again and again, a graph spares Python's part, most of their time, with the same results. `CompiledTranslator` is for many
+images of a size. On CPUs an image that does not fit in memory is computed in strips.
 """
 
 import logging
 import os
 import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
@@ -38,6 +41,9 @@ log = logging.getLogger(__name__)
 
 BYTES_PER_FILTER = 33  # of each pixel, at the peak, which lies in the layers of full size; 29 to 33 measured
 LARGEST = 2**22  # pixels computed at once: TensorFlow's convolutions die of SIGSEGV at 12 million with 64 channels
+GRAPH_PIXELS = 2**18  # pixels up to which a graph is faster than eager operations: in larger images the convolutions are all of the time
+GRAPH_AFTER = 4  # eager images of a size, before tracing it pays
+MOST_GRAPHS = 8
 CODEC = 4.5  # times an image's own bytes, at the peak of decoding or encoding it; 1 to 4.5 measured
 CURE = "set TMPDIR to a folder with more room"
 
@@ -62,6 +68,8 @@ class Translator:
         self.parameters = {name: tf.constant(view[i : i + 1]) for name, view in layout.views(trained.weights).items()}
         """By name, `[1, …]` each."""
         self._memory, self._meter = memory, meter
+        self._seen: Counter[tuple[int, ...]] = Counter()
+        self._graph = tf.function(self._generated, autograph=False)
         if memory is not None and _resident() > memory:
             raise UserError(f"--memory = {_shown(memory)}, but without any image the process takes {_shown(_resident())}: allow more")
 
@@ -84,13 +92,25 @@ class Translator:
 
     def _whole(self, pixels: ImageArray) -> npt.NDArray[np.float32]:
         """The translation in [-1, 1], of all channels."""
-        surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
         try:
-            signed = tf.pad(to_signed(tf.constant(pixels)), surplus)[None, None]
-            translated: npt.NDArray[np.float32] = generate(self.parameters, signed, self._model, alone=True)[0, 0].numpy()
+            if not self._repeats(pixels.shape):
+                return np.asarray(self._generated(tf.constant(pixels)))
+            with _as_traced():
+                return np.asarray(self._graph(tf.constant(pixels)))
         except tf.errors.ResourceExhaustedError as error:
             raise BrokenImage(f"{_size(pixels.shape)} do not fit in the device's memory") from error
-        return translated
+
+    def _generated(self, pixels: tf.Tensor) -> tf.Tensor:
+        surplus = [[0, 0], [0, 0], [0, self._model.channels - pixels.shape[2]]]
+        return generate(self.parameters, tf.pad(to_signed(pixels), surplus)[None, None], self._model, alone=True)[0, 0]
+
+    def _repeats(self, shape: tuple[int, ...]) -> bool:
+        """Whether a graph pays for images of this shape."""
+        known = shape in self._seen or len(self._seen) < MOST_GRAPHS
+        if shape[0] * shape[1] > GRAPH_PIXELS or not known:
+            return False
+        self._seen[shape] += 1
+        return self._seen[shape] > GRAPH_AFTER
 
     def _in_strips(self, pixels: ImageArray, shape: tuple[int, int, int], bits: int, free: int) -> ImageArray:
         """The translation in `free` bytes: its first rows, columns and channels, as many as `shape` has."""
@@ -127,6 +147,17 @@ class Translator:
         """Bytes that the process may still take."""
         allowed = [] if self._memory is None else [max(0, self._memory - _resident())]
         return min([available_memory(), *allowed])
+
+
+@contextmanager
+def _as_traced() -> Iterator[None]:
+    """Without TensorFlow's optimizers, which would fuse operations: rounding would differ from that of eager ones."""
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": options.get("disable_meta_optimizer", False)})
 
 
 def _resident() -> int:

@@ -6,8 +6,8 @@ It does not grow without bound: whoever adds a program deletes what has not been
 import ctypes
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -36,14 +36,17 @@ def _quoted(path: Path) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def compile_units(units: Sequence[CompiledFunction], cache: Path) -> list[CompileReport]:
+def compile_units(
+    units: Sequence[CompiledFunction], cache: Path, with_all_cores: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> list[CompileReport]:
     """Compile `units`, or take them from `cache`; returns a report for each. Processes trace, the larger part of a warm start, in parallel.
 
+    with_all_cores: entered while this process compiles and the node's others, which need the same programs, wait.
     The cache's keys count what was traced before: every process must come here with the same history of TensorFlow operations.
     """
     for unit in units:
         unit.trace()
-    reports = [_compile_alone(unit, cache) for unit in units]
+    reports = [_compile(unit, cache, with_all_cores) for unit in units]
     give_back_memory()
     return reports
 
@@ -79,8 +82,8 @@ def _statuses(cache: Path) -> list[tuple[Path, os.stat_result]]:
     return statuses
 
 
-def _compile_alone(unit: CompiledFunction, cache: Path) -> CompileReport:
-    with locked(cache / "compile.lock", report=False):
+def _compile(unit: CompiledFunction, cache: Path, with_all_cores: Callable[[], AbstractContextManager[None]]) -> CompileReport:
+    with locked(cache / "compile.lock", report=False), with_all_cores():
         report = unit.compile(cache)
         if not report.hit:
             prune(cache)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.hardware.affinity import bind, pin_service_threads
+from cluster.hardware.affinity import bind, cpus_of_workers, pin_service_threads, unbound
+from cluster.hardware.cpu_tree import read_cores
 from cluster.hardware.topology import Share
 from tests.ray_nodes import ROOT
 
@@ -58,6 +59,27 @@ def test_running_threads_serve_and_later_ones_compute(two_cpus: tuple[int, int])
         "event_engine": {service},
         "grpcpp_sync_ser": {service},
     }
+
+
+def test_unbound_threads_are_bound_again_and_those_of_meanwhile_as_the_caller(two_cpus: tuple[int, int]) -> None:
+    compute, service = two_cpus
+    done = threading.Event()
+    old = Waiting("ray", done)
+    bind(Share((compute,), (service,), (0,)))
+    with unbound({compute, service}):
+        meanwhile = Waiting("unnamed", done)
+        everywhere = [os.sched_getaffinity(thread.native_id or 0) for thread in (threading.current_thread(), old, meanwhile)]
+    done.set()
+    for thread in (old, meanwhile):
+        thread.join()
+    assert everywhere == [{compute, service}] * 3
+    assert (os.sched_getaffinity(0), old.affinity, meanwhile.affinity) == ({compute}, {service}, {compute})
+
+
+def test_the_cpus_of_all_workers_of_a_node(two_cpus: tuple[int, int]) -> None:
+    cores = len(read_cores(os.sched_getaffinity(0)))
+    assert len(cpus_of_workers(cores, 1)) == cores
+    assert cpus_of_workers(1, 1) < cpus_of_workers(cores, 1)
 
 
 def test_a_process_is_bound_to_its_share_before_it_starts_threads() -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cyclegan.config import ModelSpec
 from cyclegan.inference.generator_checkpoint import GeneratorCheckpoint
-from cyclegan.inference.translator import Translator
+from cyclegan.inference.translator import GRAPH_AFTER, MOST_GRAPHS, Translator
 from cyclegan.networks.flat_parameters import FlatParameters
 from cyclegan.networks.generator import generate
 from cyclegan.networks.shapes import generator_shapes
@@ -166,3 +166,21 @@ def test_a_unet_takes_what_fits_at_once_only() -> None:
         BrokenImage, match=r"^1201x1097 pixels are too many for a unet, which cannot be computed in strips: give a smaller --scale$"
     ):
         Translator(trained, "AtoB", memory)(np.zeros((1097, 1201, 3), np.uint8))
+
+
+def test_an_image_is_translated_alike_whatever_came_before() -> None:
+    """The first ones run eagerly, later ones of the size in a graph; 16 bits show the rounding of both."""
+    translate = Translator(TRAINED, "AtoB")
+    pixels = image(64, 72).astype(np.uint16) * 257
+    first, *others = (translate(pixels) for _ in range(GRAPH_AFTER + 2))
+    assert translate._graph.experimental_get_tracing_count() == 1
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_few_sizes_are_traced() -> None:
+    translate = Translator(TRAINED, "AtoB")
+    for height in range(8, 8 + MOST_GRAPHS + 2):
+        for _ in range(GRAPH_AFTER + 1):
+            translate(image(height, 8))
+    assert translate._graph.experimental_get_tracing_count() <= MOST_GRAPHS
