@@ -109,7 +109,8 @@ def measure(folder: Path, every: int, rounds: int, threads: int) -> tuple[list[P
 
     for _ in range(3):
         run_step()
-    plain, saving = [], []
+    plain: list[Phase] = []
+    saving: list[Phase] = []
     for number in range(rounds):
         for saves in (False, True) if number % 2 else (True, False):
             (saving if saves else plain).append(phase(saves))

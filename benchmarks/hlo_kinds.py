@@ -40,7 +40,8 @@ def kinds(module: Any) -> dict[str, str]:
     result: dict[str, str] = {}
     for computation in module.computations:
         if computation.id not in fused:
-            known = {i.id: kind for i in computation.instructions if (kind := _named(i, bodies))}
+            named = {i.id: _named(i, bodies) for i in computation.instructions}
+            known = {number: kind for number, kind in named.items() if kind}
             _spread(known, {i.id: list(i.operand_ids) for i in computation.instructions})
             result |= {i.name: known.get(i.id, OTHER) for i in computation.instructions if i.opcode not in CONTAINERS}
     return result
@@ -67,7 +68,7 @@ def _spread(known: dict[int, str], operands: Mapping[int, list[int]]) -> None:
         for one in used:
             users.setdefault(one, []).append(number)
     for neighbours in (users, operands):
-        for number in (*reversed(operands), *operands):  # users come later in the list
+        for number in (*reversed(list(operands)), *operands):  # users come later in the list
             found = [known[other] for other in neighbours.get(number, []) if other in known]
             if number not in known and found:
                 known[number] = found[0]

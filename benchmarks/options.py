@@ -41,7 +41,7 @@ def checkerboard(images: list[npt.NDArray[np.uint8]]) -> float:
         power[0, 0] = 0
         height, width = (side // 4 for side in image.shape[:2])
         shares.append(power[::height, ::width].sum() / power.sum())
-    return 1000 * statistics.mean(shares)
+    return 1000 * float(statistics.mean(shares))
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def warm_step(given: argparse.Namespace) -> Callable[[int], float]:
     train = TrainConfig(batch=given.batch)
     state = make_state(model, train, (given.size, given.size))
     if given.graph:
-        passes.CompiledFunction = partial(CompiledFunction, jit_compile=False)  # type: ignore[misc, assignment]
+        passes.CompiledFunction = partial(CompiledFunction, jit_compile=False)  # type: ignore[attr-defined, misc, assignment]
     step = make_step(passes.make_passes(state, model, train))
     state.assign_initial(0)
     real = tf.constant(np.random.default_rng(0).integers(0, 256, (2, given.batch, given.size, given.size, 3), np.uint8))

@@ -19,8 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.alpha_beta import Fleet, Worker, efficiency
+from benchmarks.alpha_beta import Worker, efficiency
 from benchmarks.limited_link import ADDRESSES, available, limited_link
+from cluster.calibration.scale_out import ExchangeCost, Fleet
 
 HERE = Path(__file__).parent
 ALLREDUCE_BYTES = {"float32": 4, "bfloat16": 2}  # per element
@@ -119,9 +120,9 @@ def extrapolate(batch: int, figures: Figures, sizes: Sequence[int]) -> list[str]
         for dtype, width in ALLREDUCE_BYTES.items():
             copied = max(0.0, figures[dtype][1] - figures["without"][1]) / (width * sum(sizes))
             compute, beside = figures["without"][1] / batch, figures["discriminator"][1] / batch
-            worker = Worker(compute, beside, latency=figures["small"][0] / 2, copying=copied)
-            fleet = Fleet(NODES, WORKERS_PER_NODE, SPEEDUP, link=gigabits * 1e9 / 8)
-            values = [f"{b}: {efficiency(worker, fleet, b, width * sizes[0], width * sizes[1]):.2f}" for b in BATCHES]
+            worker = Worker(compute, beside, ExchangeCost(latency=figures["small"][0] / 2, per_byte=copied))
+            fleet = Fleet(NODES, WORKERS_PER_NODE, link=gigabits * 1e9 / 8)
+            values = [f"{b}: {efficiency(worker, fleet, SPEEDUP, b, width * sizes[0], width * sizes[1]):.2f}" for b in BATCHES]
             lines.append(f"  {gigabits:3} Gbit/s, {dtype:9} efficiency by batch {', '.join(values)}")
     return lines
 

@@ -45,7 +45,8 @@ def main() -> None:
     checkouts = [HERE, *([given.before.absolute()] if given.before else [])]
     with tempfile.TemporaryDirectory() as folder:
         options = [f"--cluster.workers={given.workers}", f"--train.steps={STEPS}", "--evaluate.every=0", "--run.log_every=1", *others]
-        cold, warm = ([[] for _ in checkouts] for _ in range(2))
+        cold: list[list[dict[str, float]]] = [[] for _ in checkouts]
+        warm: list[list[dict[str, float]]] = [[] for _ in checkouts]
         _start(HERE, Path(folder) / "drawn", "shards", options)
         for number in range(given.rounds + 1):
             for place, (checkout, first, later) in enumerate(zip(checkouts, cold, warm, strict=True)):

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,7 +47,7 @@ def main() -> None:
         plain, rows = [], []
         for number in range(2, 2 + 2 * given.steps, 2):
             plain.append(run(number))
-            rows.append(_seconds(traced_operations(lambda number=number: run(number)), kind_of))
+            rows.append(_seconds(traced_operations(partial(run, number)), kind_of))
     mean = {kind: sum(row[kind] for row in rows) / len(rows) for kind in (*KINDS, IDLE)}
     flops: Counter[str] = Counter()
     for name, module in modules.items():

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.calibration.record import ASSUMED_EPOCH, remember
+from cluster.calibration.scale_report import fleet_of, scale_table, scaled_steps
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
-from cluster.calibration.trial_group import cpus_of, run_trial
+from cluster.calibration.trial_group import cpus_of, run_trial, with_settings
 from cluster.config import SYNTHETIC, Config
 from cluster.driver.console import Screen
 from cluster.driver.shard_compatibility import check_identity, check_shards
@@ -35,16 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, write the fragment. Also takes the options of `cluster.train`. Returns the exit code."""
     parser = Parser(
         prog="python -m cluster.calibrate",
-        usage="%(prog)s [--output FILE] [--config FILE] [--section.field VALUE …]",
+        usage="%(prog)s [--output FILE] [--nodes N [--gbits G]] [--config FILE] [--section.field VALUE …]",
         description="Time a few steps with several settings on this node's processors; write the best, and predict the training time.",
         epilog="Takes the fields of `python -m cluster.train`, whose --help lists them.",
         allow_abbrev=False,
     )
     parser.add_argument("--output", default="calibrated.toml", help="file for the best settings (default: calibrated.toml)")
+    parser.add_argument(
+        "--nodes", type=int, default=1, help="predict a training on so many nodes like this one, and choose train.accumulate"
+    )
+    parser.add_argument("--gbits", type=float, default=10.0, help="Gbit/s between the nodes, as cluster.doctor measures it (default: 10)")
     given, rest = parser.parse_known_args(arguments)
     screen = Screen()
     try:
-        output = _writable(Path(given.output))
+        output, fleet = _writable(Path(given.output)), fleet_of(given.nodes, given.gbits)
         config = load_config(rest, os.environ)
         images, epoch = of_source(config)
         trials = _measure_all(config, images, screen)
@@ -52,9 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.figures is None:
             raise UserError(f"no setting could be measured; the first one failed: {trials[0].reason}")
         lines = [*table(trials), "", *prediction(config, chosen, epoch)]
+        batch, parts = chosen.candidate.batch, 1
+        if fleet.nodes > 1:
+            screen.line("measuring the exchange of two workers")
+            steps = scaled_steps(config, images, chosen, fleet)
+            lines += ["", *scale_table(config, chosen, fleet, steps, epoch)]
+            factor = steps[-1].accumulate
+            batch, parts = factor * batch, factor * with_settings(config, chosen.candidate).train.accumulate
         for line in lines:
             screen.line(line)
-        _write(output, fragment(chosen, cpus_of(chosen.candidate), lines))
+        _write(output, fragment(chosen, cpus_of(chosen.candidate), lines, fleet.nodes, batch, parts))
         screen.line(f"written: {given.output}")
     except UserError as error:
         fail(error)
@@ -140,13 +152,15 @@ def prediction(config: Config, chosen: Trial, epoch: int | None) -> list[str]:
     ]
 
 
-def fragment(chosen: Trial, cpus: int, lines: Sequence[str]) -> str:
-    """The chosen settings as TOML, preceded by `lines` as a comment."""
+def fragment(chosen: Trial, cpus: int, lines: Sequence[str], nodes: int, batch: int, accumulate: int) -> str:
+    """The chosen settings for so many nodes as TOML, preceded by `lines` as a comment. batch, accumulate: of each worker."""
     c = chosen.candidate
+    more = "" if nodes > 1 else "  # for one node: multiply by the number of nodes"
+    parts = f"accumulate = {accumulate}\n" if accumulate > 1 else ""
     head = "".join(f"# {line}".rstrip() + "\n" for line in ("python -m cluster.calibrate, on one node:", *lines))
     return (
-        f'{head}\n[model]\nconvolution = "{c.convolution}"\nprecision = "{c.precision}"\n\n[train]\nbatch = {c.batch}\n\n'
-        f"[cluster]\nworkers = {c.workers}  # for one node: multiply by the number of nodes\n"
+        f'{head}\n[model]\nconvolution = "{c.convolution}"\nprecision = "{c.precision}"\n\n[train]\nbatch = {batch}\n{parts}\n'
+        f"[cluster]\nworkers = {nodes * c.workers}{more}\n"
         f'cpus_per_worker = {cpus}\nallreduce_dtype = "{c.allreduce_dtype}"\n'
     )
 

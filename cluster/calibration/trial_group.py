@@ -6,8 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel
 
 from cluster.calibration.search import Candidate, Figures, Trial
 from cluster.calibration.trial_worker import TrialOrder
@@ -20,28 +24,18 @@ from cyclegan.config import ImageFormat
 TRIAL_SECONDS = 1200  # after which a trial counts as stuck
 
 
+class TrialFailed(Exception):
+    """A trial's processes did not do what they should. Says why."""
+
+
 def run_trial(config: Config, images: ImageFormat, candidate: Candidate) -> Trial:
     """Run a candidate's workers in processes of their own. The slowest worker's times count, and the most memory of any."""
-    addresses = _free_addresses(candidate.workers)
     config, cpus = with_settings(config, candidate), cpus_of(candidate)
-    deadline = time.monotonic() + TRIAL_SECONDS
-    with ExitStack() as stack:
-        processes = []
-        for index in range(candidate.workers):
-            process = _start(index, addresses)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            _send(process, TrialOrder(config=config, images=images, index=index, cpus=cpus))
-            processes.append(process)
-        found = []
-        for process in processes:
-            try:
-                output, errors = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                return Trial(candidate, None, f"not finished after {TRIAL_SECONDS} s")
-            if process.returncode:
-                return Trial(candidate, None, (errors.strip().splitlines() or [f"exited with {process.returncode}"])[-1])
-            found.append(Figures(**json.loads(output)))
+    orders = [TrialOrder(config=config, images=images, index=index, cpus=cpus) for index in range(candidate.workers)]
+    try:
+        found = [Figures(**answer) for answer in answers("cluster.calibration.trial_worker", orders, TRIAL_SECONDS)]
+    except TrialFailed as failed:
+        return Trial(candidate, None, str(failed))
     slowest = max(found, key=lambda figures: figures.seconds)
     return Trial(candidate, replace(slowest, memory=max(f.memory for f in found), peak=max(f.peak for f in found)))
 
@@ -63,11 +57,37 @@ def cpus_of(candidate: Candidate) -> int:
     return largest_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), candidate.workers)[1]
 
 
-def _start(index: int, addresses: list[str]) -> subprocess.Popen[str]:
+def answers(module: str, orders: Sequence[BaseModel], seconds: float) -> list[Any]:
+    """Run one process of `module` for each order, as workers of one group, and return the JSON that each prints.
+
+    Raises TrialFailed if one fails, or if they are not finished after so many seconds.
+    """
+    addresses, deadline = _free_addresses(len(orders)), time.monotonic() + seconds
+    with ExitStack() as stack:
+        processes = []
+        for index, order in enumerate(orders):
+            process = _start(module, index, addresses)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            _send(process, order)
+            processes.append(process)
+        found = []
+        for process in processes:
+            try:
+                output, errors = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                raise TrialFailed(f"not finished after {seconds:.0f} s") from None
+            if process.returncode:
+                raise TrialFailed((errors.strip().splitlines() or [f"exited with {process.returncode}"])[-1])
+            found.append(json.loads(output))
+    return found
+
+
+def _start(module: str, index: int, addresses: list[str]) -> subprocess.Popen[str]:
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     group = {"TF_CONFIG": json.dumps(task)} if len(addresses) > 1 else {}
     return subprocess.Popen(
-        [sys.executable, "-m", "cluster.calibration.trial_worker"],
+        [sys.executable, "-m", module],
         env={**os.environ, **group, "CUDA_VISIBLE_DEVICES": "-1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -76,7 +96,7 @@ def _start(index: int, addresses: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def _send(process: subprocess.Popen[str], order: TrialOrder) -> None:
+def _send(process: subprocess.Popen[str], order: BaseModel) -> None:
     assert process.stdin is not None
     process.stdin.write(order.model_dump_json())
     process.stdin.close()

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import ray
 
+from cluster.calibration.scale_out import exchanged_bytes
 from cluster.config import Config
 from cluster.diagnosis import images as images_check
 from cluster.diagnosis.finding import Finding, grouped
 from cluster.diagnosis.gpus import gpus
 from cluster.diagnosis.images import Images
 from cluster.diagnosis.network import network
-from cluster.diagnosis.network_verdicts import exchange_seconds, exchanged_bytes
+from cluster.diagnosis.network_verdicts import exchange_seconds
 from cluster.diagnosis.node_facts import NodeFacts, gather, proxies_of
 from cluster.diagnosis.node_verdicts import alike, proxies, verdicts
 from cluster.diagnosis.nodes import Budget, Node, Nodes, RayNodes, ThisMachine, answered, ask, failed, unanswered

@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import ray
 
+from cluster.calibration.scale_out import exchanged_bytes
 from cluster.config import Config
 from cluster.diagnosis.finding import Finding
 from cluster.diagnosis.link_probe import LinkProbe, Pinged, Sent
-from cluster.diagnosis.network_verdicts import Edge, clocks, exchanged_bytes, links
+from cluster.diagnosis.network_verdicts import Edge, clocks, links
 from cluster.diagnosis.nodes import Budget, NoAnswer, Node, Nodes, answered, collect, pinned, unanswered
 from cyclegan.config import ImageFormat
 

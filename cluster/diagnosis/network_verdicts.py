@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 
-from cluster.config import Config
 from cluster.diagnosis.finding import Figure, Finding, Verdict
 from cluster.diagnosis.link_probe import Pinged, Sent
 from cluster.diagnosis.nodes import Node
-from cyclegan.checkpoint_files.arrays import DISCRIMINATOR_WEIGHTS, WEIGHTS, expected_arrays
-from cyclegan.config import ImageFormat
 from ringcycle.storage.location import is_remote
 
 Edge = tuple[Node, Node]
@@ -16,13 +13,6 @@ SLOW_RATE = 125e6  # bytes per second: gigabit Ethernet's
 LONG_EXCHANGE = 0.25  # seconds of a step, below which a slow link does not matter
 SLOW_MS = 5.0  # round trip: a local network takes less than 1
 SKEW_SECONDS, REFUSED_SKEW_SECONDS = 1.0, 900.0  # logs and event files get out of order; S3 refuses requests
-
-
-def exchanged_bytes(config: Config, images: ImageFormat) -> int:
-    """Bytes of the gradients that all workers sum in a step."""
-    arrays = expected_arrays(config.model_dump(mode="json"), images)
-    elements = sum(arrays[name].shape[0] or 0 for name in (WEIGHTS, DISCRIMINATOR_WEIGHTS))
-    return elements * (2 if config.cluster.allreduce_dtype == "bfloat16" else 4)
 
 
 def exchange_seconds(size: int, nodes: int, rate: float) -> float:

@@ -42,10 +42,13 @@ def test_time_and_memory_of_a_training() -> None:
 
 def test_the_fragment_is_a_configuration(tmp_path: Path) -> None:
     file = tmp_path / "calibrated.toml"
-    file.write_text(fragment(CHOSEN, 12, ["a table", "", "a line"]))
+    file.write_text(fragment(CHOSEN, 12, ["a table", "", "a line"], nodes=1, batch=4, accumulate=1))
     config = load_config(["--config", str(file)], {})
     assert (config.model.convolution, config.model.precision, config.train.batch) == ("auto", "float32", 4)
     assert (config.cluster.workers, config.cluster.cpus_per_worker, config.cluster.allreduce_dtype) == (2, 12, "bfloat16")
+    file.write_text(fragment(CHOSEN, 12, [], nodes=8, batch=16, accumulate=4))
+    config = load_config(["--config", str(file)], {})
+    assert (config.train.batch, config.train.accumulate, config.cluster.workers) == (16, 4, 16)
 
 
 def test_an_epoch_is_the_larger_domain(tmp_path: Path) -> None:
@@ -77,17 +80,33 @@ def test_a_candidate_overrides_the_configuration() -> None:
 def test_small_networks_as_a_user_calibrates_them(tmp_path: Path) -> None:
     sizes = {"data.load_size": 24, "data.crop_size": 24, "model.filters": 4, "model.blocks": 1, "model.discriminator_filters": 4}
     output = tmp_path / "best.toml"
-    arguments = ["--output", str(output), *options({**sizes, "train.steps": 100, "train.batch": 16, "cluster.compile_cache": tmp_path})]
+    arguments = [
+        "--output",
+        str(output),
+        "--nodes",
+        "4",
+        *options({**sizes, "train.steps": 100, "train.batch": 16, "cluster.compile_cache": tmp_path}),
+    ]
     command = [sys.executable, "-m", "cluster.calibrate", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=900)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("  best\n") == 1
     assert "a training of 100 steps of" in done.stdout
-    assert load_config(["--config", str(output)], {}).train.batch >= 16
+    assert "on 4 nodes with 10 Gbit/s between them" in done.stdout
+    config = load_config(["--config", str(output)], {})
+    assert config.train.batch >= 16 * config.train.accumulate and config.cluster.workers in (4, 8)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--model.filters", "0"], ["--data.source", "/nowhere"], ["--nothing"], ["--output", "/nowhere/best.toml"]]
+    "arguments",
+    [
+        ["--model.filters", "0"],
+        ["--data.source", "/nowhere"],
+        ["--nothing"],
+        ["--output", "/nowhere/best.toml"],
+        ["--nodes", "0"],
+        ["--gbits", "-1"],
+    ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -3,12 +3,15 @@
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from cluster.hardware.cpu_features import CPUINFO
 from cluster.programs import main
 from tests.cluster.launch import TINY, options
+from tests.hosts import can_make_namespaces
 from tests.ray_nodes import ROOT, clean_environment
 
 pytestmark = pytest.mark.process
@@ -17,14 +20,23 @@ SETTINGS = {**TINY, "train.pool_size": 2}
 UNITS = ["generator_pass", "discriminator_pass", "update_generators", "update_discriminators"]
 
 
-def programs(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cluster.programs", *arguments]
+def programs(*arguments: str, prefix: Sequence[str] = (), **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [*prefix, sys.executable, "-m", "cluster.programs", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**clean_environment(), **environment}, timeout=300)
 
 
+def another_host(cpuinfo: Path | None = None) -> list[str]:
+    """A prefix: the same files under another host name, without this host's network, and with another /proc/cpuinfo if one is given."""
+    if not can_make_namespaces():
+        return []
+    mount = f"mount --bind {cpuinfo} /proc/cpuinfo; " if cpuinfo else ""
+    return ["unshare", "--net", "--uts", "--mount", "bash", "-euc", f'hostname elsewhere; {mount}exec "$@"', "bash"]
+
+
 def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> None:
+    """Of a cache on shared storage: the host that finds the programs is not the one that compiled them."""
     arguments = options({**SETTINGS, "cluster.compile_cache": tmp_path})
-    cold, warm = programs(*arguments), programs(*arguments)
+    cold, warm = programs(*arguments), programs(*arguments, prefix=another_host())
     assert (cold.returncode, cold.stderr) == (0, "")
     assert re.findall(r"^(\w+): compiled in [\d.]+ s, cache (\w+)$", cold.stdout, re.M) == [(unit, "miss") for unit in UNITS]
     assert re.findall(r"^(\w+): compiled in [\d.]+ s, cache (\w+)$", warm.stdout, re.M) == [(unit, "hit") for unit in UNITS]
@@ -46,6 +58,18 @@ def test_signatures_variables_operations_memory_and_cache(tmp_path: Path) -> Non
         arguments_mib = float(re.search(r"arguments ([\d.]+)", lines[-1])[1])  # type: ignore[index]
         assert arguments_mib == pytest.approx(4 * 4 * size / 2**20, abs=0.06)
     assert all(re.search(r"^  operations: \d+: \d+ \w+", unit, re.M) for unit in units.values())
+
+
+@pytest.mark.skipif(not can_make_namespaces(), reason="another processor needs a namespace, hence root")
+def test_another_processor_compiles_its_own_programs(tmp_path: Path) -> None:
+    """Rather than run those of the first, whose instructions it may lack."""
+    (tmp_path / "cache").mkdir(mode=0o700)
+    (tmp_path / "cpuinfo").write_text(re.sub(r"^(flags.*) \w+$", r"\1", CPUINFO.read_text(), flags=re.M))
+    arguments = options({**SETTINGS, "cluster.compile_cache": tmp_path / "cache"})
+    for prefix in ([], another_host(tmp_path / "cpuinfo")):
+        done = programs(*arguments, prefix=prefix)
+        assert re.findall(r"cache (hit|miss)$", done.stdout, re.M) == ["miss"] * 4, done.stdout + done.stderr
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_death_in_xla_names_its_cause(tmp_path: Path) -> None:

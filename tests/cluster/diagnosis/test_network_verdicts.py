@@ -2,11 +2,12 @@
 
 import pytest
 
+from cluster.calibration.scale_out import exchanged_bytes
 from cluster.config import Config
 from cluster.diagnosis.finding import Verdict
 from cluster.diagnosis.link_probe import Pinged, Sent
 from cluster.diagnosis.network import ring
-from cluster.diagnosis.network_verdicts import clock_offsets, clocks, exchange_seconds, exchanged_bytes, links
+from cluster.diagnosis.network_verdicts import clock_offsets, clocks, exchange_seconds, links
 from cluster.load_config import load_config
 from cyclegan.config import ImageFormat
 from tests.cluster.diagnosis.facts import node
