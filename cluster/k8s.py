@@ -14,8 +14,7 @@ from cluster.kubernetes.manifests import Manifests
 from cluster.kubernetes.overlays import STORAGE, as_yaml, documents, overlay_folder
 from cluster.kubernetes.sizes import check_node, pod_sizes
 from cluster.load_config import load_config
-from cluster.program_reports import program_reports
-from cyclegan.config import ModelSpec
+from cluster.program_memory import predict_memory, recall_memory
 from ringcycle.cli import ExitCode, Parser, fail, run
 from ringcycle.errors import UserError
 from ringcycle.options import byte_size
@@ -71,7 +70,6 @@ def _write_run(options: Namespace, manifests: Manifests, node: tuple[int, int] |
     manifests.check(config)
     manifests.set_config(text)
     check_node(pod_sizes(config, 0, 0), node)  # what needs no programs to be refused
-    say("compiling the programs, to learn what memory they take: about a minute at 256×256", file=sys.stderr)
     sizes = pod_sizes(config, *_memory(config))
     check_node(sizes, node)
     manifests.set_sizes(config, sizes)
@@ -95,9 +93,11 @@ def _memory(config: Config) -> tuple[int, int]:
     config = config.model_copy(update={"cluster": here})
     images = images_by_settings(config.data)
     check_identity(config.train, images)
-    with tempfile.TemporaryDirectory(prefix="ringcycle-programs-") as dumps:
-        programs = program_reports(config, ModelSpec.of(config.model, images), Path(dumps))
-    return programs.state, programs.passes
+    memory = recall_memory(config, images)
+    if memory is None:
+        say("compiling the programs, to learn what memory they take: about a minute at 256×256", file=sys.stderr)
+        memory = predict_memory(config, images)
+    return memory.state, memory.passes
 
 
 def _check(options: Namespace) -> None:

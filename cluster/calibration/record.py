@@ -5,6 +5,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,6 +45,13 @@ class Measured(BaseModel):
         return Figures(self.seconds, self.compile_seconds, self.memory, self.peak)
 
 
+def settings_of_steps(config: Config, images: ImageFormat) -> list[Any]:
+    """What of a configuration affects a step's time or memory, as JSON."""
+    tree = config.model_dump(mode="json")
+    settings = {s: {name: value for name, value in tree[s].items() if name not in without} for s, without in _WITHOUT_EFFECT.items()}
+    return [settings, tree["data"]["crop_size"], images.model_dump()]
+
+
 def remember(trial: Trial, config: Config, images: ImageFormat, folder: Path | None = None) -> None:
     """Keep a trial's figures; failing to is no reason to stop. folder: default: below the user's cache."""
     if trial.figures is None:
@@ -64,8 +72,6 @@ def recall(config: Config, images: ImageFormat, candidate: Candidate, folder: Pa
 
 
 def _file(config: Config, images: ImageFormat, candidate: Candidate, folder: Path | None) -> Path:
-    tree = with_settings(config, candidate).model_dump(mode="json")
-    settings = {s: {name: value for name, value in tree[s].items() if name not in without} for s, without in _WITHOUT_EFFECT.items()}
-    what = [settings, tree["data"]["crop_size"], images.model_dump(), vars(candidate), tensorflow_version(), processor_kind()]
+    what = [*settings_of_steps(with_settings(config, candidate), images), vars(candidate), tensorflow_version(), processor_kind()]
     key = hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
     return (folder or user_cache() / "calibrations") / f"{key}.json"
