@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.calibration.record import ASSUMED_EPOCH, remember
-from cluster.calibration.scale_report import fleet_of, scale_table, scaled_steps
+from cluster.calibration.scale_report import DEFAULT_GBITS, fleet_of, scale_table, scaled_steps
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial, with_settings
 from cluster.config import SYNTHETIC, Config
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--nodes", type=int, default=1, help="predict a training on so many nodes like this one, and choose train.accumulate"
     )
-    parser.add_argument("--gbits", type=float, default=10.0, help="Gbit/s between the nodes, as cluster.doctor measures it (default: 10)")
+    parser.add_argument("--gbits", type=float, help=f"Gbit/s between the nodes, as cluster.doctor measures it (default: {DEFAULT_GBITS:g})")
     given, rest = parser.parse_known_args(arguments)
     screen = Screen()
     try:

@@ -16,11 +16,16 @@ from ringcycle.cli import duration
 from ringcycle.errors import UserError
 from ringcycle.tables import table_lines
 
+DEFAULT_GBITS = 10.0
 
-def fleet_of(nodes: int, gbits: float) -> Fleet:
-    """Nodes of one worker each. Raises UserError for numbers that no fleet has."""
+
+def fleet_of(nodes: int, gbits: float | None) -> Fleet:
+    """Nodes of one worker each. gbits: None for the default. Raises UserError for numbers that no fleet has."""
     if nodes < 1:
         raise UserError(f"--nodes {nodes}: give 1 or more")
+    if nodes == 1 and gbits is not None:
+        raise UserError(f"--gbits {gbits:g} means nothing on one node: give --nodes, or leave it out")
+    gbits = DEFAULT_GBITS if gbits is None else gbits
     if not 0 < gbits < math.inf:
         raise UserError(f"--gbits {gbits:g}: give the bandwidth between nodes, above 0")
     return Fleet(nodes, 1, gbits * 1e9 / 8)

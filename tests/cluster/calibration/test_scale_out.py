@@ -49,7 +49,13 @@ def test_the_table_ends_with_the_chosen_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "gbits", "fact"), [(0, 10.0, "--nodes 0: "), (2, 0.0, "--gbits 0: "), (2, float("nan"), "--gbits nan: ")]
+    ("nodes", "gbits", "fact"),
+    [
+        (0, 10.0, "--nodes 0: "),
+        (2, 0.0, "--gbits 0: "),
+        (1, 10.0, "--gbits 10 means nothing on one node: "),
+        (2, float("nan"), "--gbits nan: "),
+    ],
 )
 def test_no_such_fleet(nodes: int, gbits: float, fact: str) -> None:
     with pytest.raises(UserError, match=f"^{fact}give "):
