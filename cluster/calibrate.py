@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.calibration.record import ASSUMED_EPOCH, remember
-from cluster.calibration.scale_report import DEFAULT_GBITS, fleet_of, scale_table, scaled_steps
+from cluster.calibration.scale_report import DEFAULT_GBITS, exchange_costs, fleet_of, scale_table, scaled_steps
 from cluster.calibration.search import NETWORKS, Candidate, Trial, best, search, worker_counts
 from cluster.calibration.trial_group import cpus_of, run_trial, with_settings
 from cluster.config import SYNTHETIC, Config
@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output, fleet = _writable(Path(given.output)), fleet_of(given.nodes, given.gbits)
         config = load_config(rest, os.environ)
         images, epoch = of_source(config)
+        costs = {}
+        if fleet.nodes > 1:
+            screen.line("measuring the exchange of two workers")
+            costs = exchange_costs(config, images)
         trials = _measure_all(config, images, screen)
         chosen = best(trials)
         if chosen.figures is None:
@@ -59,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [*table(trials), "", *prediction(config, chosen, epoch)]
         batch, parts = chosen.candidate.batch, 1
         if fleet.nodes > 1:
-            screen.line("measuring the exchange of two workers")
-            steps = scaled_steps(config, images, chosen, fleet)
+            steps = scaled_steps(config, images, chosen, fleet, costs)
             lines += ["", *scale_table(config, chosen, fleet, steps, epoch)]
             factor = steps[-1].accumulate
             batch, parts = factor * batch, factor * with_settings(config, chosen.candidate).train.accumulate

@@ -1,14 +1,14 @@
 """Predicts steps on more nodes from what was measured on this one, and tells it in lines of text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cluster.calibration.exchange_trial import measure_exchange
 from cluster.calibration.record import ASSUMED_EPOCH
-from cluster.calibration.scale_out import ELEMENT_BYTES, Fleet, Scaled, exchanged_elements, ring_seconds, scaled
+from cluster.calibration.scale_out import ELEMENT_BYTES, ExchangeCost, Fleet, Scaled, exchanged_elements, ring_seconds, scaled
 from cluster.calibration.search import Trial
-from cluster.calibration.trial_group import TrialFailed, with_settings
+from cluster.calibration.trial_group import TrialFailed
 from cluster.config import Config
 from cyclegan.config import ImageFormat
 from cyclegan.training.schedule import make_schedule
@@ -31,19 +31,24 @@ def fleet_of(nodes: int, gbits: float | None) -> Fleet:
     return Fleet(nodes, 1, gbits * 1e9 / 8)
 
 
-def scaled_steps(config: Config, images: ImageFormat, chosen: Trial, fleet: Fleet) -> list[Scaled]:
-    """Steps on the fleet, with more and more accumulation. Raises UserError if the exchange cannot be measured here."""
-    assert chosen.figures is not None
-    candidate, seconds = chosen.candidate, chosen.figures.seconds
-    elements = exchanged_elements(with_settings(config, candidate), images)
+def exchange_costs(config: Config, images: ImageFormat) -> dict[str, ExchangeCost]:
+    """The cost of the generators' exchange by `cluster.allreduce_dtype`. Raises UserError if it cannot be measured here."""
+    elements, _ = exchanged_elements(config, images)
     try:
-        cost = measure_exchange(elements[0], candidate.allreduce_dtype)
+        return {dtype: measure_exchange(elements, dtype) for dtype in ELEMENT_BYTES}
     except TrialFailed as failed:
         raise UserError(f"the exchange of two workers could not be measured: {failed}") from failed
-    sizes = [count * ELEMENT_BYTES[candidate.allreduce_dtype] for count in elements]
+
+
+def scaled_steps(config: Config, images: ImageFormat, chosen: Trial, fleet: Fleet, costs: Mapping[str, ExchangeCost]) -> list[Scaled]:
+    """Steps on the fleet, with more and more accumulation."""
+    assert chosen.figures is not None
+    candidate, seconds = chosen.candidate, chosen.figures.seconds
+    dtype = candidate.allreduce_dtype
+    sizes = [count * ELEMENT_BYTES[dtype] for count in exchanged_elements(config, images)]
     fleet = replace(fleet, workers_per_node=candidate.workers)
-    within = sum(ring_seconds(cost, replace(fleet, nodes=1), size) for size in sizes)  # the trial's workers have exchanged, too
-    return scaled(max(seconds - within, seconds / 2), sizes, cost, fleet)
+    within = sum(ring_seconds(costs[dtype], replace(fleet, nodes=1), size) for size in sizes)  # the trial's workers have exchanged, too
+    return scaled(max(seconds - within, seconds / 2), sizes, costs[dtype], fleet)
 
 
 def scale_table(config: Config, chosen: Trial, fleet: Fleet, steps: Sequence[Scaled], epoch: int | None) -> list[str]:
