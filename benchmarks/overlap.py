@@ -12,9 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.limited_link import ADDRESSES, available, limited_link
-from benchmarks.scaling import ALLREDUCE_BYTES, Group
+from benchmarks.scaling import Group
 from benchmarks.sizes import add_sizes
 from benchmarks.span import Span
+from cluster.calibration.scale_out import ELEMENT_BYTES
 
 WIDTH = 60  # characters of the longest bar
 
@@ -23,7 +24,7 @@ def main() -> None:
     """Trace and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sizes(parser)
-    parser.add_argument("--allreduce-dtype", choices=ALLREDUCE_BYTES, default="float32")
+    parser.add_argument("--allreduce-dtype", choices=ELEMENT_BYTES, default="float32")
     parser.add_argument("--rate", help="of a limited link, in the syntax of tc")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

@@ -21,10 +21,9 @@ from typing import Any
 
 from benchmarks.alpha_beta import Worker, efficiency
 from benchmarks.limited_link import ADDRESSES, available, limited_link
-from cluster.calibration.scale_out import ExchangeCost, Fleet
+from cluster.calibration.scale_out import ELEMENT_BYTES, ExchangeCost, Fleet
 
 HERE = Path(__file__).parent
-ALLREDUCE_BYTES = {"float32": 4, "bfloat16": 2}  # per element
 SMALL_ROUNDS = 20
 MAX_WORKERS = 8
 ONE, ALL = slice(1), slice(None)
@@ -90,7 +89,7 @@ def free_ports(count: int) -> list[int]:
 def measure(group: Group, rounds: int) -> Figures:
     """[seconds, core-seconds] of each way of running, minima over the rounds."""
     found: dict[str, list[tuple[float, float]]] = {}
-    ways = {"one": ("alone", ONE), "without": ("alone", ALL), **{dtype: (dtype, ALL) for dtype in ALLREDUCE_BYTES}}
+    ways = {"one": ("alone", ONE), "without": ("alone", ALL), **{dtype: (dtype, ALL) for dtype in ELEMENT_BYTES}}
     ways["discriminator"] = ("discriminator", ONE)
     for _ in range(rounds):
         for name, (what, ranks) in ways.items():
@@ -103,7 +102,7 @@ def report(name: str, figures: Figures) -> list[str]:
     """The lines of one part of the table."""
     one, without = figures["one"], figures["without"]
     lines = [f"{name}: one {one[0]:.3f} s, all without exchange {without[0]:.3f} s"]
-    for dtype in ALLREDUCE_BYTES:
+    for dtype in ELEMENT_BYTES:
         seconds, used = figures[dtype]
         processor = used - without[1]
         lines.append(
@@ -117,7 +116,7 @@ def extrapolate(batch: int, figures: Figures, sizes: Sequence[int]) -> list[str]
     """The modelled efficiency of 64 nodes of 12 cores, from figures on loopback. sizes: elements of both exchanged vectors."""
     lines = [f"model: {NODES} nodes of {WORKERS_PER_NODE} workers of 6 cores"]
     for gigabits in (10, 100):
-        for dtype, width in ALLREDUCE_BYTES.items():
+        for dtype, width in ELEMENT_BYTES.items():
             copied = max(0.0, figures[dtype][1] - figures["without"][1]) / (width * sum(sizes))
             compute, beside = figures["without"][1] / batch, figures["discriminator"][1] / batch
             worker = Worker(compute, beside, ExchangeCost(latency=figures["small"][0] / 2, per_byte=copied))

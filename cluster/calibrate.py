@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             batch, parts = factor * batch, factor * with_settings(config, chosen.candidate).train.accumulate
         for line in lines:
             screen.line(line)
-        _write(output, fragment(chosen, cpus_of(chosen.candidate), lines, fleet.nodes, batch, parts))
+        _write(output, fragment(chosen, cpus_of(chosen.candidate.workers), lines, fleet.nodes, batch, parts))
         screen.line(f"written: {given.output}")
     except UserError as error:
         fail(error)

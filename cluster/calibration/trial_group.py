@@ -30,7 +30,7 @@ class TrialFailed(Exception):
 
 def run_trial(config: Config, images: ImageFormat, candidate: Candidate) -> Trial:
     """Run a candidate's workers in processes of their own. The slowest worker's times count, and the most memory of any."""
-    config, cpus = with_settings(config, candidate), cpus_of(candidate)
+    config, cpus = with_settings(config, candidate), cpus_of(candidate.workers)
     orders = [TrialOrder(config=config, images=images, index=index, cpus=cpus) for index in range(candidate.workers)]
     try:
         found = [Figures(**answer) for answer in answers("cluster.calibration.trial_worker", orders, TRIAL_SECONDS)]
@@ -52,9 +52,9 @@ def with_settings(config: Config, candidate: Candidate) -> Config:
     )
 
 
-def cpus_of(candidate: Candidate) -> int:
-    """The CPUs that a worker must request from Ray to get its threads."""
-    return largest_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), candidate.workers)[1]
+def cpus_of(workers: int) -> int:
+    """The CPUs that each of so many workers here must request from Ray to get its threads."""
+    return largest_share(read_cores(os.sched_getaffinity(0)), cpu_quota(), workers)[1]
 
 
 def answers(module: str, orders: Sequence[BaseModel], seconds: float) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cluster.calibration.scale_out import ExchangeCost, Fleet, ring_seconds
 from cluster.diagnosis.finding import Figure, Finding, Verdict
 from cluster.diagnosis.link_probe import Pinged, Sent
 from cluster.diagnosis.nodes import Node
@@ -17,7 +18,7 @@ SKEW_SECONDS, REFUSED_SKEW_SECONDS = 1.0, 900.0  # logs and event files get out 
 
 def exchange_seconds(size: int, nodes: int, rate: float) -> float:
     """Seconds in which a ring of so many nodes sums `size` bytes over links of `rate` bytes per second, at best."""
-    return 2 * (nodes - 1) / nodes * size / rate
+    return ring_seconds(ExchangeCost(0.0, 0.0), Fleet(nodes, 1, rate), size)
 
 
 def links(pinged: Mapping[Edge, Pinged], sent: Mapping[Edge, Sent], size: int, nodes: int) -> list[Finding]:

@@ -5,7 +5,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.hardware.cgroup import cpu_quota
@@ -42,22 +42,16 @@ def bind(share: Share) -> None:
 
 @contextmanager
 def unbound(cpus: Iterable[int]) -> Iterator[None]:
-    """Let all threads of this process run on `cpus`: for work during which the node's other workers wait.
+    """Let this thread, and all that are bound as it is, run on `cpus`: for work during which the node's other workers wait.
 
-    Afterwards all are bound as before, and those that started meanwhile as the caller is.
+    Threads that serve stay where they are.
     """
-    own = os.sched_getaffinity(threading.get_native_id())
-    before: dict[int, set[int]] = {}
-    for task in _tasks():
-        with suppress(ProcessLookupError):
-            before[task] = os.sched_getaffinity(task)
-    _pin(lambda _: True, cpus)
+    own, wide = os.sched_getaffinity(threading.get_native_id()), set(cpus)
+    _pin(lambda task: os.sched_getaffinity(int(task.name)) == own, wide)
     try:
         yield
     finally:
-        for task in _tasks():
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(task, before.get(task, own))
+        _pin(lambda task: os.sched_getaffinity(int(task.name)) == wide, own)
 
 
 def pin_service_threads(cpus: Iterable[int]) -> None:
@@ -86,10 +80,6 @@ def prefer_memory(numa: Sequence[int]) -> bool:
 
 def _share(index: int, workers: int, cpus: int) -> Share:
     return share_of_worker(read_cores(os.sched_getaffinity(0)), cpu_quota(), index, workers, cpus)
-
-
-def _tasks() -> list[int]:
-    return [int(task.name) for task in TASKS.iterdir()]
 
 
 def _pin(chosen: Callable[[Path], bool], cpus: Iterable[int]) -> None:

@@ -82,6 +82,7 @@ def compile_training(
     """Compile the units as `compile_passes` does, then the step, which all workers of the group must do together.
 
     before_step: called in between, for example to wait for the others: the step waits for them no longer than `group.peer_timeout`.
+    with_all_cores: see `compile_units`.
     """
     units = compile_passes(model, train, crop_size, group, cache, with_all_cores)
     before_step()

@@ -42,7 +42,6 @@ def test_a_prediction_is_remembered_for_what_needs_the_same_programs(tmp_path: P
     for other in ({"model__filters": 8}, {"data__crop_size": 24}, {"train__batch": 2}, {"cluster__workers": 2}):
         assert recall_memory(configured(**other), ImageFormat(), remembered) is None
     assert recall_memory(configured(), ImageFormat(bits=16), remembered) is None
-
-
-def test_what_cannot_be_read_is_predicted_anew(tmp_path: Path) -> None:
-    assert recall_memory(configured(), ImageFormat(), tmp_path / "missing") is None
+    (file,) = remembered.iterdir()
+    file.write_bytes(file.read_bytes()[:-5])
+    assert recall_memory(configured(), ImageFormat(), remembered) is None, "damaged"

@@ -61,19 +61,19 @@ def test_running_threads_serve_and_later_ones_compute(two_cpus: tuple[int, int])
     }
 
 
-def test_unbound_threads_are_bound_again_and_those_of_meanwhile_as_the_caller(two_cpus: tuple[int, int]) -> None:
+def test_what_computes_is_unbound_for_a_while_and_what_serves_stays(two_cpus: tuple[int, int]) -> None:
     compute, service = two_cpus
     done = threading.Event()
-    old = Waiting("ray", done)
+    serving = Waiting("ray", done)
     bind(Share((compute,), (service,), (0,)))
+    computing = Waiting("tf_Compute", done)
     with unbound({compute, service}):
-        meanwhile = Waiting("unnamed", done)
-        everywhere = [os.sched_getaffinity(thread.native_id or 0) for thread in (threading.current_thread(), old, meanwhile)]
+        threads = [threading.current_thread(), serving, computing, Waiting("unnamed", done)]
+        meanwhile = [os.sched_getaffinity(thread.native_id or 0) for thread in threads]
+    afterwards = [os.sched_getaffinity(thread.native_id or 0) for thread in threads]
     done.set()
-    for thread in (old, meanwhile):
-        thread.join()
-    assert everywhere == [{compute, service}] * 3
-    assert (os.sched_getaffinity(0), old.affinity, meanwhile.affinity) == ({compute}, {service}, {compute})
+    assert meanwhile == [{compute, service}, {service}, {compute, service}, {compute, service}]
+    assert afterwards == [{compute}, {service}, {compute}, {compute}]
 
 
 def test_the_cpus_of_all_workers_of_a_node(two_cpus: tuple[int, int]) -> None:
